@@ -1,0 +1,50 @@
+"""LAG's parameters: names and defaults of the reference's flags."""
+
+import dataclasses
+
+from libml.config import FREE, NAMED, RunConfig, option
+from libml.errors import UserError
+from libml.schedule import Schedule, progressive
+
+
+@dataclasses.dataclass(frozen=True)
+class LAGConfig(RunConfig):
+    """Everything that defines a LAG run."""
+
+    method = "LAG"
+
+    blocks: int = option(8, "Residual blocks of G and plain blocks of P at the LR size.", NAMED)
+    filters: int = option(256, "Filters at the LR size; halved at each doubling.", NAMED)
+    filters_min: int = option(64, "Floor of the filters of the larger sizes.", NAMED)
+    lod_min: int = option(1, "First level of detail. Always 1.", NAMED)
+    mse_weight: float = option(10.0, "Weight of the distance to the perceptual centre in G's loss.", NAMED)
+    noise_dim: int = option(64, "Channels of the noise map z.", NAMED)
+    training_kimg: int = option(2048, "Length of the training phase of each level of detail, in 1024 images.", NAMED)
+    transition_kimg: int = option(2048, "Length of the transition to the next level, in 1024 images.", NAMED)
+    ttur: int = option(4, "Weight of the critic's loss.", NAMED)
+    wass_target: float = option(1.0, "Slope of the critic that the gradient penalty asks for.", NAMED)
+    weight_avg: float = option(0.999, "Decay of the moving average of G's weights; 0 turns it off.", NAMED)
+    total_kimg: int = option(0, "Length of the whole run in 1024 images; 0: the sum of the phases.", FREE)
+
+    def validate(self) -> None:
+        """Raises UserError for the first parameter that cannot be."""
+        super().validate()
+        for name in ("blocks", "filters", "filters_min", "ttur", "wass_target"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"--{name}={getattr(self, name)} must be positive")
+        for name in ("noise_dim", "mse_weight"):
+            if getattr(self, name) < 0:
+                raise UserError(f"--{name}={getattr(self, name)} cannot be negative")
+        if not 0 <= self.weight_avg < 1:
+            raise UserError(f"--weight_avg={self.weight_avg} must be at least 0 and below 1")
+        if self.lod_min != 1:
+            raise UserError("--lod_min is always 1")
+
+    @property
+    def lods(self) -> int:
+        """The last level of detail, log2(scale)."""
+        return self.scale.bit_length() - 1
+
+    def schedule(self) -> Schedule:
+        """The phases of the run."""
+        return progressive(self.lods, self.transition_kimg, self.training_kimg, self.total_kimg)

@@ -1,0 +1,69 @@
+"""The terms of the two losses as pure functions of tensors. Images are [N, H, W, C] in [-1, 1]; N is the batch.
+
+Each mean is over the local batch; a caller on several replicas divides by their number.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from libml.layers import blend, downscale2d, remove_details2d, straight_through_round, upscale2d
+
+GRADIENT_PENALTY_WEIGHT = 10.0
+
+
+def real_at_phase(hires: tf.Tensor, excess: int, fade: tf.Tensor | None) -> tf.Tensor:
+    """The real image that a phase trains on, the only thing that is interpolated in a transition.
+
+    Args:
+        hires: [N, H, W, C].
+        excess: how many times the phase's images are smaller than hires.
+        fade: lod - lod_start in a transition, None outside.
+
+    Returns:
+        [N, H/excess, W/excess, C].
+    """
+    real = downscale2d(hires, excess)
+    return real if fade is None else blend(remove_details2d(real), real, fade)
+
+
+def lores_error(lores: tf.Tensor, image: tf.Tensor, downscale: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """delta = |y - H(x)|, rounded to the colour resolution straight through (paper eqs. 10 and 11). Shape of lores."""
+    return straight_through_round(tf.abs(lores - downscale(image)))
+
+
+def wasserstein_terms(score_real: tf.Tensor, score_fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """(dreal, dfake) of the critic from scores [N]; the generator's gfake is -dfake (paper eqs. 4, 7, 8)."""
+    return -tf.reduce_mean(score_real), tf.reduce_mean(score_fake)
+
+
+def center_distance(latent_real: tf.Tensor, latent_center: tf.Tensor) -> tf.Tensor:
+    """gmse = mean((P(x) - P(G(y, 0)))^2), the perceptual centre's distance (paper eq. 6, as a mean)."""
+    return tf.reduce_mean(tf.square(latent_real - latent_center))
+
+
+def gradient_penalty(
+    score: Callable[[tf.Tensor], tf.Tensor], mixed: tf.Tensor, excess: int, wass_target: float
+) -> tf.Tensor:
+    """gp: how far the critic's slope at images between real and fake is from wass_target (paper eq. 5).
+
+    The norm is the RMS over the pixels and colours of the HR image, per sample.
+
+    Args:
+        score: critic at HR images [N, H, W, C] -> [N, ...], summed here.
+        mixed: [N, H/excess, W/excess, C], points between real and fake at the phase's size.
+        excess: factor to the HR size.
+        wass_target: the slope wanted.
+    """
+    hires = upscale2d(mixed, excess)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(hires)
+        total = tf.reduce_sum(score(hires))
+    slope = tf.cast(tape.gradient(total, hires), tf.float32)
+    norm = tf.sqrt(tf.reduce_mean(tf.square(slope), axis=[1, 2, 3]) + 1e-8)
+    return GRADIENT_PENALTY_WEIGHT * tf.reduce_mean(tf.square(norm - wass_target)) / wass_target**2
+
+
+def grey_mse(image: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Mean square error in squared grey levels of 0..255: its root is the reported rmse."""
+    return 127.5**2 * tf.reduce_mean(tf.square(image - target))

@@ -1,0 +1,225 @@
+"""The three networks. Paper symbol <-> name here:
+
+G(y, z)      Generator(lores, z)      y: lores, the LR image; z: a noise map of the same size
+P(x, delta)  Projection(x, delta)     x: an image; delta = |y - H(x)|, how far its LR version is from y (eq. 10)
+F(p)         CriticHead(latent)       p: a point of the perceptual latent space
+C(x, y)      F(P(x, delta))           the critic
+
+Images are [N, H, W, C] in [-1, 1]. n = scale, L = log2(n); stage k works at 2**k times the LR size with
+max(filters_min, filters >> k) filters. A phase of progressive growing is (lod_start, lod_stop, lod): stages up to
+lod_stop are in use and, where the two differ, stage lod_stop is faded in with weight lod - lod_start.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from libml import rng
+from libml.layers import ScaledConv2D, downscale2d, ilog2, space_to_channels, upscale2d
+
+
+def stage_widths(scale: int, filters: int, filters_min: int) -> tuple[int, ...]:
+    """Filters of stages 0 .. log2(scale): halved at each doubling of the size, down to filters_min."""
+    return tuple(max(filters_min, filters >> k) for k in range(ilog2(scale) + 1))
+
+
+def _float32(x: tf.Tensor) -> tf.Tensor:
+    return tf.cast(x, tf.float32)
+
+
+def _conv(name: str, filters: int, activation: str, seed: int) -> ScaledConv2D:
+    """A convolution whose initial values follow from the seed of what it is part of and its name in it."""
+    return ScaledConv2D(filters, activation, seed=rng.small_key(seed, name), name=name)
+
+
+class GeneratorStage(keras.layers.Layer):
+    """Doubles the size: nearest upscaling, two LeakyReLU convolutions, and a linear one to colours beside them."""
+
+    def __init__(self, filters: int, colors: int, *, seed: int, **kwargs):
+        super().__init__(**kwargs)
+        self.conv_0 = _conv("conv_0", filters, "lrelu", seed)
+        self.conv_1 = _conv("conv_1", filters, "lrelu", seed)
+        self.to_rgb = _conv("to_rgb", colors, "linear", seed)
+
+    def build(self, input_shape) -> None:
+        """Builds the convolutions for features [N, h, w, C]."""
+        self.conv_0.build(input_shape)
+        features = (*input_shape[:3], self.conv_0.filters)
+        self.conv_1.build(features)
+        self.to_rgb.build(features)
+
+    def call(self, y) -> tuple[tf.Tensor, tf.Tensor]:
+        """[N, h, w, C] -> features [N, 2h, 2w, filters] and image [N, 2h, 2w, colors]."""
+        y = self.conv_1(self.conv_0(upscale2d(y)))
+        return y, _float32(self.to_rgb(y))
+
+
+class Generator(keras.Model):
+    """G(y, z): an LR image and a noise map to an image 2**lod_stop times as large (paper section 3.1)."""
+
+    def __init__(
+        self, *, colors: int, scale: int, blocks: int, filters: int, filters_min: int, noise_dim: int, seed: int = 0
+    ):
+        """Builds every stage.
+
+        Args:
+            colors: channels of the images.
+            scale: largest upscaling factor, a power of two.
+            blocks: residual blocks at the LR size.
+            filters: filters at the LR size.
+            filters_min: floor of the filters of the larger sizes.
+            noise_dim: channels of z.
+            seed: of the initial weights.
+        """
+        # autocast would round lod, an exact fade weight, to the compute precision.
+        super().__init__(name="generator", autocast=False)
+        self.colors, self.scale, self.blocks, self.noise_dim = colors, scale, blocks, noise_dim
+        self.filters, self.filters_min, self.seed = filters, filters_min, seed
+        self.widths = stage_widths(scale, filters, filters_min)
+        self.lods = len(self.widths) - 1
+        # Attributes, not a list: what a list holds is left out of a tf.train.Checkpoint.
+        seed = rng.key(seed, "generator")
+        self.stem = _conv("stem", self.widths[0], "linear", seed)
+        for b in range(blocks):
+            for i, activation in enumerate(("relu", "linear")):
+                name = f"block_{b}_conv_{i}"
+                setattr(self, name, _conv(name, self.widths[0], activation, seed))
+        for k in range(1, self.lods + 1):
+            name = f"stage_{k}"
+            setattr(self, name, GeneratorStage(self.widths[k], colors, seed=rng.key(seed, name), name=name))
+        self.build()
+
+    def build(self, input_shape=None) -> None:
+        """Makes every variable, whatever the phase; the input's shape is known from the constructor."""
+        self.stem.build((None, None, None, self.colors + self.noise_dim))
+        for conv in self._block_convs():
+            conv.build((None, None, None, self.widths[0]))
+        for k in range(1, self.lods + 1):
+            getattr(self, f"stage_{k}").build((None, None, None, self.widths[k - 1]))
+
+    def _block_convs(self) -> list[ScaledConv2D]:
+        return [getattr(self, f"block_{b}_conv_{i}") for b in range(self.blocks) for i in (0, 1)]
+
+    def stage_layers(self, k: int) -> list[ScaledConv2D]:
+        """Convolutions of stage k in order of creation; those of stage 0 are the stem and the residual blocks."""
+        if k == 0:
+            return [self.stem, *self._block_convs()]
+        stage = getattr(self, f"stage_{k}")
+        return [stage.conv_0, stage.conv_1, stage.to_rgb]
+
+    def stage_variables(self, k: int) -> list[keras.Variable]:
+        """Kernels and biases of stage k."""
+        return [v for layer in self.stage_layers(k) for v in (layer.kernel, layer.bias)]
+
+    def call(self, lores, z, *, lod_start: int, lod_stop: int, lod) -> tf.Tensor:
+        """lores [N, h, w, C] in [-1, 1] and z [N, h, w, noise_dim] -> float32 [N, h 2^lod_stop, w 2^lod_stop, C].
+
+        There is no squashing at the end: values may leave [-1, 1].
+        """
+        y = self.stem(tf.concat([lores, z], axis=-1))
+        for b in range(self.blocks):
+            dy = getattr(self, f"block_{b}_conv_1")(getattr(self, f"block_{b}_conv_0")(y))
+            y += dy / self.blocks
+        y, image = self.stage_1(y)
+        for k in range(2, lod_stop + 1):
+            y, rgb = getattr(self, f"stage_{k}")(y)
+            image = upscale2d(image) + (rgb if k <= lod_start else (lod - lod_start) * rgb)
+        return image
+
+    def get_config(self) -> dict:
+        """Constructor arguments."""
+        names = ("colors", "scale", "blocks", "filters", "filters_min", "noise_dim", "seed")
+        return {name: getattr(self, name) for name in names}
+
+
+class ProjectionStage(keras.layers.Layer):
+    """Halves the size: a LeakyReLU convolution, space to channels, a LeakyReLU convolution; and one from colours."""
+
+    def __init__(self, filters: int, filters_out: int, *, seed: int, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.filters_out = filters, filters_out
+        self.from_rgb = _conv("from_rgb", filters, "lrelu", seed)
+        self.conv_0 = _conv("conv_0", filters, "lrelu", seed)
+        self.conv_1 = _conv("conv_1", filters_out, "lrelu", seed)
+
+    def build(self, input_shape) -> None:
+        """Builds the convolutions for images [N, h, w, colors]."""
+        self.from_rgb.build(input_shape)
+        self.conv_0.build((*input_shape[:3], self.filters))
+        self.conv_1.build((*input_shape[:3], 4 * self.filters))
+
+    def call(self, y, frozen: bool = False) -> tf.Tensor:
+        """Features [N, h, w, filters] -> [N, h/2, w/2, filters_out]."""
+        y = space_to_channels(self.conv_0(y, frozen=frozen))
+        return self.conv_1(y, frozen=frozen)
+
+
+class Projection(keras.Model):
+    """P(x, delta): an image and its LR error to the perceptual latent space (paper eqs. 2 and 10)."""
+
+    def __init__(self, *, colors: int, scale: int, blocks: int, filters: int, filters_min: int, seed: int = 0):
+        """Builds every stage; arguments as those of Generator, `blocks` being plain convolutions here."""
+        super().__init__(name="projection", autocast=False)
+        self.colors, self.scale, self.blocks = colors, scale, blocks
+        self.filters, self.filters_min, self.seed = filters, filters_min, seed
+        self.widths = stage_widths(scale, filters, filters_min)
+        self.lods = len(self.widths) - 1
+        seed = rng.key(seed, "projection")
+        for k in range(self.lods, 0, -1):
+            name, (width, width_out) = f"stage_{k}", (self.widths[k], self.widths[k - 1])
+            setattr(self, name, ProjectionStage(width, width_out, seed=rng.key(seed, name), name=name))
+        for b in range(blocks):
+            setattr(self, f"block_{b}", _conv(f"block_{b}", self.widths[0], "lrelu", seed))
+        self.build()
+
+    def build(self, input_shape=None) -> None:
+        """Makes every variable, whatever the phase; the input's shape is known from the constructor."""
+        for k in range(1, self.lods + 1):
+            getattr(self, f"stage_{k}").build((None, None, None, self.colors))
+        for b in range(self.blocks):
+            channels = self.widths[0] + (self.colors if b == 0 else 0)
+            getattr(self, f"block_{b}").build((None, None, None, channels))
+
+    def stage_layers(self, k: int) -> list[ScaledConv2D]:
+        """Convolutions of stage k in the reference's order; those of stage 0 follow the concatenation with delta."""
+        if k == 0:
+            return [getattr(self, f"block_{b}") for b in range(self.blocks)]
+        stage = getattr(self, f"stage_{k}")
+        return [stage.from_rgb, stage.conv_0, stage.conv_1]
+
+    def stage_variables(self, k: int) -> list[keras.Variable]:
+        """Kernels and biases of stage k."""
+        return [v for layer in self.stage_layers(k) for v in (layer.kernel, layer.bias)]
+
+    def call(self, x, delta, *, lod_start: int, lod_stop: int, lod, frozen: bool = False) -> tf.Tensor:
+        """x [N, h 2^lod_stop, w 2^lod_stop, C] and delta [N, h, w, C] -> latent, float32 [N, h, w, latent channels].
+
+        With frozen=True gradients reach x and delta but not the weights.
+        """
+        for k in range(lod_stop, 0, -1):
+            stage = getattr(self, f"stage_{k}")
+            rgb = stage.from_rgb(x, frozen=frozen)
+            if k == lod_stop:
+                y = rgb
+            else:
+                fade = tf.cast(lod - lod_start, y.dtype) if k == lod_start != lod_stop else 1
+                y = rgb + fade * y
+            y = stage(y, frozen=frozen)
+            x = downscale2d(x) if k > 1 else x
+        y = tf.concat([y, tf.cast(delta, y.dtype)], axis=-1)
+        for b in range(self.blocks):
+            y = getattr(self, f"block_{b}")(y, frozen=frozen)
+        signs = np.where(np.arange(y.shape[-1]) % 2, 1.0, -1.0)  # the method's "center"
+        return _float32(y) * tf.constant(signs, tf.float32)
+
+    def get_config(self) -> dict:
+        """Constructor arguments."""
+        return {name: getattr(self, name) for name in ("colors", "scale", "blocks", "filters", "filters_min", "seed")}
+
+
+class CriticHead(keras.Model):
+    """F(p): the realism of each point of the latent space, the mean of its coordinates. It has no weights."""
+
+    def call(self, latent) -> tf.Tensor:
+        """[N, h, w, C] -> [N]."""
+        return tf.reduce_mean(latent, axis=[1, 2, 3])

@@ -1,0 +1,95 @@
+"""What lag.py does with a config: train, test memory, or describe."""
+
+import functools
+import resource
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from lag import sampling
+from lag.config import LAGConfig
+from lag.memory import estimate_bytes
+from lag.model import LAG
+from libml import train as loop
+from libml.data import Images, check_sizes, lookup
+from libml.devices import make_strategy
+from libml.layers import DOWNSCALERS
+from libml.schedule import KIMG, Phase
+
+
+def describe(model: LAG) -> str:
+    """Parameters of G and P per stage."""
+    lines = [f"{'stage':<7}{'size':>8}{'G':>14}{'P':>14}"]
+    totals = [0, 0]
+    for k in range(model.config.lods + 1):
+        counts = [
+            sum(int(np.prod(v.shape)) for v in network.stage_variables(k))
+            for network in (model.generator, model.projection)
+        ]
+        totals = [a + b for a, b in zip(totals, counts, strict=True)]
+        lines.append(f"{k:<7}{f'{2**k}x':>8}{counts[0]:>14,}{counts[1]:>14,}")
+    return "\n".join([*lines, f"{'all':<7}{'':>8}{totals[0]:>14,}{totals[1]:>14,}"])
+
+
+def _describe_phases(config: LAGConfig) -> str:
+    lines = [f"{'phase':<12}{'kimg from':>10}{'to':>10}{'length':>10}"]
+    for p in config.schedule().phases:
+        start, stop = p.nimg_start // KIMG, p.nimg_stop // KIMG
+        lines.append(f"{p!s:<12}{start:>10}{stop:>10}{stop - start:>10}")
+    return "\n".join(lines)
+
+
+def dry_run(config: LAGConfig) -> None:
+    """Prints the run's folder, phases, parameters and memory; reads and writes nothing."""
+    dataset = lookup(config.dataset)
+    check_sizes(dataset, config.scale, config.downscaler)
+    print(f"{config.folder}\n\n{_describe_phases(config)}\n")
+    model = LAG(config, dataset.colors)
+    print(describe(model))
+    estimate = estimate_bytes(model, dataset.size, config.batch)
+    print(f"\nmemory of the last phase at batch {config.batch}: about {estimate / 2**30:.2f} GiB on one device")
+
+
+def memtest(config: LAGConfig, data_dir: str) -> None:
+    """Trains three steps of the last transition and of the last phase on noise; prints the peak. Writes nothing."""
+    del data_dir  # what fits does not depend on the pictures
+    dataset = lookup(config.dataset)
+    check_sizes(dataset, config.scale, config.downscaler)
+    model = LAG(config, dataset.colors, make_strategy(config.batch))
+    hires = tf.random.stateless_uniform([config.batch, dataset.size, dataset.size, dataset.colors], [0, 0], -1.0, 1.0)
+    batch = (DOWNSCALERS[config.downscaler](hires, config.scale), hires)
+    phases = [Phase(0, KIMG, config.lods - 1, config.lods)] if config.lods > 1 else []
+    for phase in [*phases, Phase(0, KIMG, config.lods, config.lods)]:
+        for step in range(3):
+            model.train_step(batch, phase, step)
+        model.mean_metrics()  # waits for the device
+        print(f"[{phase}] fits at batch {config.batch}; peak so far {_peak_memory()}")
+
+
+def _peak_memory() -> str:
+    gpus = tf.config.list_logical_devices("GPU")
+    if not gpus:
+        return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB of RAM"
+    peaks = [tf.config.experimental.get_memory_info(g.name.removeprefix("/device:"))["peak"] for g in gpus]
+    return ", ".join(f"{peak / 2**30:.2f} GiB on GPU {i}" for i, peak in enumerate(peaks))
+
+
+def train(config: LAGConfig, data_dir: str, reset: bool = False) -> Path:
+    """Trains a run, or goes on with it.
+
+    Returns:
+        The run's folder.
+    """
+    dataset = lookup(config.dataset)
+    check_sizes(dataset, config.scale, config.downscaler)
+    config.schedule()  # refuses what leaves nothing to train before anything is made
+    strategy = make_strategy(config.batch)
+    images = Images(dataset, data_dir)
+    images.check()
+    preview_images = images.test_images(limit=sampling.PREVIEW_IMAGES)
+    model = LAG(config, dataset.colors, strategy)
+    print(f"{dataset.name}: {sum(images.counts):,} training images; {strategy.num_replicas_in_sync} device(s)")
+    print("\n".join(f"{name:<16}{value}" for name, value in config.to_json().items()))
+    print(describe(model), flush=True)
+    return loop.train(model, config, images, functools.partial(sampling.preview, model, preview_images), reset=reset)

@@ -1,0 +1,112 @@
+"""What a run is: a frozen dataclass of its parameters, the folder they name, and args.json inside it."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from libml.errors import UserError
+from libml.files import write_atomic
+
+# How a parameter belongs to a run: NAMED ones are in its folder's name, PINNED ones must be the same when it goes on
+# (and are in the name when they differ from their default), FREE ones may change at any time.
+NAMED, PINNED, FREE = "named", "pinned", "free"
+
+
+def option(default: Any, help: str, role: str = FREE) -> Any:
+    """A dataclass field that becomes a command-line flag of the same name, default and type."""
+    return dataclasses.field(default=default, metadata={"help": help, "role": role})
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Parameters that every method shares. Defaults are the reference's."""
+
+    method = "Method"  # first word of the run's folder
+
+    dataset: str = option("toyfaces32", "Data to train on; see the README for the names.", PINNED)
+    scale: int = option(4, "Upscaling factor, a power of two.", PINNED)
+    downscaler: str = option("average", "How LR images are made: average or bicubic.", PINNED)
+    batch: int = option(16, "Global batch size, over all devices.", NAMED)
+    lr: float = option(0.001, "Learning rate of Adam.", NAMED)
+    total_kimg: int = option(0, "Length of the run in 1024 images.", FREE)
+    train_dir: str = option("./experiments", "Folder that holds the runs.", FREE)
+    save_kimg: int = option(64, "Checkpoint and preview every so many 1024 images.", FREE)
+    report_kimg: int = option(64, "Report to TensorBoard every so many 1024 images.", FREE)
+    seed: int = option(0, "Seed of everything random: weights, data order, flips, noise.", PINNED)
+
+    def validate(self) -> None:
+        """Raises UserError for the first parameter that cannot be."""
+        if self.scale < 2 or self.scale & (self.scale - 1):
+            raise UserError(f"--scale={self.scale} is not a power of two: use 2, 4, 8, 16, 32, ...")
+        if self.downscaler not in ("average", "bicubic"):
+            raise UserError(f"--downscaler={self.downscaler} is unknown: use average or bicubic")
+        for name in ("batch", "lr", "save_kimg", "report_kimg"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"--{name}={getattr(self, name)} must be positive")
+
+    @property
+    def folder(self) -> Path:
+        """{train_dir}/{dataset}/{downscaler}{scale}X/{Method}_{flag}{value}_..., flags in alphabetical order."""
+        placed = {"dataset", "scale", "downscaler"}
+        words = []
+        for field in sorted(dataclasses.fields(self), key=lambda f: f.name):
+            value, role = getattr(self, field.name), field.metadata["role"]
+            if role == NAMED or (role == PINNED and field.name not in placed and value != field.default):
+                words.append(f"{field.name}{value}")
+        name = "_".join([self.method, *words])
+        return Path(self.train_dir) / self.dataset / f"{self.downscaler}{self.scale}X" / name
+
+    def to_json(self) -> dict[str, Any]:
+        """All parameters, for args.json."""
+        return dataclasses.asdict(self)
+
+
+def _args_path(folder: Path) -> Path:
+    return folder / "args" / "args.json"
+
+
+def save_args(config: RunConfig, folder: Path) -> None:
+    """Writes args/args.json of a run's folder."""
+    write_atomic(_args_path(folder), (json.dumps(config.to_json(), indent=4, sort_keys=True) + "\n").encode())
+
+
+def load_args(folder: str | os.PathLike) -> dict[str, Any]:
+    """The parameters in a run's folder.
+
+    Raises:
+        UserError: if the folder holds no run.
+    """
+    path = _args_path(Path(folder))
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{folder} is no run folder: it has no args/args.json") from None
+    except (OSError, ValueError) as e:
+        raise UserError(f"cannot read {path}: {e}") from None
+
+
+def from_args(cls: Callable[..., RunConfig], args: dict[str, Any]) -> RunConfig:
+    """A config from args.json's contents; what is missing takes its default, what is unknown is left out."""
+    names = {f.name for f in dataclasses.fields(cls)}
+    return cls(**{k: v for k, v in args.items() if k in names})
+
+
+def check_same_run(config: RunConfig, folder: Path) -> None:
+    """Refuses to go on with a run under other parameters.
+
+    Raises:
+        UserError: naming every parameter that differs and may not.
+    """
+    recorded, differing = load_args(folder), []
+    for field in dataclasses.fields(config):
+        old, new = recorded.get(field.name, field.default), getattr(config, field.name)
+        if field.metadata["role"] != FREE and old != new:
+            differing.append(f"{field.name} was {old}, now {new}")
+    if differing:
+        raise UserError(
+            f"{folder} is a run with other parameters ({'; '.join(differing)}): "
+            "use those, another --train_dir, or --reset to start over"
+        )

@@ -1,0 +1,1 @@
+"""Making datasets: programs that write the TFRecord files which libml.data reads."""

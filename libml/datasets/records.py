@@ -1,0 +1,40 @@
+"""Writing TFRecord files in the layout that libml.data reads."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import tensorflow as tf
+
+from libml.files import atomic_path, user_errors
+
+
+def example(image: bytes, label: int = 0, **floats: Iterable[float]) -> bytes:
+    """One serialized image: features image (encoded bytes), label (int64) and any float lists."""
+    feature = {
+        "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
+        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+    }
+    for name, values in floats.items():
+        feature[name] = tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
+
+
+def write(path: Path, examples: Iterable[bytes]) -> int:
+    """Writes a whole TFRecord file or nothing.
+
+    Returns:
+        The number of records.
+
+    Raises:
+        UserError: if the file system refuses (no permission, disk full).
+    """
+    count = 0
+    with atomic_path(path) as temporary, user_errors(path):
+        try:
+            with tf.io.TFRecordWriter(str(temporary)) as writer:
+                for record in examples:
+                    writer.write(record)
+                    count += 1
+        except tf.errors.OpError as e:  # what the writer raises where Python would raise OSError
+            raise OSError(None, e.message) from e
+    return count

@@ -1,0 +1,26 @@
+"""The embedded dataset as TFRecord files."""
+
+from pathlib import Path
+
+import tqdm
+
+from libml.datasets import records, toyfaces
+
+
+def make(data_dir: Path, size: int) -> None:
+    """Draws toyfaces{size}-{test,train}.tfrecord into the data folder: 8,192 training and 512 test images.
+
+    Raises:
+        UserError: if the folder cannot be written.
+    """
+    train, test = toyfaces.TRAIN_IMAGES, toyfaces.TEST_IMAGES
+    spans = {"test": (train, train + test), "train": (0, train)}
+    with tqdm.tqdm(total=train + test, desc=f"drawing toyfaces{size} into {data_dir}", unit="face") as bar:
+        for split, (start, stop) in spans.items():
+
+            def examples(start=start, stop=stop):
+                for image in toyfaces.generate(toyfaces.SEED, start, stop, size):
+                    bar.update()
+                    yield records.example(image)
+
+            records.write(data_dir / f"toyfaces{size}-{split}.tfrecord", examples())

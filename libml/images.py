@@ -1,0 +1,36 @@
+"""Pictures: from [-1, 1] to 8 bits, grids, and PNG files."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from libml.files import write_atomic
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """[..., H, W, C] in [-1, 1] to 0..255, rounded, clipped; any shape."""
+    return np.clip(np.rint((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def grid(images: np.ndarray) -> np.ndarray:
+    """[rows, columns, H, W, C] to one image [rows * H, columns * W, C]."""
+    rows, columns, h, w, c = images.shape
+    return images.transpose(0, 2, 1, 3, 4).reshape(rows * h, columns * w, c)
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """A uint8 image [H, W, 1 or 3] as PNG bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def save_png(path: str | Path, images: np.ndarray) -> None:
+    """Writes an image [H, W, C] in [-1, 1] as a PNG file, whole or not at all.
+
+    Raises:
+        UserError: if the file system refuses.
+    """
+    write_atomic(path, encode_png(to_uint8(images)))

@@ -1,0 +1,217 @@
+"""Image primitives and the runtime-scaled convolution. Images are NHWC, float, [-1, 1]; all shapes are [N, H, W, C].
+
+Everything here has the second derivative that a gradient penalty needs.
+"""
+
+import functools
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+LRELU_SLOPE = 0.2
+STRAIGHT_THROUGH_RESOLUTION = 127.5 / 4  # steps per unit: a quantum of 4 grey levels (the paper's text says 1)
+
+_ACTIVATION_SLOPE = {"linear": 1.0, "relu": 0.0, "lrelu": LRELU_SLOPE}
+
+
+def ilog2(n: int) -> int:
+    """Smallest integer k with 2**k >= n, for n >= 1."""
+    return (n - 1).bit_length()
+
+
+def _static_size(x: tf.Tensor, purpose: str) -> tuple[int, int]:
+    h, w = x.shape[1], x.shape[2]
+    if h is None or w is None:
+        raise ValueError(f"{purpose} needs an image of known height and width, got shape {x.shape}")
+    return h, w
+
+
+def downscale2d(x: tf.Tensor, n: int = 2) -> tf.Tensor:
+    """Means over n x n boxes: [N, H, W, C] -> [N, H/n, W/n, C].
+
+    Raises:
+        ValueError: if a known height or width is no multiple of n.
+    """
+    if n == 1:
+        return x
+    if any(side is not None and side % n for side in x.shape[1:3]):
+        raise ValueError(f"cannot take {n} x {n} box means of an image of shape {x.shape}")
+    return tf.nn.avg_pool2d(x, n, n, "VALID")
+
+
+def upscale2d(x: tf.Tensor, n: int = 2) -> tf.Tensor:
+    """Nearest neighbour, each pixel repeated n x n times: [N, H, W, C] -> [N, H*n, W*n, C]."""
+    if n == 1:
+        return x
+
+    @tf.custom_gradient
+    def repeated(x):
+        # Written out because the resize kernels have no second derivative; its adjoint is a box sum, which pooling
+        # does several times as fast as the reduction that a broadcast would otherwise be differentiated into.
+        shape = tf.shape(x)
+        h, w, c = (shape[i] if x.shape[i] is None else x.shape[i] for i in (1, 2, 3))
+        y = tf.broadcast_to(x[:, :, None, :, None, :], [shape[0], h, n, w, n, c])
+        return tf.reshape(y, [shape[0], h * n, w * n, c]), lambda dy: downscale2d(dy, n) * (n * n)
+
+    return repeated(x)
+
+
+def remove_details2d(x: tf.Tensor, k: int = 2) -> tf.Tensor:
+    """The image with each k x k box replaced by its mean; shape unchanged."""
+    return upscale2d(downscale2d(x, k), k)
+
+
+def blend(low: tf.Tensor, high: tf.Tensor, alpha: tf.Tensor | float) -> tf.Tensor:
+    """low + alpha * (high - low): low at alpha = 0, high at alpha = 1."""
+    return low + alpha * (high - low)
+
+
+def _keys_kernel(t: np.ndarray) -> np.ndarray:
+    """The Keys cubic with a = -1/2, at offsets t in units of LR pixels."""
+    t = np.abs(t)
+    inner = 1.5 * t**3 - 2.5 * t**2 + 1
+    outer = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    return np.where(t <= 1, inner, np.where(t < 2, outer, 0.0))
+
+
+@functools.lru_cache(maxsize=64)
+def bicubic_matrix(size: int, n: int, repeat: int = 1) -> np.ndarray:
+    """One axis of the bicubic operator as a matrix.
+
+    Args:
+        size: HR pixels along the axis.
+        n: downscaling factor.
+        repeat: the operator takes an image in which each of size / repeat pixels stands for `repeat` equal HR ones.
+
+    Returns:
+        float32 [size / n, size / repeat]; rows sum to 1.
+
+    Raises:
+        ValueError: if the axis is too short to be reflected (size <= 2 n) or no multiple of n.
+    """
+    if size % n or size <= 2 * n:
+        raise ValueError(f"bicubic downscaling by {n} needs a size above {2 * n} that is a multiple of {n}, got {size}")
+    taps = _keys_kernel((np.arange(-2 * n, 2 * n) + 0.5) / n)
+    taps /= taps.sum()
+    padded = np.pad(np.arange(size), (2 * n - 1, 2 * n), mode="reflect")
+    matrix = np.zeros([size // n, size])
+    for row in range(size // n):
+        np.add.at(matrix[row], padded[row * n : row * n + 4 * n], taps)
+    return matrix.reshape(size // n, size // repeat, repeat).sum(-1).astype(np.float32)
+
+
+def bicubic_downscale2d(x: tf.Tensor, n: int, repeat: int = 1) -> tf.Tensor:
+    """The reference's bicubic operator, applied to upscale2d(x, repeat) without forming it.
+
+    It samples n/2 - 1 HR pixels away from the box centre, as the reference does.
+
+    Args:
+        x: [N, H/repeat, W/repeat, C], height and width known; H and W above 2 n.
+        n: downscaling factor.
+        repeat: see above.
+
+    Returns:
+        [N, H/n, W/n, C].
+    """
+    h, w = _static_size(x, "bicubic downscaling")
+    rows = tf.constant(bicubic_matrix(h * repeat, n, repeat), x.dtype)
+    columns = tf.constant(bicubic_matrix(w * repeat, n, repeat), x.dtype)
+    return tf.einsum("ih,nhwc,jw->nijc", rows, x, columns)
+
+
+def average_downscale2d(x: tf.Tensor, n: int, repeat: int = 1) -> tf.Tensor:
+    """Box means by n of upscale2d(x, repeat): [N, H/repeat, W/repeat, C] -> [N, H/n, W/n, C]."""
+    return downscale2d(x, n // repeat)
+
+
+DOWNSCALERS = {"average": average_downscale2d, "bicubic": bicubic_downscale2d}
+
+
+def space_to_channels(x: tf.Tensor, k: int = 2) -> tf.Tensor:
+    """k x k pixels to channels, channel-major: output channel c*k*k + dy*k + dx.
+
+    [N, H, W, C] -> [N, H/k, W/k, C*k*k]. Not the order of tf.nn.space_to_depth.
+    """
+    shape, (h, w, c) = tf.shape(x), x.shape[1:]
+    h, w = shape[1] if h is None else h, shape[2] if w is None else w
+    y = tf.reshape(x, [shape[0], h // k, k, w // k, k, c])
+    return tf.reshape(tf.transpose(y, [0, 1, 3, 5, 2, 4]), [shape[0], h // k, w // k, c * k * k])
+
+
+def channels_to_space(x: tf.Tensor, k: int = 2) -> tf.Tensor:
+    """Inverse of space_to_channels: input channel c*k*k + dy*k + dx.
+
+    [N, H, W, C*k*k] -> [N, H*k, W*k, C]. Not the order of tf.nn.depth_to_space.
+    """
+    shape, (h, w, c) = tf.shape(x), x.shape[1:]
+    h, w = shape[1] if h is None else h, shape[2] if w is None else w
+    y = tf.reshape(x, [shape[0], h, w, c // (k * k), k, k])
+    return tf.reshape(tf.transpose(y, [0, 1, 4, 2, 5, 3]), [shape[0], h * k, w * k, c // (k * k)])
+
+
+def straight_through_round(x: tf.Tensor, resolution: float = STRAIGHT_THROUGH_RESOLUTION) -> tf.Tensor:
+    """round_half_to_even(x * resolution) / resolution forward, gradient 1 backward (paper eq. 11)."""
+
+    @tf.custom_gradient
+    def rounded(x):
+        return tf.round(x * resolution) / resolution, lambda dy: dy
+
+    return rounded(x)
+
+
+@tf.custom_gradient
+def leaky_relu(x: tf.Tensor) -> tf.Tensor:
+    """max(x, 0.2 x), with the second derivative 0 left out of the graph instead of propagated as tensors of zeros."""
+    y = tf.nn.leaky_relu(x, LRELU_SLOPE)
+    # y has the sign of x, so x itself need not be kept.
+    return y, lambda dy: _leaky_relu_grad(dy, y)
+
+
+@tf.custom_gradient
+def _leaky_relu_grad(dy: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+    dx = tf.raw_ops.LeakyReluGrad(gradients=dy, features=features, alpha=LRELU_SLOPE)
+    return dx, lambda ddx: (_leaky_relu_grad(ddx, features), None)
+
+
+_ACTIVATIONS = {"linear": lambda x: x, "relu": tf.nn.relu, "lrelu": leaky_relu}
+
+
+class ScaledConv2D(keras.layers.Layer):
+    """3 x 3 SAME convolution whose N(0, 1) kernel is multiplied at run time by sqrt(2 / ((1 + s^2) fan_in)).
+
+    s is the slope of what follows: 0 before ReLU, 0.2 before LeakyReLU, 1 for linear. Maps [N, H, W, C] to
+    [N, H, W, filters].
+    """
+
+    def __init__(self, filters: int, activation: str = "linear", *, seed: int | None = None, **kwargs):
+        """Args: filters; activation 'linear', 'relu' or 'lrelu'; seed of the kernel's initial values."""
+        super().__init__(**kwargs)
+        if activation not in _ACTIVATION_SLOPE:
+            raise ValueError(f"activation must be one of {sorted(_ACTIVATION_SLOPE)}, got {activation!r}")
+        self.filters = filters
+        self.activation = activation
+        self.seed = seed
+
+    def build(self, input_shape) -> None:
+        """Makes kernel [3, 3, C, filters] and bias [filters]."""
+        shape = (3, 3, input_shape[-1], self.filters)
+        slope = _ACTIVATION_SLOPE[self.activation]
+        self.scale = math.sqrt(2 / ((1 + slope**2) * math.prod(shape[:3])))
+        self.kernel = self.add_weight(
+            name="kernel", shape=shape, initializer=keras.initializers.RandomNormal(0.0, 1.0, seed=self.seed)
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, x, frozen: bool = False) -> tf.Tensor:
+        """Convolves; with frozen=True gradients reach x but not the weights."""
+        kernel, bias = (tf.convert_to_tensor(v) for v in (self.kernel, self.bias))
+        if frozen:
+            kernel, bias = tf.stop_gradient(kernel), tf.stop_gradient(bias)
+        y = tf.nn.conv2d(x, kernel * self.scale, strides=1, padding="SAME")
+        return _ACTIVATIONS[self.activation](tf.nn.bias_add(y, bias))
+
+    def get_config(self) -> dict:
+        """Constructor arguments."""
+        return {**super().get_config(), "filters": self.filters, "activation": self.activation, "seed": self.seed}

@@ -1,0 +1,31 @@
+"""Seeds: every random draw is a function of (seed, position, purpose), never of time, process or number of devices."""
+
+import hashlib
+
+import tensorflow as tf
+
+
+def key(seed: int, purpose: str) -> int:
+    """A 62-bit integer for a run's seed and the name of what is drawn."""
+    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 2
+
+
+def small_key(seed: int, purpose: str) -> int:
+    """As key, in 31 bits, for interfaces that take an int32 seed."""
+    return key(seed, purpose) & 0x7FFFFFFF
+
+
+def stateless_seed(key: int, position: tf.Tensor | int) -> tf.Tensor:
+    """The [2] seed of tf.random.stateless_* for a draw at a position (images seen, or a record's index)."""
+    return tf.stack([tf.constant(key, tf.int64), tf.cast(position, tf.int64)])
+
+
+def normal(shape, key: int, position: tf.Tensor | int) -> tf.Tensor:
+    """Standard normal float32 values, the same on every device."""
+    return tf.random.stateless_normal(shape, stateless_seed(key, position), alg="philox")
+
+
+def uniform(shape, key: int, position: tf.Tensor | int) -> tf.Tensor:
+    """Uniform float32 values in [0, 1), the same on every device."""
+    return tf.random.stateless_uniform(shape, stateless_seed(key, position), alg="philox")

@@ -1,0 +1,85 @@
+"""Progressive growing as a pure function of images seen (nimg). 1 kimg = 1024 images; lod = level of detail."""
+
+import dataclasses
+
+from libml.errors import UserError
+
+KIMG = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A half-open span [nimg_start, nimg_stop) of training; a transition when the two levels differ."""
+
+    nimg_start: int
+    nimg_stop: int
+    lod_start: int
+    lod_stop: int
+
+    @property
+    def is_transition(self) -> bool:
+        """Whether stage lod_stop is being faded in."""
+        return self.lod_start != self.lod_stop
+
+    def lod(self, nimg: int) -> float:
+        """Level of detail at nimg: rises linearly from lod_start to lod_stop in a transition."""
+        if not self.is_transition:
+            return float(self.lod_stop)
+        done = (nimg - self.nimg_start) / (self.nimg_stop - self.nimg_start)
+        return self.lod_start + min(max(done, 0.0), 1.0)
+
+    def __str__(self) -> str:
+        return f"lod {self.lod_start}" + (f" -> {self.lod_stop}" if self.is_transition else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """The phases of a run, in order, without gaps."""
+
+    phases: tuple[Phase, ...]
+
+    @property
+    def total(self) -> int:
+        """Images of the whole run."""
+        return self.phases[-1].nimg_stop
+
+    def index(self, nimg: int) -> int:
+        """Index of the phase at nimg; at or past the end, the last."""
+        return next((i for i, p in enumerate(self.phases) if nimg < p.nimg_stop), len(self.phases) - 1)
+
+    def phase(self, nimg: int) -> Phase:
+        """The phase at nimg."""
+        return self.phases[self.index(nimg)]
+
+    def lod(self, nimg: int) -> float:
+        """Level of detail at nimg; at or past the end the last phase's lod_stop."""
+        return self.phase(nimg).lod(nimg)
+
+
+def progressive(lods: int, transition_kimg: int, training_kimg: int, total_kimg: int = 0) -> Schedule:
+    """The reference's growth from lod 1 to `lods`.
+
+    For each lod below the last: training_kimg at that lod, then a transition of transition_kimg to the next, either
+    left out when 0. Last, training_kimg at the last lod, or what remains up to total_kimg when that is not 0; a
+    total_kimg shorter than the growth does not shorten the growth.
+
+    Raises:
+        UserError: if nothing is left to train, or a length is negative.
+    """
+    if min(transition_kimg, training_kimg, total_kimg) < 0:
+        raise UserError("--training_kimg, --transition_kimg and --total_kimg cannot be negative")
+    phases: list[Phase] = []
+
+    def add(kimg: int, lod_start: int, lod_stop: int) -> None:
+        if kimg > 0:
+            start = phases[-1].nimg_stop if phases else 0
+            phases.append(Phase(start, start + kimg * KIMG, lod_start, lod_stop))
+
+    for lod in range(1, lods):
+        add(training_kimg, lod, lod)
+        add(transition_kimg, lod, lod + 1)
+    grown = phases[-1].nimg_stop // KIMG if phases else 0
+    add(total_kimg - grown if total_kimg else training_kimg, lods, lods)
+    if not phases:
+        raise UserError("nothing to train: --training_kimg, --transition_kimg and --total_kimg leave no images")
+    return Schedule(tuple(phases))

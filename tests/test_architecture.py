@@ -1,0 +1,56 @@
+"""Who may import whom, and where flags and the environment are read."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIBRARY = [*ROOT.glob("lag/**/*.py"), *ROOT.glob("libml/**/*.py")]
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def forbidden(path: Path, *modules: str) -> set[str]:
+    return {i for i in imports(path) for m in modules if i == m or i.startswith(f"{m}.")}
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(ROOT)))
+def test_library_imports_no_program_and_libml_no_method(path):
+    assert not forbidden(path, "scripts", "tests")
+    if path.is_relative_to(ROOT / "libml"):
+        assert not forbidden(path, "lag")
+
+
+@pytest.mark.parametrize(
+    "name, modules",
+    [
+        ("lag/networks.py", ["lag.losses", "lag.model", "lag.config", "libml.data"]),
+        ("lag/losses.py", ["lag.networks", "lag.model"]),
+        ("lag/config.py", ["tensorflow", "keras", "libml.layers", "libml.data"]),
+        ("libml/schedule.py", ["tensorflow", "numpy"]),
+        ("libml/config.py", ["tensorflow"]),
+        ("libml/app.py", ["tensorflow", "keras"]),
+        ("libml/datasets/toyfaces.py", ["tensorflow", "libml.data"]),
+        ("lag.py", ["tensorflow", "keras"]),
+    ],
+)
+def test_layers_of_the_house(name, modules):
+    assert not forbidden(ROOT / name, *modules)
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(ROOT)))
+def test_flags_and_environment_are_read_at_the_entry_only(path):
+    if path.name == "app.py":  # the entry files' own helper; it reads both when an entry file calls it
+        return
+    assert not forbidden(path, "absl.flags")
+    names = {n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)}
+    assert not names & {"environ", "getenv", "FLAGS"}

@@ -1,0 +1,128 @@
+"""Primitives against the reference's arrays, and their derivatives."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from libml import layers
+from tests.parity import nhwc, relative_error
+
+GOLDEN = Path(__file__).parent / "golden" / "layers.npz"
+PRIMITIVES = {
+    "downscale2d": layers.downscale2d,
+    "bicubic_downscale2d": layers.bicubic_downscale2d,
+    "upscale2d": layers.upscale2d,
+    "remove_details2d": layers.remove_details2d,
+    "space_to_channels": layers.space_to_channels,
+    "channels_to_space": layers.channels_to_space,
+    "straight_through_round": lambda x, n: layers.straight_through_round(x),
+}
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_primitive_equals_reference(name):
+    checked = 0
+    with np.load(GOLDEN) as golden:
+        for case in sorted({k.split("/")[0] for k in golden.files}):
+            if f"{case}/{name}" in golden.files:
+                ours = PRIMITIVES[name](nhwc(golden[f"{case}/x"]), int(golden[f"{case}/n"]))
+                assert relative_error(ours, nhwc(golden[f"{case}/{name}"])) < 2e-5
+                checked += 1
+    assert checked >= 2
+
+
+def test_shuffles_are_inverse_and_not_space_to_depth():
+    x = tf.reshape(tf.range(2 * 4 * 6 * 3.0), [2, 4, 6, 3])
+    packed = layers.space_to_channels(x)
+    np.testing.assert_array_equal(layers.channels_to_space(packed), x)
+    assert np.any(packed != tf.nn.space_to_depth(x, 2))
+
+
+@pytest.mark.parametrize("downscaler", layers.DOWNSCALERS.values())
+@pytest.mark.parametrize("repeat", [2, 4])
+def test_downscaling_a_repeated_image_needs_no_repeating(downscaler, repeat):
+    x = tf.random.stateless_uniform([2, 32 // repeat, 48 // repeat, 3], [1, 2])
+    np.testing.assert_allclose(downscaler(x, 4, repeat), downscaler(layers.upscale2d(x, repeat), 4), atol=1e-6)
+
+
+def test_bicubic_refuses_what_it_cannot_reflect():
+    with pytest.raises(ValueError, match="above 16"):
+        layers.bicubic_downscale2d(tf.zeros([1, 16, 16, 3]), 8)
+
+
+def test_box_means_refuse_a_remainder():
+    with pytest.raises(ValueError, match="3 x 3"):
+        layers.downscale2d(tf.zeros([1, 16, 16, 3]), 3)
+
+
+def test_straight_through_round_ties_to_even_and_passes_gradients():
+    quantum = 4 / 127.5
+    x = tf.constant([0.5, 1.5, 2.5, -0.5, 0.3]) * quantum
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layers.straight_through_round(x)
+        total = tf.reduce_sum(y * [1.0, 2.0, 3.0, 4.0, 5.0])
+    np.testing.assert_allclose(y / quantum, [0, 2, 2, 0, 0], atol=1e-6)
+    np.testing.assert_array_equal(tape.gradient(total, x), [1, 2, 3, 4, 5])
+
+
+def test_blend_ends():
+    low, high = tf.constant([1.0, 2.0]), tf.constant([3.0, 5.0])
+    np.testing.assert_array_equal(layers.blend(low, high, 0.0), low)
+    np.testing.assert_array_equal(layers.blend(low, high, 1.0), high)
+    np.testing.assert_array_equal(layers.blend(low, high, 0.25), [1.5, 2.75])
+
+
+def _slope_and_its_gradient(activation, w):
+    """d/dx of a small net, and the gradient of that slope's square with respect to the weights."""
+    x = tf.random.stateless_normal([2, 6, 6, 3], [3, 4])
+    with tf.GradientTape() as outer:
+        outer.watch(w)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            h = activation(tf.nn.conv2d(x, w[0], 1, "SAME"))
+            total = tf.reduce_sum(activation(tf.nn.conv2d(h, w[1], 1, "SAME")))
+        slope = inner.gradient(total, x)
+        penalty = tf.reduce_sum(slope**2)
+    return [slope, *outer.gradient(penalty, w)]
+
+
+def test_leaky_relu_has_tensorflows_first_and_second_derivatives():
+    w = [tf.random.stateless_normal([3, 3, 3, 4], [5, 6]), tf.random.stateless_normal([3, 3, 4, 2], [7, 8])]
+    ours = _slope_and_its_gradient(layers.leaky_relu, w)
+    theirs = _slope_and_its_gradient(lambda x: tf.nn.leaky_relu(x, 0.2), w)
+    for a, b in zip(ours, theirs, strict=True):
+        assert relative_error(a, b) < 1e-6
+
+
+def test_upscale2d_has_the_gradient_of_its_definition():
+    x = tf.random.stateless_normal([2, 3, 5, 2], [1, 1])
+    weights = tf.random.stateless_normal([2, 6, 10, 2], [2, 2])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        ours = tf.reduce_sum(layers.upscale2d(x) ** 2 * weights)
+        theirs = tf.reduce_sum(tf.repeat(tf.repeat(x, 2, 1), 2, 2) ** 2 * weights)
+    np.testing.assert_allclose(tape.gradient(ours, x), tape.gradient(theirs, x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu", "lrelu"])
+def test_scaled_convolution_keeps_unit_variance(activation):
+    layer = layers.ScaledConv2D(256, activation, seed=1)
+    x = tf.random.stateless_normal([4, 16, 16, 64], [1, 2])
+    y = layer(x)[:, 1:-1, 1:-1]  # the border sees fewer inputs
+    # The mean square is kept: 1 through a linear convolution, and what He's rule promises behind a rectifier.
+    assert abs(float(tf.reduce_mean(y**2)) - 1) < 0.1
+    assert np.all(np.asarray(layer.bias) == 0)
+
+
+def test_frozen_convolution_passes_gradients_to_its_input_only():
+    layer = layers.ScaledConv2D(4, "lrelu", seed=1)
+    x = tf.ones([1, 4, 4, 2])
+    layer.build(x.shape)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.reduce_sum(layer(x, frozen=True) ** 2)
+    dx, dk, db = tape.gradient(y, [x, layer.kernel.value, layer.bias.value])
+    assert np.any(dx != 0) and dk is None and db is None

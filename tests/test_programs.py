@@ -1,0 +1,84 @@
+"""The programs as a user starts them, in processes of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+TINY = ["--scale=4", "--batch=64", "--blocks=1", "--filters=8", "--filters_min=4", "--noise_dim=2", "--dataset=cifar10"]
+
+
+def start(*args, cwd=ROOT, **options):
+    env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    return subprocess.run(
+        [sys.executable, *map(str, args)], cwd=cwd, env=env, capture_output=True, text=True, **options
+    )
+
+
+def mistake(*args) -> str:
+    """The one line that a user's mistake prints."""
+    done = start(*args)
+    assert done.returncode == 1, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and "Traceback" not in done.stderr, done.stderr
+    return lines[0]
+
+
+def test_train_then_candidates(data_dir, tmp_path):
+    lengths = ["--training_kimg=1", "--transition_kimg=1", "--save_kimg=1", "--report_kimg=1"]
+    done = start("lag.py", *TINY, *lengths, f"--data_dir={data_dir}", f"--train_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("noise_dim ") == 1 and "[lod 1 -> 2] 2.0/3 kimg lod" in done.stdout
+    (args,) = tmp_path.rglob("args.json")
+    picture = tmp_path / "candidates.png"
+    make = ["scripts/lag_generate_candidates.py", f"--ckpt={args.parent.parent}", f"--data_dir={data_dir}"]
+    done = start(*make, "--samples=0,3,5-6", "--ncand=3", f"--save_to={picture}", "--batch=5")
+    assert done.returncode == 0, done.stderr
+    assert Image.open(picture).size == (5 * 32, 4 * 32)
+    assert "neither a number nor a rising span" in mistake(*make, "--samples=3-1")
+    assert "10 test images" in mistake(*make, "--samples=0-99")
+    assert "no run folder" in mistake("scripts/lag_generate_candidates.py", f"--ckpt={tmp_path}")
+
+
+def test_dry_run_describes_and_leaves_nothing(tmp_path):
+    done = start("lag.py", "--dataset=celeba128", "--scale=8", "--dry_run", f"--train_dir={tmp_path}/runs")
+    assert done.returncode == 0, done.stderr
+    assert "average8X/LAG_batch16_blocks8" in done.stdout and "lod 2 -> 3" in done.stdout
+    assert "10240" in done.stdout and "GiB" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_memtest_writes_nothing(tmp_path):
+    done = start("lag.py", *TINY, "--memtest", f"--train_dir={tmp_path}/runs")
+    assert done.returncode == 0, done.stderr
+    assert "[lod 2] fits at batch 64" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "args, said",
+    [
+        (["--dataset=celbea128"], "did you mean celeba128"),
+        (["--dataset=celeba128"], "celeba-train.tfrecord"),
+        (["--scale=3"], "not a power of two"),
+        (["--dataset=cifar10", "--scale=64"], "does not divide"),
+        (["--downscaler=lanczos"], "use average or bicubic"),
+        (["--batch=0"], "must be positive"),
+        (["celeba128"], "unexpected argument"),
+    ],
+)
+def test_mistakes_are_one_line(args, said, tmp_path):
+    assert said in mistake("lag.py", *args, f"--data_dir={tmp_path}", f"--train_dir={tmp_path}")
+
+
+def test_batch_must_be_shared_evenly():
+    from libml.devices import check_batch
+    from libml.errors import UserError
+
+    check_batch(16, 4)
+    with pytest.raises(UserError, match="multiple of 3"):
+        check_batch(16, 3)

@@ -1,0 +1,49 @@
+"""The progressive schedule against the reference's worked tables."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from libml.errors import UserError
+from libml.layers import ilog2
+from libml.schedule import progressive
+
+TABLES = json.loads((Path(__file__).parent / "golden" / "schedule.json").read_text())
+
+
+@pytest.mark.parametrize("table", [t for t in TABLES.values() if isinstance(t, dict)], ids=lambda t: str(t["args"]))
+def test_schedule_equals_reference(table):
+    _, scale, transition, training, total = table["args"]
+    schedule = progressive(ilog2(scale), transition, training, total)
+    assert [[p.nimg_start, p.nimg_stop, p.lod_start, p.lod_stop] for p in schedule.phases] == table["phases"]
+    assert schedule.total == table["total"]
+    for nimg, index, lod in table["samples"]:
+        assert schedule.index(nimg) == index
+        assert schedule.lod(nimg) == pytest.approx(lod, rel=1e-6)
+
+
+@pytest.mark.parametrize("scale, kimg", [(8, 10240), (16, 14336), (32, 18432)])
+def test_default_lengths(scale, kimg):
+    assert progressive(ilog2(scale), 2048, 2048).total == kimg * 1024
+
+
+def test_past_the_end_is_the_last_level():
+    schedule = progressive(2, 4, 0, 4)  # ends with a transition
+    assert schedule.phases[-1].is_transition
+    assert schedule.lod(schedule.total) == schedule.lod(10 * schedule.total) == 2
+
+
+def test_phases_are_half_open():
+    schedule = progressive(2, 1, 1)
+    assert [schedule.index(n) for n in (0, 1023, 1024, 2047, 2048, 3071, 3072)] == [0, 0, 1, 1, 2, 2, 2]
+
+
+def test_a_total_cannot_shorten_the_growth():
+    assert progressive(2, 4, 4, 1).total == 8 * 1024
+
+
+@pytest.mark.parametrize("lengths", [(0, 0, 0), (-1, 4, 0)])
+def test_nothing_to_train_is_refused(lengths):
+    with pytest.raises(UserError):
+        progressive(1, *lengths)

@@ -1,0 +1,207 @@
+"""Runs from end to end: the real step on real files, stopped and gone on with, and what they leave behind."""
+
+import functools
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lag import program, sampling
+from lag.model import LAG
+from libml import checkpoint, summary
+from libml import train as loop
+from libml.data import Images, lookup
+from libml.errors import UserError
+from tests.conftest import blobs, write_images
+
+
+class Stopping(LAG):
+    """Sends itself a signal at a position."""
+
+    stop_at, number = None, signal.SIGTERM
+
+    def train_step(self, batch, phase, nimg):
+        super().train_step(batch, phase, nimg)
+        if nimg == self.stop_at:
+            os.kill(os.getpid(), self.number)
+
+
+def run(config, data_dir, stop_at=None, number=signal.SIGTERM, **options):
+    model = Stopping(config, 3)
+    model.stop_at, model.number = stop_at, number
+    images = Images(lookup(config.dataset), data_dir)
+    preview = functools.partial(sampling.preview, model, images.test_images(limit=2))
+    loop.train(model, config, images, preview, **options)
+    return model
+
+
+def state(model) -> dict[str, np.ndarray]:
+    found = {v.path: np.array(v) for n in (model.generator, model.projection) for v in n.variables}
+    found |= {f"ema/{v.path}": np.array(v) for v in model.ema.variables}
+    for k in range(3):
+        for n in "gd":
+            optimizer = getattr(model, f"{n}_optimizer_{k}")
+            found |= {f"{n}{k}/{v.path}": np.array(v) for v in optimizer.variables}
+    return found
+
+
+def events(config) -> list[tuple[int, str, float]]:
+    """(kimg, tag, value) of every scalar in TensorBoard's files, the speed aside."""
+    found = []
+    for path in sorted((config.folder / "tf" / "summaries").glob("*tfevents*")):
+        for event in summary.events(path):
+            for value in event.summary.value:
+                if value.metadata.plugin_data.plugin_name == "scalars" and value.tag != "images_per_second":
+                    found.append((event.step, value.tag, float(tf.make_ndarray(value.tensor))))
+    return sorted(found)
+
+
+@pytest.fixture(scope="module")
+def straight(data_dir, tmp_path_factory):
+    """A whole run through three phases, not interrupted."""
+    from lag.config import LAGConfig
+    from tests.conftest import TINY
+
+    lengths = {"batch": 32, "training_kimg": 1, "transition_kimg": 1, "save_kimg": 1, "report_kimg": 1}
+    folder = str(tmp_path_factory.mktemp("straight"))
+    config = LAGConfig(**{**TINY, **lengths, "dataset": "cifar10", "train_dir": folder})
+    return config, run(config, data_dir)
+
+
+def test_a_run_leaves_what_it_should(straight):
+    config, _ = straight
+    assert json.loads((config.folder / "args" / "args.json").read_text())["noise_dim"] == 2
+    assert [nimg for nimg, _ in checkpoint.list_checkpoints(config.folder / "tf")] == [1024, 2048, 3072]
+    lines = [json.loads(line) for line in (config.folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["kimg"] for line in lines] == [1, 2, 3]
+    tags = {"dreal", "dfake", "gp", "gfake", "gmse", "rmse", "rmse_ema", "lod", "images_per_second"}
+    assert all(set(line) == tags | {"kimg"} and np.all(np.isfinite(list(line.values()))) for line in lines)
+    assert {tag for _, tag, _ in events(config)} == tags - {"images_per_second"}
+    assert not list(config.folder.rglob(".*tmp*"))
+
+
+def test_previews_are_in_tensorboard(straight):
+    config, _ = straight
+    found = [
+        (event.step, value)
+        for path in (config.folder / "tf" / "summaries").glob("*tfevents*")
+        for event in summary.events(path)
+        for value in event.summary.value
+        if value.tag == "candidates"
+    ]
+    assert [step for step, _ in found] == [1, 2, 3]
+    width, height, png = tf.make_ndarray(found[-1][1].tensor)[:3]
+    assert (int(height), int(width)) == (2 * 32, 7 * 32)
+    assert tf.io.decode_png(png).shape == (64, 224, 3)
+
+
+@pytest.mark.parametrize("stop_at, number", [(512, signal.SIGINT), (1504, signal.SIGTERM), (992, signal.SIGTERM)])
+def test_a_stopped_run_ends_as_one_that_was_not(straight, data_dir, tiny_config, stop_at, number):
+    config = tiny_config()
+    with pytest.raises(loop.Interrupted) as stopped:
+        run(config, data_dir, stop_at=stop_at, number=number)
+    assert stopped.value.code == 128 + number
+    assert checkpoint.list_checkpoints(config.folder / "tf")[-1][0] == stop_at + 32
+    resumed, whole = state(run(config, data_dir)), state(straight[1])
+    assert resumed.keys() == whole.keys()
+    for name, value in whole.items():
+        np.testing.assert_array_equal(resumed[name], value, err_msg=name)
+    assert events(config) == events(straight[0])
+
+
+def test_points_beyond_the_last_checkpoint_are_taken_back(straight, data_dir, tiny_config):
+    """As after a kill: reports were written that no checkpoint knows of."""
+    config = tiny_config()
+    with pytest.raises(loop.Interrupted):
+        run(config, data_dir, stop_at=1504)
+    writer = summary.SummaryWriter(config.folder, 1)
+    writer.scalars(2, {"gp": 1e6})
+    writer.close()
+    with next((config.folder / "tf" / "summaries").glob("*tfevents*")).open("ab") as f:
+        f.write(b"half a record")
+    run(config, data_dir)
+    assert events(config) == events(straight[0])
+    assert [json.loads(s)["kimg"] for s in (config.folder / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
+
+
+def test_a_complete_run_is_left_alone(straight, data_dir, capsys):
+    config, _ = straight
+    before = events(config)
+    run(config, data_dir)
+    assert "is complete: 3 of 3 kimg" in capsys.readouterr().out
+    assert events(config) == before
+
+
+def test_reset_starts_over(data_dir, tiny_config):
+    config = tiny_config(transition_kimg=0, training_kimg=1)
+    run(config, data_dir)
+    again = run(config, data_dir, reset=True)
+    assert int(again.g_optimizer_0.iterations) == 64
+    assert [kimg for kimg, tag, _ in events(config) if tag == "gp"] == [1, 2]
+
+
+def test_other_parameters_are_refused_by_name(data_dir, tiny_config):
+    config = tiny_config(training_kimg=1, transition_kimg=0)
+    loop.prepare_folder(config, config.folder, reset=False)
+    path = config.folder / "args" / "args.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "seed": 5, "blocks": 3, "save_kimg": 7}))
+    with pytest.raises(UserError, match=r"seed was 5, now 0; blocks was 3, now 1") as refused:
+        run(config, data_dir)
+    assert "save_kimg" not in str(refused.value)
+    assert json.loads(path.read_text())["seed"] == 5
+
+
+def test_a_second_process_is_refused(data_dir, tiny_config):
+    config = tiny_config()
+    with loop.locked(config.folder), pytest.raises(UserError, match="another process"):
+        run(config, data_dir)
+
+
+def test_unwritable_train_dir_is_an_error(data_dir, tiny_config, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot write"):
+        run(tiny_config(train_dir=str(tmp_path / "file")), data_dir)
+
+
+def test_bicubic_and_one_colour_train(tmp_path, tiny_config):
+    write_images(tmp_path / "mnist-train.tfrecord", blobs(32, size=28, colors=1))
+    write_images(tmp_path / "mnist-test.tfrecord", blobs(2, size=28, colors=1))
+    config = tiny_config(dataset="mnist", downscaler="bicubic", transition_kimg=0, batch=64)
+    folder = program.train(config, str(tmp_path))
+    values = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert np.all(np.isfinite(list(values.values())))
+
+
+def test_damaged_checkpoint_is_named(data_dir, tiny_config):
+    config = tiny_config(transition_kimg=0)
+    with pytest.raises(loop.Interrupted):
+        run(config, data_dir, stop_at=512)
+    path = checkpoint.list_checkpoints(config.folder / "tf")[-1][1]
+    (path / "model.index").write_bytes(b"\0" * 100)
+    with pytest.raises(UserError, match=path.name):
+        run(config, data_dir)
+
+
+def test_candidates_of_a_run(straight, data_dir):
+    config, model = straight
+    sampler, loaded = sampling.load_run(config.folder)
+    assert loaded == config
+    for a, b in zip(sampler.generator.variables, model.ema.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+    hires = Images(lookup("cifar10"), data_dir).test_images([3, 5])
+    stds = sampling.candidate_stds(3)
+    np.testing.assert_array_equal(stds, [0, 0.5, 1])
+    picture = sampling.candidates_grid(sampler, hires, "average", stds, 0, [3, 5])
+    assert picture.shape == (64, 5 * 32, 3)
+    np.testing.assert_array_equal(picture[:32, :32], hires[0])
+    alone = sampling.candidates_grid(sampler, hires[1:], "average", stds, 0, [5])
+    np.testing.assert_allclose(alone, picture[32:], atol=1e-5)
+    first, second = (
+        picture[:32, 96:128],
+        sampling.candidates_grid(sampler, hires[:1], "average", stds, 1, [3])[:, 96:128],
+    )
+    assert np.any(np.abs(first - second) > 1e-3)
+    assert list(sampling.candidate_stds(1)) == [0]
