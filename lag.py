@@ -19,7 +19,7 @@ def main() -> None:
     from lag import program  # brings in TensorFlow, which --help and a mistaken flag need not wait for
 
     if FLAGS.dry_run:
-        program.dry_run(config)
+        program.dry_run(config, FLAGS.data_dir)
     elif FLAGS.memtest:
         program.memtest(config, FLAGS.data_dir)
     else:

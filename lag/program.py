@@ -40,9 +40,9 @@ def _describe_phases(config: LAGConfig) -> str:
     return "\n".join(lines)
 
 
-def dry_run(config: LAGConfig) -> None:
-    """Prints the run's folder, phases, parameters and memory; reads and writes nothing."""
-    dataset = lookup(config.dataset)
+def dry_run(config: LAGConfig, data_dir: str) -> None:
+    """Prints the run's folder, phases, parameters and memory; writes nothing."""
+    dataset = lookup(config.dataset, Path(data_dir))
     check_sizes(dataset, config.scale, config.downscaler)
     print(f"{config.folder}\n\n{_describe_phases(config)}\n")
     model = LAG(config, dataset.colors)
@@ -53,8 +53,7 @@ def dry_run(config: LAGConfig) -> None:
 
 def memtest(config: LAGConfig, data_dir: str) -> None:
     """Trains three steps of the last transition and of the last phase on noise; prints the peak. Writes nothing."""
-    del data_dir  # what fits does not depend on the pictures
-    dataset = lookup(config.dataset)
+    dataset = lookup(config.dataset, Path(data_dir))
     check_sizes(dataset, config.scale, config.downscaler)
     model = LAG(config, dataset.colors, make_strategy(config.batch))
     hires = tf.random.stateless_uniform([config.batch, dataset.size, dataset.size, dataset.colors], [0, 0], -1.0, 1.0)
@@ -81,7 +80,7 @@ def train(config: LAGConfig, data_dir: str, reset: bool = False) -> Path:
     Returns:
         The run's folder.
     """
-    dataset = lookup(config.dataset)
+    dataset = lookup(config.dataset, Path(data_dir))
     check_sizes(dataset, config.scale, config.downscaler)
     config.schedule()  # refuses what leaves nothing to train before anything is made
     strategy = make_strategy(config.batch)

@@ -12,7 +12,6 @@ from lag.networks import Generator
 from libml import rng
 from libml.checkpoint import latest, restore
 from libml.config import from_args, load_args
-from libml.data import lookup
 from libml.images import grid
 from libml.layers import DOWNSCALERS, upscale2d
 from libml.schedule import Phase
@@ -121,10 +120,11 @@ def load_run(run: str | Path, batch: int = 16) -> tuple[Sampler, LAGConfig]:
     Raises:
         UserError: if the folder holds no trained LAG run.
     """
-    config = from_args(LAGConfig, load_args(run))
+    args = load_args(run)
+    config = from_args(LAGConfig, args)
     nimg, path = latest(Path(run))
     names = ("scale", "blocks", "filters", "filters_min", "noise_dim")
-    generator = Generator(colors=lookup(config.dataset).colors, **{k: getattr(config, k) for k in names})
+    generator = Generator(colors=args["colors"], **{k: getattr(config, k) for k in names})
     # The same names as in the training checkpoint; what is not named here stays unread.
     method = tf.train.Checkpoint(**{"ema" if config.weight_avg else "generator": generator})
     restore(path, tf.train.Checkpoint(method=method), partial=True)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from libml.config import RunConfig
 from libml.errors import UserError
@@ -43,6 +43,7 @@ def run(main: Callable[[], int | None]) -> None:
 
     def guarded(argv: list[str]) -> int | None:
         try:
+            logging.set_verbosity(logging.WARNING)  # libraries announce each of their steps
             if len(argv) > 1:
                 raise UserError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
             return main()

@@ -68,9 +68,10 @@ def _args_path(folder: Path) -> Path:
     return folder / "args" / "args.json"
 
 
-def save_args(config: RunConfig, folder: Path) -> None:
-    """Writes args/args.json of a run's folder."""
-    write_atomic(_args_path(folder), (json.dumps(config.to_json(), indent=4, sort_keys=True) + "\n").encode())
+def save_args(config: RunConfig, folder: Path, **facts: Any) -> None:
+    """Writes args/args.json of a run's folder: the parameters and further facts of the run."""
+    values = {**config.to_json(), **facts}
+    write_atomic(_args_path(folder), (json.dumps(values, indent=4, sort_keys=True) + "\n").encode())
 
 
 def load_args(folder: str | os.PathLike) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def prepare_folder(config: RunConfig, folder: Path, reset: bool) -> None:
+def prepare_folder(config: RunConfig, folder: Path, colors: int, reset: bool) -> None:
     """Makes the run's folder and args.json, or checks that what is there is the same run; reset empties it first.
 
     Raises:
@@ -110,7 +110,7 @@ def prepare_folder(config: RunConfig, folder: Path, reset: bool) -> None:
             remove(folder / name)
     if (folder / "args" / "args.json").exists():
         run_config.check_same_run(config, folder)
-    run_config.save_args(config, folder)
+    run_config.save_args(config, folder, colors=colors)
 
 
 class ProgressLine:
@@ -172,7 +172,7 @@ def train(method: Method, config: RunConfig, images: Images, preview: Preview, *
     folder, total = config.folder, method.schedule.total
     clock = Clock(config.seed)
     with locked(folder):
-        prepare_folder(config, folder, reset)
+        prepare_folder(config, folder, images.dataset.colors, reset)
         checkpoints = Checkpoints(folder / "tf", tf.train.Checkpoint(method=method, clock=clock))
         restored = checkpoints.restore_latest()
         nimg = int(clock.nimg)

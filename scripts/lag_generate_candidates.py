@@ -50,7 +50,7 @@ def main() -> None:
     from libml.images import save_png
 
     sampler, config = sampling.load_run(FLAGS.ckpt, FLAGS.batch)
-    dataset = lookup(FLAGS.dataset or config.dataset)
+    dataset = lookup(FLAGS.dataset or config.dataset, Path(FLAGS.data_dir))
     if dataset.colors != sampler.generator.colors:
         raise UserError(
             f"{dataset.name} has {dataset.colors} colour channels, the run was trained on {sampler.generator.colors}"

@@ -145,7 +145,7 @@ def test_reset_starts_over(data_dir, tiny_config):
 
 def test_other_parameters_are_refused_by_name(data_dir, tiny_config):
     config = tiny_config(training_kimg=1, transition_kimg=0)
-    loop.prepare_folder(config, config.folder, reset=False)
+    loop.prepare_folder(config, config.folder, colors=3, reset=False)
     path = config.folder / "args" / "args.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "seed": 5, "blocks": 3, "save_kimg": 7}))
     with pytest.raises(UserError, match=r"seed was 5, now 0; blocks was 3, now 1") as refused:
