@@ -8,6 +8,9 @@ from libml import app
 FLAGS = flags.FLAGS
 app.define_flags(LAGConfig)
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
+flags.DEFINE_list("gpus", None, "Which GPUs to use, as 0,2; by default all. TF_CONFIG in the environment adds machines.")
+flags.DEFINE_boolean("deterministic", False, "Use only operations whose result never depends on timing.")
+flags.DEFINE_string("resume", "", "Folder of a run to go on with: its parameters, but for --batch and those given here.")
 flags.DEFINE_boolean("reset", False, "Forget what the run's folder holds and train from scratch.")
 flags.DEFINE_boolean("memtest", False, "Train a few steps of the last stages, to see whether they fit in memory.")
 flags.DEFINE_boolean("dry_run", False, "Print the phases, the parameters and an estimate of memory, then exit.")
@@ -15,15 +18,16 @@ flags.DEFINE_boolean("dry_run", False, "Print the phases, the parameters and an 
 
 def main() -> None:
     """Flags -> config -> run."""
-    config = app.config_from_flags(LAGConfig)
+    config, folder = app.config_and_folder(LAGConfig, FLAGS.resume)
+    devices = app.device_options()
     from lag import program  # brings in TensorFlow, which --help and a mistaken flag need not wait for
 
     if FLAGS.dry_run:
-        program.dry_run(config, FLAGS.data_dir)
+        program.dry_run(config, folder, FLAGS.data_dir)
     elif FLAGS.memtest:
-        program.memtest(config, FLAGS.data_dir)
+        program.memtest(config, FLAGS.data_dir, devices)
     else:
-        program.train(config, FLAGS.data_dir, reset=FLAGS.reset)
+        program.train(config, folder, FLAGS.data_dir, devices, reset=FLAGS.reset)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ from lag.config import LAGConfig
 from lag.networks import CriticHead, Generator, Projection
 from libml import rng
 from libml.layers import DOWNSCALERS, blend, downscale2d
+from libml.meters import Meters
 from libml.optimizers import FusedAdam
 from libml.schedule import Phase, Schedule
 
-METRICS = ("dreal", "dfake", "gp", "gfake", "gmse", "rmse")
+LOSSES = ("dreal", "dfake", "gp", "gfake", "gmse", "mse")  # of a step; mse is in squared grey levels
+METRICS = (*LOSSES[:-1], "rmse")  # the reference's log tags
 
 
 class CriticPass(NamedTuple):
@@ -28,7 +30,7 @@ class CriticPass(NamedTuple):
 class StepTerms(NamedTuple):
     """Everything one step computes before it changes a weight."""
 
-    losses: dict[str, tf.Tensor]  # scalars: dreal, dfake, gp, gfake, gmse, and mse in squared grey levels
+    losses: dict[str, tf.Tensor]  # scalars, by LOSSES
     passes: dict[str, CriticPass]  # real, fake (z = 0), fake_z, mixed
     grad_d: list[tf.Tensor]  # of the critic loss, in the order of LAG.critic_variables
     grad_g: list[tf.Tensor]  # of the generator loss, in the order of LAG.generator_variables
@@ -37,15 +39,16 @@ class StepTerms(NamedTuple):
 class LAG(tf.Module):
     """G, its moving average, P, F, one Adam per network and stage, and the step that trains them."""
 
-    metrics = METRICS
-
-    def __init__(self, config: LAGConfig, colors: int, strategy: tf.distribute.Strategy | None = None):
+    def __init__(
+        self, config: LAGConfig, colors: int, strategy: tf.distribute.Strategy | None = None, workers: int = 1
+    ):
         """Builds every stage and optimizer up front, on the strategy's devices.
 
         Args:
             config: the run's parameters.
             colors: channels of the images, 1 or 3.
             strategy: where to train; None for the default device.
+            workers: processes that the strategy spans.
         """
         super().__init__(name="lag")
         self.config, self.colors = config, colors
@@ -65,8 +68,8 @@ class LAG(tf.Module):
                     optimizer = FusedAdam(config.lr, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=f"{name}_adam_{k}")
                     optimizer.build(network.stage_variables(k))
                     setattr(self, f"{name}_optimizer_{k}", optimizer)
-            self.metric_sums = tf.Variable(tf.zeros(len(METRICS)), trainable=False, name="metric_sums")
-            self.metric_steps = tf.Variable(0.0, trainable=False, name="metric_steps")
+            self.meters = Meters(METRICS)
+        self.workers, self.local_replicas = workers, self.strategy.num_replicas_in_sync // workers
 
     @property
     def schedule(self) -> Schedule:
@@ -77,6 +80,16 @@ class LAG(tf.Module):
     def sampler(self) -> Generator:
         """The generator that images are made with: the moving average, or G itself where that is turned off."""
         return self.ema if self.config.weight_avg else self.generator
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Every weight of G, its moving average and P, and every value of their optimizers, by name."""
+        named = {}
+        for name in ("generator", "ema", "projection"):
+            named |= {f"{name}/{v.path}": v for v in getattr(self, name).variables}
+        for k in range(self.config.lods + 1):
+            for name in (f"g_optimizer_{k}", f"d_optimizer_{k}"):
+                named |= {f"{name}/{v.path}": v for v in getattr(self, name).variables}
+        return named
 
     def generator_variables(self, lod_stop: int) -> list[keras.Variable]:
         """G's variables that train up to lod_stop, stage by stage."""
@@ -159,14 +172,20 @@ class LAG(tf.Module):
             grad_g,
         )
 
-    def _replica_step(self, lores, hires, z, rho, lod, lod_start: int, lod_stop: int) -> dict[str, tf.Tensor]:
-        """One replica's share of the global batch: its gradients, applied together with the others'."""
+    def _share(self, images: list[tf.Tensor], noise: list[tf.Tensor]) -> list[tf.Tensor]:
+        """This replica's part of its worker's images and of the global batch's noise."""
         context = tf.distribute.get_replica_context()
-        replicas, replica = context.num_replicas_in_sync, context.replica_id_in_sync_group
-        if replicas > 1:
-            share = lores.shape[0] // replicas
-            lores, hires, z, rho = (t[replica * share : (replica + 1) * share] for t in (lores, hires, z, rho))
-            lores, hires, z, rho = (tf.ensure_shape(t, [share, *t.shape[1:]]) for t in (lores, hires, z, rho))
+        if context.num_replicas_in_sync == 1:
+            return [*images, *noise]
+        share, replica = images[0].shape[0] // self.local_replicas, context.replica_id_in_sync_group
+        starts = [replica % self.local_replicas * share] * len(images) + [replica * share] * len(noise)
+        parts = [t[start : start + share] for t, start in zip([*images, *noise], starts, strict=True)]
+        return [tf.ensure_shape(t, [share, *t.shape[1:]]) for t in parts]
+
+    def _replica_step(self, lores, hires, z, rho, lod, lod_start: int, lod_stop: int) -> tf.Tensor:
+        """One replica's share of the global batch: its gradients, applied together with the others'. LOSSES, [6]."""
+        lores, hires, z, rho = self._share([lores, hires], [z, rho])
+        replicas = self.strategy.num_replicas_in_sync
         terms = self.step_terms(lores, hires, z, rho, lod, lod_start=lod_start, lod_stop=lod_stop)
         for name, network, grads in (("d", self.projection, terms.grad_d), ("g", self.generator, terms.grad_g)):
             # Optimizers sum over replicas; the loss is the mean over the global batch.
@@ -175,26 +194,28 @@ class LAG(tf.Module):
                 variables = network.stage_variables(k)
                 stage_grads, grads = grads[: len(variables)], grads[len(variables) :]
                 getattr(self, f"{name}_optimizer_{k}").apply(stage_grads, variables)
-        return {name: value / replicas for name, value in terms.losses.items()}
+        return tf.stack([terms.losses[name] for name in LOSSES]) / replicas
 
     def apply_step(self, lores, hires, z, rho, lod, *, lod_start: int, lod_stop: int) -> dict[str, tf.Tensor]:
         """Trains on one global batch with given noise: both networks, then the moving average. In a tf.function.
 
-        Arguments as those of step_terms. Returns the losses over the global batch.
+        Arguments as those of step_terms, but lores and hires are this worker's part of the batch and z and rho are the
+        whole batch's. Returns the losses over the global batch.
         """
         args = (lores, hires, z, rho, lod, lod_start, lod_stop)
         per_replica = self.strategy.run(self._replica_step, args=args)
-        values = {k: self.strategy.reduce(tf.distribute.ReduceOp.SUM, v, axis=None) for k, v in per_replica.items()}
+        summed = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
         if self.config.weight_avg:
             for k in range(lod_stop + 1):
                 for shadow, weight in zip(self.ema.stage_variables(k), self.generator.stage_variables(k), strict=True):
                     shadow, weight = shadow.value, weight.value
                     shadow.assign_sub((shadow - weight) * (1 - self.config.weight_avg))
-        return values
+        return dict(zip(LOSSES, tf.unstack(summed), strict=True))
 
     def draw(self, lores, nimg) -> tuple[tf.Tensor, tf.Tensor]:
-        """(z, rho) of the global batch that starts at image nimg."""
+        """(z, rho) of the global batch that starts at image nimg, of which lores is this worker's part."""
         n, h, w, _ = lores.shape
+        n *= self.workers
         z = rng.normal([n, h, w, self.config.noise_dim], rng.key(self.config.seed, "z"), nimg)
         return z, rng.uniform([n, 1, 1, 1], rng.key(self.config.seed, "rho"), nimg)
 
@@ -203,31 +224,24 @@ class LAG(tf.Module):
         z, rho = self.draw(lores, nimg)
         values = self.apply_step(lores, hires, z, rho, lod, lod_start=lod_start, lod_stop=lod_stop)
         values["rmse"] = tf.sqrt(values.pop("mse"))
-        self.metric_sums.assign_add(tf.stack([values[name] for name in METRICS]))
-        self.metric_steps.assign_add(1.0)
+        self.meters.update(values, nimg)
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor], phase: Phase, nimg: int) -> None:
         """Trains on one global batch (lores, hires), the images from nimg on. The losses stay on the device."""
         lod = tf.constant(phase.lod(nimg), tf.float32)
         self._train(*batch, tf.constant(nimg, tf.int64), lod, phase.lod_start, phase.lod_stop)
 
-    def mean_metrics(self) -> dict[str, float]:
-        """Means of the losses since the last reset, by the reference's log tags."""
-        means = self.metric_sums.numpy() / max(self.metric_steps.numpy(), 1.0)
-        return dict(zip(METRICS, means.tolist(), strict=True))
-
-    def reset_metrics(self) -> None:
-        """Starts new means."""
-        self.metric_sums.assign(tf.zeros_like(self.metric_sums))
-        self.metric_steps.assign(0.0)
-
     @tf.function(autograph=False)
     def _ema_mse(self, lores, hires, lod, lod_start: int, lod_stop: int):
-        fade = lod - lod_start if lod_start != lod_stop else None
-        real = losses.real_at_phase(hires, 2 ** (self.config.lods - lod_stop), fade)
-        z = tf.zeros([*lores.shape[:3], self.config.noise_dim])
-        fake = self.sampler(lores, z, lod_start=lod_start, lod_stop=lod_stop, lod=lod)
-        return losses.grey_mse(fake, real)
+        def share(lores, hires):
+            lores, hires = self._share([lores, hires], [])
+            fade = lod - lod_start if lod_start != lod_stop else None
+            real = losses.real_at_phase(hires, 2 ** (self.config.lods - lod_stop), fade)
+            z = tf.zeros([*lores.shape[:3], self.config.noise_dim])
+            fake = self.sampler(lores, z, lod_start=lod_start, lod_stop=lod_stop, lod=lod)
+            return losses.grey_mse(fake, real)
+
+        return self.strategy.reduce(tf.distribute.ReduceOp.MEAN, self.strategy.run(share, (lores, hires)), axis=None)
 
     def report(self, batch: tuple[tf.Tensor, tf.Tensor], phase: Phase, nimg: int) -> dict[str, float]:
         """Values that only a report pays for: rmse_ema, the moving average's rmse on one batch, and lod."""

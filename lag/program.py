@@ -3,6 +3,7 @@
 import functools
 import resource
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +14,7 @@ from lag.memory import estimate_bytes
 from lag.model import LAG
 from libml import train as loop
 from libml.data import Images, check_sizes, lookup
-from libml.devices import make_strategy
+from libml.devices import make_devices
 from libml.layers import DOWNSCALERS
 from libml.schedule import KIMG, Phase
 
@@ -40,29 +41,29 @@ def _describe_phases(config: LAGConfig) -> str:
     return "\n".join(lines)
 
 
-def dry_run(config: LAGConfig, data_dir: str) -> None:
+def dry_run(config: LAGConfig, folder: Path, data_dir: str) -> None:
     """Prints the run's folder, phases, parameters and memory; writes nothing."""
     dataset = lookup(config.dataset, Path(data_dir))
     check_sizes(dataset, config.scale, config.downscaler)
-    print(f"{config.folder}\n\n{_describe_phases(config)}\n")
+    print(f"{folder}\n\n{_describe_phases(config)}\n")
     model = LAG(config, dataset.colors)
     print(describe(model))
     estimate = estimate_bytes(model, dataset.size, config.batch)
     print(f"\nmemory of the last phase at batch {config.batch}: about {estimate / 2**30:.2f} GiB on one device")
 
 
-def memtest(config: LAGConfig, data_dir: str) -> None:
+def memtest(config: LAGConfig, data_dir: str, devices: dict[str, Any]) -> None:
     """Trains three steps of the last transition and of the last phase on noise; prints the peak. Writes nothing."""
     dataset = lookup(config.dataset, Path(data_dir))
     check_sizes(dataset, config.scale, config.downscaler)
-    model = LAG(config, dataset.colors, make_strategy(config.batch))
+    model = LAG(config, dataset.colors, make_devices(config.batch, **devices).strategy)
     hires = tf.random.stateless_uniform([config.batch, dataset.size, dataset.size, dataset.colors], [0, 0], -1.0, 1.0)
     batch = (DOWNSCALERS[config.downscaler](hires, config.scale), hires)
     phases = [Phase(0, KIMG, config.lods - 1, config.lods)] if config.lods > 1 else []
     for phase in [*phases, Phase(0, KIMG, config.lods, config.lods)]:
         for step in range(3):
             model.train_step(batch, phase, step)
-        model.mean_metrics()  # waits for the device
+        model.meters.means()  # waits for the device
         print(f"[{phase}] fits at batch {config.batch}; peak so far {_peak_memory()}")
 
 
@@ -74,21 +75,30 @@ def _peak_memory() -> str:
     return ", ".join(f"{peak / 2**30:.2f} GiB on GPU {i}" for i, peak in enumerate(peaks))
 
 
-def train(config: LAGConfig, data_dir: str, reset: bool = False) -> Path:
+def train(
+    config: LAGConfig, folder: Path, data_dir: str, device_options: dict[str, Any] | None = None, reset: bool = False
+) -> None:
     """Trains a run, or goes on with it.
 
-    Returns:
-        The run's folder.
+    Args:
+        config: its parameters.
+        folder: where it lives.
+        data_dir: folder of the datasets.
+        device_options: arguments of make_devices.
+        reset: forget what the folder holds and start over.
     """
+    devices = make_devices(config.batch, **(device_options or {}))
     dataset = lookup(config.dataset, Path(data_dir))
     check_sizes(dataset, config.scale, config.downscaler)
     config.schedule()  # refuses what leaves nothing to train before anything is made
-    strategy = make_strategy(config.batch)
     images = Images(dataset, data_dir)
     images.check()
     preview_images = images.test_images(limit=sampling.PREVIEW_IMAGES)
-    model = LAG(config, dataset.colors, strategy)
-    print(f"{dataset.name}: {sum(images.counts):,} training images; {strategy.num_replicas_in_sync} device(s)")
-    print("\n".join(f"{name:<16}{value}" for name, value in config.to_json().items()))
-    print(describe(model), flush=True)
-    return loop.train(model, config, images, functools.partial(sampling.preview, model, preview_images), reset=reset)
+    model = LAG(config, dataset.colors, devices.strategy, devices.workers)
+    if devices.is_chief:
+        replicas = devices.strategy.num_replicas_in_sync
+        print(f"{dataset.name}: {sum(images.counts):,} training images; {replicas} device(s)")
+        print("\n".join(f"{name:<16}{value}" for name, value in config.to_json().items()))
+        print(describe(model), flush=True)
+    preview = functools.partial(sampling.preview, model, preview_images)
+    loop.train(model, config, folder, images, preview, devices, reset=reset)

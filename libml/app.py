@@ -4,11 +4,12 @@ import dataclasses
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from absl import app, flags, logging
 
-from libml.config import RunConfig
+from libml.config import RunConfig, from_args, load_args
 from libml.errors import UserError
 
 _DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_boolean}
@@ -20,16 +21,41 @@ def define_flags(config: type[RunConfig]) -> None:
         _DEFINE[type(field.default)](field.name, field.default, field.metadata["help"])
 
 
-def config_from_flags(config: type[RunConfig]) -> Any:
-    """The validated config that the flags say.
+def config_and_folder(config: type[RunConfig], resume: str = "") -> tuple[Any, Path]:
+    """The validated config that the flags say, and the run's folder.
+
+    Args:
+        config: whose fields are the flags.
+        resume: a run's folder, whose parameters take the place of the flags that are not given.
 
     Raises:
-        UserError: for the first parameter that cannot be.
+        UserError: for the first parameter that cannot be, or that a resumed run cannot change.
     """
-    values = flags.FLAGS.flag_values_dict()
-    made = config(**{field.name: values[field.name] for field in dataclasses.fields(config)})
+    names = [field.name for field in dataclasses.fields(config)]
+    if not resume:
+        made = config(**{name: flags.FLAGS[name].value for name in names})
+    else:
+        given = {name: flags.FLAGS[name].value for name in names if flags.FLAGS[name].present}
+        made = dataclasses.replace(from_args(config, load_args(resume)), **given)
     made.validate()
-    return made
+    return made, Path(resume) if resume else made.folder
+
+
+def device_options() -> dict[str, Any]:
+    """What --gpus, --deterministic and TF_CONFIG say, for libml.devices.make_devices.
+
+    Raises:
+        UserError: if --gpus are not numbers.
+    """
+    try:
+        gpus = None if flags.FLAGS.gpus is None else [int(i) for i in flags.FLAGS.gpus]
+    except ValueError:
+        raise UserError(f"--gpus={','.join(flags.FLAGS.gpus)}: write numbers, as 0,2") from None
+    return {
+        "gpus": gpus,
+        "deterministic": flags.FLAGS.deterministic,
+        "tf_config": os.environ.get("TF_CONFIG"),
+    }
 
 
 def default_data_dir() -> str:

@@ -1,14 +1,26 @@
 """Checkpoints: each a folder of its own, tf/ckpt-{nimg}, that appears whole under its name or not at all."""
 
+import os
 import re
+import sys
 from pathlib import Path
 
 import tensorflow as tf
 
 from libml.errors import UserError
 from libml.files import atomic_path, remove, user_errors
+from libml.tfio import os_errors
 
 _PREFIX = "model"
+
+
+class DamagedCheckpointError(UserError):
+    """A checkpoint whose files cannot be read."""
+
+
+def path_of(folder: Path, nimg: int) -> Path:
+    """Where the checkpoint at nimg lives below a run's tf folder."""
+    return folder / f"ckpt-{nimg:010d}"
 
 
 def list_checkpoints(folder: Path) -> list[tuple[int, Path]]:
@@ -24,7 +36,8 @@ def restore(path: Path, checkpoint: tf.train.Checkpoint, partial: bool = False) 
     """Reads a checkpoint folder into the objects; with partial=True some of its values may stay unread.
 
     Raises:
-        UserError: if it is damaged or belongs to another configuration.
+        DamagedCheckpointError: if its files are missing, cut short or corrupt.
+        UserError: if it belongs to another configuration.
     """
     try:
         status = checkpoint.read(str(path / _PREFIX))
@@ -33,11 +46,12 @@ def restore(path: Path, checkpoint: tf.train.Checkpoint, partial: bool = False) 
             status.expect_partial()
         else:
             status.assert_consumed()
-    except (tf.errors.OpError, AssertionError, ValueError) as e:
+    except (tf.errors.OpError, IndexError, RuntimeError) as e:  # IndexError: a file cut short
         reason = str(e).splitlines()[0][:200]
-        raise UserError(
-            f"cannot read checkpoint {path}: {reason}; remove that folder to go on from the one before"
-        ) from e
+        raise DamagedCheckpointError(f"checkpoint {path} is damaged ({reason}); remove that folder") from e
+    except (AssertionError, ValueError) as e:
+        reason = str(e).splitlines()[0][:200]
+        raise UserError(f"checkpoint {path} is of another configuration ({reason}): use the run's own flags") from e
 
 
 class Checkpoints:
@@ -48,15 +62,29 @@ class Checkpoints:
         self.folder, self.checkpoint, self.keep = folder, checkpoint, keep
 
     def restore_latest(self) -> int | None:
-        """Restores the newest checkpoint; its nimg, or None if there is none."""
+        """Restores the newest checkpoint that can be read; its nimg, or None if there never was one.
+
+        Damaged ones are put aside under another name, and said so.
+
+        Raises:
+            UserError: if there are only damaged ones, or one of another configuration.
+        """
         for leftover in self.folder.glob(".ckpt-*.tmp*"):  # of a process killed while saving
             remove(leftover)
         found = list_checkpoints(self.folder)
-        if not found:
-            return None
-        nimg, path = found[-1]
-        restore(path, self.checkpoint)
-        return nimg
+        for nimg, path in reversed(found):
+            try:
+                restore(path, self.checkpoint)
+                return nimg
+            except DamagedCheckpointError as e:
+                aside = path.with_name(f"damaged-{path.name}")
+                remove(aside)
+                with user_errors(path, "put aside"):
+                    os.replace(path, aside)
+                print(f"{e}: put aside as {aside.name}, going back to the one before", file=sys.stderr)
+        if found:
+            raise UserError(f"no checkpoint of {self.folder.parent} can be read: --reset starts the run over")
+        return None
 
     def save(self, nimg: int) -> Path:
         """Saves, then drops the oldest beyond `keep`.
@@ -64,15 +92,12 @@ class Checkpoints:
         Raises:
             UserError: if the file system refuses; older checkpoints stay.
         """
-        path = self.folder / f"ckpt-{nimg:010d}"
+        path = path_of(self.folder, nimg)
         if path.exists():  # same position, same state
             return path
-        with user_errors(path, "save"), atomic_path(path) as temporary:
+        with user_errors(path, "save"), atomic_path(path) as temporary, os_errors():
             temporary.mkdir(parents=True)
-            try:
-                self.checkpoint.write(str(temporary / _PREFIX))
-            except tf.errors.OpError as e:
-                raise OSError(None, e.message.splitlines()[0]) from e
+            self.checkpoint.write(str(temporary / _PREFIX))
         for _, old in list_checkpoints(self.folder)[: -self.keep]:
             remove(old)
         return path

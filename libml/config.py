@@ -96,7 +96,7 @@ def from_args(cls: Callable[..., RunConfig], args: dict[str, Any]) -> RunConfig:
 
 
 def check_same_run(config: RunConfig, folder: Path) -> None:
-    """Refuses to go on with a run under other parameters.
+    """Refuses to go on with a run under other parameters. Its batch may differ: the clock is images seen.
 
     Raises:
         UserError: naming every parameter that differs and may not.
@@ -104,7 +104,7 @@ def check_same_run(config: RunConfig, folder: Path) -> None:
     recorded, differing = load_args(folder), []
     for field in dataclasses.fields(config):
         old, new = recorded.get(field.name, field.default), getattr(config, field.name)
-        if field.metadata["role"] != FREE and old != new:
+        if field.metadata["role"] != FREE and field.name != "batch" and old != new:
             differing.append(f"{field.name} was {old}, now {new}")
     if differing:
         raise UserError(

@@ -1,27 +1,97 @@
-"""Where a run trains."""
+"""Where a run trains: one device, several, or several machines."""
 
+import dataclasses
+import json
 import logging
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from libml.errors import UserError
 
 
-def make_strategy(batch: int) -> tf.distribute.Strategy:
-    """Mirrored over all visible GPUs, or over the CPU when there is none.
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """A strategy and this process's place in it."""
+
+    strategy: tf.distribute.Strategy
+    worker: int = 0
+    workers: int = 1
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.worker == 0
+
+    def gather(self, value: int) -> list[int]:
+        """Every worker's value; all of them must call it together."""
+        if self.workers == 1:
+            return [value]
+        return self._gathered(tf.one_hot(self.worker, self.workers, tf.constant(value, tf.int64), 0)).numpy().tolist()
+
+    @tf.function(autograph=False)
+    def _gathered(self, row: tf.Tensor) -> tf.Tensor:
+        def share() -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            local = context.num_replicas_in_sync // self.workers
+            return row if context.replica_id_in_sync_group % local == 0 else tf.zeros_like(row)
+
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(share), axis=None)
+
+
+def make_devices(
+    batch: int, gpus: Sequence[int] | None = None, tf_config: str | None = None, deterministic: bool = False
+) -> Devices:
+    """The devices to train on. To be called before TensorFlow does anything else.
 
     Args:
         batch: the global batch size, which the devices share.
+        gpus: which GPUs to use; None for all. Without any, the CPU.
+        tf_config: contents of TF_CONFIG, which names the machines of a cluster; None for this machine alone.
+        deterministic: only operations whose result never depends on timing.
 
     Raises:
-        UserError: if the devices cannot share the batch evenly.
+        UserError: if there is no such GPU, TF_CONFIG makes no sense, or the devices cannot share the batch evenly.
     """
     # Full float32: TF32 would round the convolutions' inputs to 10 bits, which the reference does not.
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    devices = [d.name for d in tf.config.list_logical_devices("GPU")] or ["/cpu:0"]
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the strategy announces itself at length
-    check_batch(batch, len(devices))
-    return tf.distribute.MirroredStrategy(devices)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the strategies announce themselves at length
+    _choose_gpus(gpus)
+    worker, workers = _place(tf_config)
+    if workers > 1:
+        devices = Devices(tf.distribute.MultiWorkerMirroredStrategy(), worker, workers)
+    else:
+        names = [d.name for d in tf.config.list_logical_devices("GPU")] or ["/cpu:0"]
+        devices = Devices(tf.distribute.MirroredStrategy(names))
+    check_batch(batch, devices.strategy.num_replicas_in_sync)
+    return devices
+
+
+def _choose_gpus(wanted: Sequence[int] | None) -> None:
+    if wanted is None:
+        return
+    present = tf.config.list_physical_devices("GPU")
+    if missing := [i for i in wanted if not 0 <= i < len(present)]:
+        raise UserError(f"--gpus: there is no GPU {missing[0]}; this machine shows {len(present)}")
+    tf.config.set_visible_devices([present[i] for i in wanted], "GPU")
+
+
+def _place(tf_config: str | None) -> tuple[int, int]:
+    """(index of this worker, number of workers)."""
+    if not tf_config:
+        return 0, 1
+    try:
+        config = json.loads(tf_config)
+        roles = config["cluster"]
+        worker, workers = int(config["task"]["index"]), len(roles["worker"])
+        known = set(roles) == {"worker"} and config["task"]["type"] == "worker" and worker < workers
+    except (ValueError, KeyError, TypeError) as e:
+        raise UserError(f"cannot understand TF_CONFIG ({e!r}): see the README for an example") from e
+    if not known:
+        raise UserError("TF_CONFIG must name workers only, and this process as one of them: see the README")
+    return worker, workers
 
 
 def check_batch(batch: int, replicas: int) -> None:

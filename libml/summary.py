@@ -1,7 +1,8 @@
 """What a run tells the world: TensorBoard events and metrics.jsonl, both by kimg, without double or missing points."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
+from libml.errors import UserError
 from libml.files import atomic_path, user_errors
 from libml.images import to_uint8
+from libml.tfio import os_errors
 
 
 def events(path: Path) -> list[event_pb2.Event]:
@@ -36,10 +39,16 @@ class SummaryWriter:
         """
         self._jsonl = folder / "metrics.jsonl"
         directory = folder / "tf" / "summaries"
-        with user_errors(directory):
+        self._directory = directory
+        with self._writing():
             directory.mkdir(parents=True, exist_ok=True)
             self._take_back(directory, -1 if kimg is None else kimg)
-        self._writer = tf.summary.create_file_writer(str(directory))
+            self._writer = tf.summary.create_file_writer(str(directory))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        with user_errors(self._directory), os_errors():
+            yield
 
     def _take_back(self, directory: Path, kimg: int) -> None:
         for path in directory.glob("*tfevents*"):
@@ -57,7 +66,7 @@ class SummaryWriter:
 
     def scalars(self, kimg: int, values: Mapping[str, float]) -> None:
         """Writes values by name; metrics.jsonl gets one line of them."""
-        with self._writer.as_default():
+        with self._writing(), self._writer.as_default():
             for name, value in values.items():
                 tf.summary.scalar(name, value, step=kimg)
         with user_errors(self._jsonl), self._jsonl.open("a") as f:
@@ -65,22 +74,34 @@ class SummaryWriter:
 
     def image(self, kimg: int, name: str, image: np.ndarray) -> None:
         """Writes an image [H, W, C] in [-1, 1]."""
-        with self._writer.as_default():
+        with self._writing(), self._writer.as_default():
             tf.summary.image(name, to_uint8(image)[None], step=kimg)
 
     def parameters(self, kimg: int, values: Mapping[str, Any]) -> None:
         """Writes a table of parameters as text."""
         rows = "\n".join(f"|{name}|{value}|" for name, value in values.items())
-        with self._writer.as_default():
+        with self._writing(), self._writer.as_default():
             tf.summary.text("parameters", f"|flag|value|\n|-|-|\n{rows}", step=kimg)
 
     def flush(self) -> None:
         """Makes everything written so far visible to others."""
-        self._writer.flush()
+        with self._writing():
+            self._writer.flush()
 
     def close(self) -> None:
         """Flushes and closes."""
-        self._writer.close()
+        with self._writing():
+            self._writer.close()
+
+    def __enter__(self) -> "SummaryWriter":
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        try:
+            self.close()
+        except UserError:
+            if error is None:  # a full disk has been reported once already
+                raise
 
 
 def _kimg(line: str) -> float:

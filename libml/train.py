@@ -5,7 +5,6 @@ The clock is images seen (nimg). Everything that happens at a position happens t
 
 import contextlib
 import fcntl
-import os
 import signal
 import sys
 import time
@@ -15,38 +14,38 @@ from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
+from libml import checkpoint
 from libml import config as run_config
-from libml.checkpoint import Checkpoints
 from libml.config import RunConfig
 from libml.data import Images, reading
+from libml.devices import Devices
 from libml.errors import UserError
 from libml.files import remove, user_errors
+from libml.interrupts import Interrupted, interrupts
+from libml.meters import Meters
+from libml.progress import ProgressLine
 from libml.schedule import KIMG, Phase, Schedule
 from libml.summary import SummaryWriter
 
-LIVE_SECONDS = 5.0  # between refreshes of the losses in the progress line; each one waits for the device
 Batch = tuple[tf.Tensor, tf.Tensor]
 Preview = Callable[[Phase, int], np.ndarray]  # (phase, nimg) -> a picture of fixed test images, [H, W, C] in [-1, 1]
 
 
 class Method(Protocol):
-    """What the loop asks of a method; a tf.Module, whose variables are what a checkpoint holds."""
+    """What the loop asks of a method: a tf.Module, all of whose variables a checkpoint holds."""
 
     schedule: Schedule
+    meters: Meters
 
     def train_step(self, batch: Batch, phase: Phase, nimg: int) -> None:
-        """Trains on one global batch (lores, hires), the images from nimg on."""
-
-    def mean_metrics(self) -> dict[str, float]:
-        """Means of the losses since reset_metrics."""
-
-    def reset_metrics(self) -> None:
-        """Starts new means."""
+        """Trains on one global batch, the images from nimg on; `batch` is this worker's part, (lores, hires)."""
 
     def report(self, batch: Batch, phase: Phase, nimg: int) -> dict[str, float]:
-        """Further values for a report, from its last batch."""
+        """Further values for a report, from its last batch. Every worker calls it."""
+
+    def named_variables(self) -> dict[str, tf.Variable]:
+        """Everything that trains, by name."""
 
 
 class Clock(tf.Module):
@@ -57,28 +56,6 @@ class Clock(tf.Module):
         self.nimg = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.data_position = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.seed = tf.Variable(seed, dtype=tf.int64, trainable=False)
-
-
-class Interrupted(SystemExit):
-    """The run was asked to stop, and saved itself. Exit status 128 + signal number, as shells have it."""
-
-
-@contextlib.contextmanager
-def interrupts() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM in a list instead of stopping at once; a second one stops at once."""
-    received: list[int] = []
-
-    def handle(number, _):
-        received.append(number)
-        if len(received) > 1:
-            os._exit(128 + number)
-
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -113,122 +90,189 @@ def prepare_folder(config: RunConfig, folder: Path, colors: int, reset: bool) ->
     run_config.save_args(config, folder, colors=colors)
 
 
-class ProgressLine:
-    """Phase, losses, speed and time left: a live line on a terminal, a plain line at each report elsewhere."""
-
-    def __init__(self, total: int, nimg: int):
-        self._live = sys.stderr.isatty()
-        self._bar = tqdm.tqdm(
-            total=total / KIMG, initial=nimg / KIMG, disable=not self._live, unit="kimg", dynamic_ncols=True,
-            bar_format="{desc} {percentage:3.0f}% {n:.1f}/{total:.0f} kimg [{elapsed}<{remaining}] {postfix}",
-        )  # fmt: skip
-        self._total, self._start, self._begun, self._shown = total, nimg, time.monotonic(), time.monotonic()
-
-    def due(self) -> bool:
-        """Whether a live line wants fresh losses; asking starts the next interval."""
-        now = time.monotonic()
-        if not self._live or now - self._shown < LIVE_SECONDS:
-            return False
-        self._shown = now
-        return True
-
-    def advance(self, images: int) -> None:
-        """Counts images."""
-        self._bar.update(images / KIMG)
-
-    def show(self, nimg: int, phase: Phase, values: dict[str, float], plain: bool) -> None:
-        """Shows the losses; a plain line too where there is no terminal and `plain` is set."""
-        rate = (nimg - self._start) / (time.monotonic() - self._begun)
-        losses = " ".join(f"{k} {v:.4g}" for k, v in values.items() if k not in ("lod", "images_per_second"))
-        words = f"lod {phase.lod(nimg):.2f} {losses} {rate:.1f} img/s"
-        self._bar.set_description_str(f"[{phase}]", refresh=False)
-        self._bar.set_postfix_str(words)
-        if plain and not self._live:
-            left = tqdm.tqdm.format_interval((self._total - nimg) / rate) if rate else "?"
-            print(f"[{phase}] {nimg / KIMG:.1f}/{self._total / KIMG:.0f} kimg {words} left {left}", flush=True)
-
-    def close(self) -> None:
-        """Ends the line."""
-        self._bar.close()
+@tf.function(autograph=False)
+def _all_finite(variables: list[tf.Tensor]) -> tf.Tensor:
+    return tf.stack([tf.reduce_all(tf.math.is_finite(v)) for v in variables])
 
 
-def train(method: Method, config: RunConfig, images: Images, preview: Preview, *, reset: bool = False) -> Path:
+class Run:
+    """One run in progress. The chief writes; the other workers only compute."""
+
+    def __init__(
+        self, method: Method, config: RunConfig, folder: Path, images: Images, preview: Preview, devices: Devices
+    ):
+        """Arguments as those of train."""
+        self.method, self.config, self.folder, self.images = method, config, folder, images
+        self.preview, self.devices = preview, devices
+        self.clock = Clock(config.seed)
+        objects = tf.train.Checkpoint(method=method, clock=self.clock)
+        self.checkpoints = checkpoint.Checkpoints(folder / "tf", objects)
+        self.summary: SummaryWriter | None = None
+
+    def restore(self) -> int | None:
+        """Every worker takes the state of the checkpoint that the chief chose; its nimg, or None for a new run."""
+        chosen = self.checkpoints.restore_latest() if self.devices.is_chief else None
+        nimg = self.devices.gather(-1 if chosen is None else chosen)[0]
+        if nimg < 0:
+            return None
+        if not self.devices.is_chief:
+            checkpoint.restore(checkpoint.path_of(self.folder / "tf", nimg), self.checkpoints.checkpoint)
+        return nimg
+
+    def check_finite(self) -> None:
+        """Refuses to go on with, or save, what is not finite.
+
+        Raises:
+            UserError: naming the first loss or weight that was not, and where.
+        """
+        fault = self.method.meters.first_fault()
+        if fault is None:
+            names, variables = zip(*self.method.named_variables().items(), strict=True)
+            finite = _all_finite([tf.cast(v, tf.float32) for v in variables]).numpy()
+            if finite.all():
+                return
+            fault = names[int(finite.argmin())], int(self.clock.nimg)
+        saved = checkpoint.list_checkpoints(self.folder / "tf")
+        kept = f"the last good checkpoint is {saved[-1][1]}" if saved else "nothing had been saved yet"
+        raise UserError(
+            f"{fault[0]} was not finite at image {fault[1]}: training has diverged and stopped; {kept}. "
+            "Start another run with a lower --lr, or go on from there with --resume and a larger --batch"
+        )
+
+    def report(self, batch: Batch, phase: Phase, before: int, nimg: int, speed: dict[str, float]) -> dict[str, float]:
+        """Writes the means since the last report and starts new ones."""
+        values = {**self.method.meters.means(), **self.method.report(batch, phase, before), **speed}
+        self.method.meters.reset()
+        if self.summary:
+            self.summary.scalars(nimg // KIMG, values)
+        return values
+
+    def save(self, nimg: int, position: int) -> None:
+        """Saves the run at nimg, once it is known to be sound."""
+        self.clock.nimg.assign(nimg)
+        self.clock.data_position.assign(max(self.devices.gather(position)))
+        self.check_finite()
+        if self.summary:
+            self.summary.flush()  # what was reported up to a checkpoint is there when the checkpoint is
+            self.checkpoints.save(nimg)
+
+    def batches(self) -> Iterator[tuple[int, Batch]]:
+        """Endless (position in the data, this worker's part of the global batch)."""
+        options = {name: getattr(self.config, name) for name in ("scale", "downscaler", "seed")}
+        if self.devices.workers > 1:
+            options |= {"worker": self.devices.worker, "workers": self.devices.workers}
+        stream = self.images.batches(
+            batch=self.config.batch // self.devices.workers, position=int(self.clock.data_position), **options
+        )
+        for position, *batch in reading(stream, [f for files in self.images.train_files for f in files]):
+            yield int(position), tuple(batch)
+
+    def loop(self, progress: ProgressLine, signals: list[int]) -> None:
+        """Steps from the clock's position to the end of the schedule.
+
+        Raises:
+            Interrupted: once saved, after a signal to this worker or another.
+        """
+        config, schedule, nimg = self.config, self.method.schedule, int(self.clock.nimg)
+        window_start, window_nimg, waited = time.perf_counter(), nimg, 0.0
+        batches = self.batches()
+        while nimg < schedule.total:
+            asked = time.perf_counter()
+            position, batch = next(batches)
+            waited += time.perf_counter() - asked
+            phase, before = schedule.phase(nimg), nimg
+            self.method.train_step(batch, phase, nimg)
+            nimg += config.batch
+            progress.advance(config.batch)
+
+            done = nimg >= schedule.total
+            stopping = max(self.devices.gather(signals[0] if signals else 0))
+            if progress.due():
+                progress.show(nimg, phase, self.method.meters.means(), plain=False)
+            if done or _passed(before, nimg, config.report_kimg):
+                elapsed = time.perf_counter() - window_start
+                speed = {"images_per_second": (nimg - window_nimg) / elapsed, "data_wait": waited / elapsed}
+                progress.show(nimg, phase, self.report(batch, phase, before, nimg, speed), plain=True)
+                window_start, window_nimg, waited = time.perf_counter(), nimg, 0.0
+                self.check_finite()
+            due = done or _passed(before, nimg, config.save_kimg)
+            if due and self.summary:
+                self.summary.image(nimg // KIMG, "candidates", self.preview(phase, before))
+            if due or stopping or schedule.phase(nimg) != phase:
+                self.save(nimg, position)
+            if stopping and not done:
+                if self.devices.is_chief:
+                    name = signal.Signals(stopping).name
+                    print(
+                        f"stopped by {name} at {nimg / KIMG:g} kimg, saved: the same command goes on", file=sys.stderr
+                    )
+                raise Interrupted(128 + stopping)
+
+
+def _passed(before: int, now: int, kimg: int) -> bool:
+    return before // (kimg * KIMG) != now // (kimg * KIMG)
+
+
+def train(
+    method: Method,
+    config: RunConfig,
+    folder: Path,
+    images: Images,
+    preview: Preview,
+    devices: Devices | None = None,
+    *,
+    reset: bool = False,
+) -> None:
     """Trains a method to the end of its schedule, from wherever its folder says it was.
 
     Args:
         method: what is trained.
         config: its parameters.
+        folder: where the run lives; all workers must see it.
         images: the data.
         preview: makes the picture that every checkpoint comes with.
+        devices: this process's place among the workers.
         reset: forget what the folder holds and start over.
 
-    Returns:
-        The run's folder.
-
     Raises:
-        UserError: for a folder of another run, damaged data, a full disk.
+        UserError: for a folder of another run, damaged data, a full disk, values that are not finite, a lost worker.
         Interrupted: after SIGINT or SIGTERM, once saved.
     """
-    folder, total = config.folder, method.schedule.total
-    clock = Clock(config.seed)
-    with locked(folder):
-        prepare_folder(config, folder, images.dataset.colors, reset)
-        checkpoints = Checkpoints(folder / "tf", tf.train.Checkpoint(method=method, clock=clock))
-        restored = checkpoints.restore_latest()
-        nimg = int(clock.nimg)
+    devices = devices or Devices(tf.distribute.get_strategy())
+    total = method.schedule.total
+    run = Run(method, config, folder, images, preview, devices)
+    with contextlib.ExitStack() as stack:
+        if devices.is_chief:
+            stack.enter_context(locked(folder))
+            prepare_folder(config, folder, images.dataset.colors, reset)
+        if devices.workers > 1:
+            stack.enter_context(_lost_worker())
+        restored, nimg = run.restore(), int(run.clock.nimg)
         if nimg >= total:
-            print(f"{folder} is complete: {nimg / KIMG:g} of {total / KIMG:g} kimg")
-            return folder
-        print(f"{'starting' if restored is None else 'going on with'} {folder} at {nimg / KIMG:g} kimg", flush=True)
-        summary = SummaryWriter(folder, None if restored is None else nimg // KIMG)
-        if restored is None:
-            summary.parameters(0, config.to_json())
-        progress = ProgressLine(total, nimg)
-        try:
-            _loop(method, config, images, preview, clock, checkpoints, summary, progress)
-        finally:
-            progress.close()
-            summary.close()
-    return folder
+            _say(devices, f"{folder} is complete: {nimg / KIMG:g} of {total / KIMG:g} kimg")
+            return
+        _say(devices, f"{'starting' if restored is None else 'going on with'} {folder} at {nimg / KIMG:g} kimg")
+        if devices.is_chief:
+            run.summary = stack.enter_context(SummaryWriter(folder, None if restored is None else nimg // KIMG))
+            if restored is None:
+                run.summary.parameters(0, config.to_json())
+        progress = ProgressLine(total, nimg, silent=not devices.is_chief)
+        stack.callback(progress.close)
+        run.loop(progress, stack.enter_context(interrupts()))
 
 
-def _loop(method, config, images, preview, clock, checkpoints, summary, progress) -> None:
-    """Steps from the clock's position to the end of the schedule."""
-    schedule, nimg = method.schedule, int(clock.nimg)
-    options = {k: getattr(config, k) for k in ("batch", "scale", "downscaler", "seed")}
-    batches = images.batches(position=int(clock.data_position), **options)
-    window_time, window_nimg = time.monotonic(), nimg
+def _say(devices: Devices, text: str) -> None:
+    if devices.is_chief:
+        print(text, flush=True)
 
-    with interrupts() as signals:
-        for position, *batch in reading(batches, [f for files in images.train_files for f in files]):
-            phase, before = schedule.phase(nimg), nimg
-            method.train_step(tuple(batch), phase, nimg)
-            nimg += config.batch
-            progress.advance(config.batch)
 
-            def passed(kimg: int, before=before, now=nimg) -> bool:
-                return before // (kimg * KIMG) != now // (kimg * KIMG)
-
-            done = nimg >= schedule.total
-            if progress.due():
-                progress.show(nimg, phase, method.mean_metrics(), plain=False)
-            if passed(config.report_kimg) or done:
-                values = {**method.mean_metrics(), **method.report(tuple(batch), phase, before)}
-                values["images_per_second"] = (nimg - window_nimg) / (time.monotonic() - window_time)
-                method.reset_metrics()
-                summary.scalars(nimg // KIMG, values)
-                progress.show(nimg, phase, values, plain=True)
-                window_time, window_nimg = time.monotonic(), nimg
-            if passed(config.save_kimg) or done:
-                summary.image(nimg // KIMG, "candidates", preview(phase, before))
-            if passed(config.save_kimg) or done or signals or schedule.phase(nimg) != phase:
-                clock.nimg.assign(nimg)
-                clock.data_position.assign(position)
-                summary.flush()  # what is reported up to a checkpoint is there when the checkpoint is
-                checkpoints.save(nimg)
-            if signals:
-                name = signal.Signals(signals[0]).name
-                print(f"stopped by {name} at {nimg / KIMG:g} kimg, saved: the same command goes on", file=sys.stderr)
-                raise Interrupted(128 + signals[0])
-            if done:
-                return
+@contextlib.contextmanager
+def _lost_worker() -> Iterator[None]:
+    """Says in one line what TensorFlow raises when another worker of the cluster is gone."""
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError, tf.errors.CancelledError) as e:
+        reason = e.message.splitlines()[0][:200]
+        raise UserError(
+            f"another worker was lost ({reason}): start all workers again, they go on from the last checkpoint"
+        ) from e

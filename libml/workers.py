@@ -106,8 +106,7 @@ def _receive(process: BaseProcess, results: Connection) -> object:
     except (EOFError, OSError):  # the latter when the worker died within a message
         process.join(timeout=1)  # for the exit code, which may come after the end of the pipe
         raise RuntimeError(
-            f"a worker process ended before its work was done (exit code {process.exitcode};"
-            " -9 is that of a process killed from outside, as it happens when memory runs out)"
+            f"a worker process died (exit code {process.exitcode}; -9 means killed, often because memory ran out)"
         ) from None
     result, error, text = pickle.loads(outcome)
     if error is not None:

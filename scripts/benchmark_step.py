@@ -37,12 +37,12 @@ def measure(size: str, batch: int, steps: int, seconds: float) -> dict[str, floa
     import tensorflow as tf
 
     from lag.model import LAG
-    from libml.devices import make_strategy
+    from libml.devices import make_devices
     from libml.layers import DOWNSCALERS
 
     side, options = SIZES[size]
     config = LAGConfig(scale=8, batch=batch, **options)
-    model = LAG(config, 3, make_strategy(batch))
+    model = LAG(config, 3, make_devices(batch).strategy)
     hires = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1.0, 1.0)
     images = (DOWNSCALERS["average"](hires, 8), hires)
     phase = config.schedule().phases[-1]
@@ -50,7 +50,7 @@ def measure(size: str, batch: int, steps: int, seconds: float) -> dict[str, floa
     def step(i: int) -> float:
         start = time.perf_counter()
         model.train_step(images, phase, i * batch)
-        model.metric_steps.numpy()  # waits for the device
+        model.meters.steps.numpy()  # waits for the device
         return time.perf_counter() - start
 
     step(0)

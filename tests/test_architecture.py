@@ -39,7 +39,7 @@ def test_library_imports_no_program_and_libml_no_method(path):
         ("libml/schedule.py", ["tensorflow", "numpy"]),
         ("libml/config.py", ["tensorflow"]),
         ("libml/app.py", ["tensorflow", "keras"]),
-        ("libml/datasets/toyfaces.py", ["tensorflow", "libml.data"]),
+        ("libml/workers.py", ["tensorflow"]),
         ("lag.py", ["tensorflow", "keras"]),
     ],
 )
@@ -54,3 +54,8 @@ def test_flags_and_environment_are_read_at_the_entry_only(path):
     assert not forbidden(path, "absl.flags")
     names = {n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)}
     assert not names & {"environ", "getenv", "FLAGS"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "libml/datasets/toyfaces").rglob("*.py")), ids=lambda p: p.name)
+def test_what_worker_processes_import_starts_fast(path):
+    assert not forbidden(path, "tensorflow", "libml.data", "libml.datasets.records")

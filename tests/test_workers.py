@@ -1,4 +1,4 @@
-"""Functions applied by several processes."""
+"""A function applied by several processes."""
 
 import functools
 import multiprocessing
@@ -6,17 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
-from libml.workers import available_cores, ordered_map
+from libml.workers import WORTH_A_WORKER, ordered_map
 
-ROOT = os.path.dirname(os.path.dirname(__file__))
+ROOT = Path(__file__).parent.parent
 
 
-class Picky(Exception):
+class OneWayError(Exception):
     """Can be pickled, but not unpickled."""
 
     def __init__(self, first, second):
@@ -27,39 +27,34 @@ def square(item):
     return item * item
 
 
-def process_id(item):
+def process_id(item, seconds=0.0):
+    time.sleep(seconds)
     return os.getpid()
 
 
-def bulky(item, megabytes=1):
-    return bytes([item % 256]) * (megabytes << 20)
+def mark(item, folder, size):
+    (folder / str(item)).touch()
+    return bytes(size)
 
 
-def fail_at(item, bad, error):
-    if item == bad:
-        raise error
+def fail_at_5(item):
+    if item == 5:
+        raise KeyError("five")
     return item
 
 
-def quit_at(item, bad):
-    if item == bad:
+def fail_unpicklably(item):
+    raise OneWayError("salt", "pepper")
+
+
+def die_at_5(item):
+    if item == 5:
         os.kill(os.getpid(), signal.SIGKILL)
     return item
 
 
-def not_picklable(item):
+def closure(item):
     return lambda: item
-
-
-def picky(item):
-    raise Picky("salt", "pepper")
-
-
-def wait_until(condition, seconds=5):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
 
 
 @pytest.fixture(autouse=True)
@@ -68,10 +63,95 @@ def no_workers_left():
     assert not multiprocessing.active_children()
 
 
-@pytest.mark.parametrize("items", [range(3, 50), list("abc" * 5), ()], ids=["range", "list", "nothing"])
-def test_results_are_in_order_and_the_same_as_in_process(items):
-    function = functools.partial(str.__mul__ if isinstance(items, list) else square)
-    del function
-    expected = [repr(item) for item in items]
-    assert list(ordered_map(repr, items, workers=1)) == expected
-    assert list(ordered_map(repr, items, workers=2)) == expected
+@pytest.mark.parametrize("items", [range(3, 20), [2, 7, 1, 8], (5,), []], ids=str)
+def test_results_are_in_order_and_those_of_one_process(items):
+    expected = [item * item for item in items]
+    assert list(ordered_map(square, items, workers=1)) == expected
+    assert list(ordered_map(square, items, workers=3)) == expected
+
+
+def test_as_many_workers_as_asked_for_share_the_items():
+    processes = list(ordered_map(process_id, range(9), workers=3))
+    assert os.getpid() not in processes
+    assert len(set(processes)) == 3
+    assert processes[:3] * 3 == processes
+
+
+@pytest.mark.parametrize("count, workers", [(9, 1), (1, 4), (2 * WORTH_A_WORKER - 1, None)])
+def test_little_work_is_done_in_this_process(count, workers):
+    assert set(ordered_map(process_id, range(count), workers)) == {os.getpid()}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_exception_comes_when_its_item_is_due(workers):
+    results = ordered_map(fail_at_5, range(9), workers)
+    assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(KeyError, match="five") as caught:
+        next(results)
+    assert workers == 1 or "in fail_at_5" in str(caught.value.__cause__)
+
+
+def test_an_exception_that_cannot_be_pickled_is_told():
+    with pytest.raises(RuntimeError, match="OneWayError: salt and pepper"):
+        list(ordered_map(fail_unpicklably, range(9), workers=2))
+
+
+def test_what_cannot_be_pickled_is_an_error():
+    with pytest.raises(Exception, match="pickle"):
+        list(ordered_map(closure, range(9), workers=2))
+    with pytest.raises(Exception, match="pickle"):
+        list(ordered_map(lambda item: item, range(9), workers=2))
+
+
+def test_a_worker_that_dies_is_an_error_and_no_hang():
+    results = ordered_map(die_at_5, range(9), workers=2)
+    assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(RuntimeError, match=r"exit code -9"):
+        next(results)
+
+
+def test_a_worker_that_dies_within_a_message_is_an_error(tmp_path):
+    results = ordered_map(functools.partial(mark, folder=tmp_path, size=1 << 20), range(9), workers=2)
+    next(results), next(results)
+    time.sleep(0.3)  # Now both are writing what no pipe holds.
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    with pytest.raises(RuntimeError, match="exit code -9"):
+        list(results)
+
+
+def test_workers_run_ahead_as_far_as_the_pipe_reaches(tmp_path):
+    results = ordered_map(functools.partial(mark, folder=tmp_path, size=1 << 20), range(99), workers=2)
+    next(results)
+    time.sleep(0.5)
+    assert len(list(tmp_path.iterdir())) <= 3  # What was read, and one more from each.
+    results.close()
+
+
+def test_closing_early_leaves_no_workers():
+    results = ordered_map(square, range(10**6), workers=2)
+    next(results)
+    assert len(multiprocessing.active_children()) == 2
+    results.close()
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_their_parent(number):
+    code = """if True:
+        import functools
+        from libml.workers import ordered_map
+        from tests.test_workers import process_id
+        for result in ordered_map(functools.partial(process_id, seconds=0.05), range(10**6), workers=2):
+            print(result, flush=True)
+        """
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True, **pipes)
+    parent.stdout.readline(), parent.stdout.readline()  # Both workers are at work.
+    if number == signal.SIGINT:
+        os.killpg(parent.pid, number)  # As Ctrl-C does.
+    else:
+        parent.send_signal(number)
+    _, errors = parent.communicate(timeout=10)  # Ends with the last of the processes that have stdout open.
+    assert parent.returncode == -number
+    assert errors.count("Traceback") == (number == signal.SIGINT)

@@ -4,8 +4,8 @@ A face is sampled once (`sample_face`) and can be drawn at any size: its geometr
 makes pixels of it. Each part of the face has a small dataclass in `face`, and a module in `parts` that draws it.
 
 Pictures are the same on every machine: chance comes from PCG64's integers and doubles alone, geometry uses only
-correctly rounded arithmetic on points that are rounded to whole pixels of a larger canvas, and the rest is integer
-arithmetic.
+correctly rounded arithmetic (see `shapes`) and ends in whole pixels of a larger canvas, and from there on all is
+integer arithmetic.
 """
 
 import functools

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from libml.datasets.toyfaces.face import Face, Head
-from libml.datasets.toyfaces.shapes import ACROSS, CIRCLE, CROWN, ellipse, points
+from libml.datasets.toyfaces.face import Head
+from libml.datasets.toyfaces.shapes import ACROSS, CIRCLE, CROWN, points
 
 
 def head_outline(head: Head, circle: np.ndarray = CIRCLE) -> np.ndarray:
@@ -13,12 +13,6 @@ def head_outline(head: Head, circle: np.ndarray = CIRCLE) -> np.ndarray:
     x, y = circle[:, 0], circle[:, 1]
     low = np.maximum(y, 0)
     return points(head.width * x * (1 + head.jaw * low * low), y)
-
-
-def ear_outlines(face: Face) -> list[np.ndarray]:
-    """Both ears; turning the head hides one of them and shows more of the other."""
-    head, yaw = face.head, face.pose.yaw
-    return [ellipse(side * head.width - 0.35 * yaw, 0.1, head.ear * 0.72, head.ear * 1.15) for side in (-1, 1)]
 
 
 def scalp(width: float, line: np.ndarray | float, volume: float, side: float) -> np.ndarray:

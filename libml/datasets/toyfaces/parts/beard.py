@@ -35,7 +35,7 @@ def _shapes(face: Face) -> list[np.ndarray]:
 
 
 def _along_jaw(head: Head, grow: float, *edge: tuple[float, float]) -> np.ndarray:
-    """The area from the lower half of the head's outline, stretched by `grow`, up to an edge, given by its left half."""
+    """The area from the jaw, stretched downwards by `grow`, up to an edge, given by its left half."""
     jaw = head_outline(head, CIRCLE[24::-1]) * (1.01, grow)  # From left to right.
     return band(jaw, curve(*edge, *((-x, y) for x, y in edge[-2::-1])))
 

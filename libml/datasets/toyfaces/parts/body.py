@@ -26,7 +26,7 @@ def draw(pen: Pen, face: Face) -> None:
     fill(ellipse(0, 0.85, 0.33, 0.42), shaded(skin, 0.3), 150)
     width = scene.shoulders
     torso = symmetric((-0.3, 1.14), (-0.62, 1.22), (-width, 1.36), (-width - 0.12, 1.9))
-    shade = torso + (0.06 if face.head.light[0] > 0 else -0.06, 0.16)
+    shade = torso + np.array((0.06 if face.head.light[0] > 0 else -0.06, 0.16))
     fill(torso, scene.fabric)
     fill(shade, shaded(scene.fabric, 0.2), 90)
     COLLARS[scene.clothes](fill, scene, skin)

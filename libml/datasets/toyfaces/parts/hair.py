@@ -36,9 +36,7 @@ def _draw_full(pen: Pen, face: Face) -> None:
     x = 0.9 * width * ACROSS
     pen.fill(band(points(x, line - 0.05), points(x, line + 0.07)), shaded(face.head.skin, 0.5), 90)
     pen.fill(scalp(width, line, volume, hair.side), hair.color)
-    reach = (width + 0.3 * volume, 1 + 0.6 * volume)
-    extras = {"curly": _curls(width, line, reach), "spiky": _spikes(hair, reach)}
-    for extra in extras.get(hair.top, ()):
+    for extra in _extras(hair, width, line, volume):
         pen.fill(extra, hair.color)
     if hair.back in FALLING_HAIR:
         _draw_locks(pen, face)
@@ -62,19 +60,19 @@ def _hairline(hair: Hair) -> np.ndarray:
     return hair.line + 0.5 * fourth
 
 
-def _curls(width: float, line: np.ndarray, reach: tuple[float, float]) -> list[np.ndarray]:
-    """Curls along both edges of the hair."""
-    outside = [ellipse(x * reach[0], y * reach[1], 0.15, 0.15) for x, y in CROWN[::2]]
-    inside = [ellipse(0.85 * width * u, y, 0.12, 0.11) for u, y in zip(ACROSS[1:-1:2], line[1:-1:2], strict=True)]
-    return outside + inside
-
-
-def _spikes(hair: Hair, reach: tuple[float, float]) -> list[np.ndarray]:
-    """Spikes along the outer edge of the hair."""
-    return [
-        np.array([CROWN[k - 2] * reach, CROWN[k] * reach * 1.28 + (0.1 * hair.part, 0), CROWN[k + 2] * reach])
-        for k in range(4, 22, 2)
-    ]
+def _extras(hair: Hair, width: float, line: np.ndarray, volume: float) -> list[np.ndarray]:
+    """Curls or spikes along the edges of the hair."""
+    reach = (width + 0.3 * volume, 1 + 0.6 * volume)
+    if hair.top == "curly":
+        outside = [ellipse(x * reach[0], y * reach[1], 0.15, 0.15) for x, y in CROWN[::2]]
+        inside = [ellipse(0.85 * width * u, y, 0.12, 0.11) for u, y in zip(ACROSS[1:-1:2], line[1:-1:2], strict=True)]
+        return outside + inside
+    if hair.top == "spiky":
+        return [
+            np.array([CROWN[k - 2] * reach, CROWN[k] * reach * 1.28 + (0.1 * hair.part, 0), CROWN[k + 2] * reach])
+            for k in range(4, 22, 2)
+        ]
+    return []
 
 
 def _draw_locks(pen: Pen, face: Face) -> None:

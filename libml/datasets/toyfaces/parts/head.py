@@ -3,7 +3,7 @@
 import numpy as np
 
 from libml.datasets.toyfaces.face import FALLING_HAIR, Face, Head
-from libml.datasets.toyfaces.head_shapes import ear_outlines, head_outline
+from libml.datasets.toyfaces.head_shapes import head_outline
 from libml.datasets.toyfaces.palette import BLUSH, GOLD, WARM_LIGHT, shaded
 from libml.datasets.toyfaces.pen import Pen
 from libml.datasets.toyfaces.shapes import ellipse, ribbon
@@ -12,7 +12,7 @@ from libml.datasets.toyfaces.shapes import ellipse, ribbon
 def draw(pen: Pen, face: Face) -> None:
     """Ears and head in plain skin, then light and shadow on them, then cheeks and earrings."""
     head = face.head
-    outline, ears = head_outline(head), ear_outlines(face)
+    outline, ears = head_outline(head), _ear_outlines(face)
     for ear in ears:
         pen.fill(ear, shaded(head.skin, 0.1))
         pen.fill((ear - ear.mean(axis=0)) * 0.55 + ear.mean(axis=0), shaded(head.skin, 0.3))
@@ -21,6 +21,12 @@ def draw(pen: Pen, face: Face) -> None:
     _draw_cheeks(pen, head)
     if face.hair.back not in FALLING_HAIR:
         _draw_earrings(pen, head, ears)
+
+
+def _ear_outlines(face: Face) -> list[np.ndarray]:
+    """Both ears; turning the head hides one of them and shows more of the other."""
+    head, yaw = face.head, face.pose.yaw
+    return [ellipse(side * head.width - 0.35 * yaw, 0.1, head.ear * 0.72, head.ear * 1.15) for side in (-1, 1)]
 
 
 def _draw_light(pen: Pen, head: Head, outline: np.ndarray, ears: list[np.ndarray]) -> None:

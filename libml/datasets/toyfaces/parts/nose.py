@@ -23,7 +23,7 @@ def draw(pen: Pen, face: Face) -> None:
         for x in (-0.5 * wing, 0.5 * wing):
             pen.fill(ellipse(x * 1.1, tip + 0.01, 0.035, 0.025), shaded(skin, 0.65))
         base = base * (1.35, 1)
-    else:
+    elif nose.kind == "button":
         pen.fill(ellipse(0, tip - 0.04, wing, 0.1), shaded(skin, 0.25), 110)
     pen.fill(ribbon(base, 0.045, 0.7), dark)
     pen.fill(ellipse(-side * 0.03, tip - 0.07, 0.045, 0.04), bright, 170)
