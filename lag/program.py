@@ -1,6 +1,5 @@
 """What lag.py does with a config: train, test memory, or describe."""
 
-import functools
 import resource
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import tensorflow as tf
 
 from lag import sampling
 from lag.config import LAGConfig
+from lag.export import export_at_end
 from lag.memory import estimate_bytes
 from lag.model import LAG
 from libml import train as loop
@@ -76,7 +76,13 @@ def _peak_memory() -> str:
 
 
 def train(
-    config: LAGConfig, folder: Path, data_dir: str, device_options: dict[str, Any] | None = None, reset: bool = False
+    config: LAGConfig,
+    folder: Path,
+    data_dir: str,
+    device_options: dict[str, Any] | None = None,
+    *,
+    reset: bool = False,
+    export: bool = True,
 ) -> None:
     """Trains a run, or goes on with it.
 
@@ -86,6 +92,7 @@ def train(
         data_dir: folder of the datasets.
         device_options: arguments of make_devices.
         reset: forget what the folder holds and start over.
+        export: write a SavedModel into the folder at the end.
     """
     devices = make_devices(config.batch, **(device_options or {}))
     dataset = lookup(config.dataset, Path(data_dir))
@@ -100,5 +107,7 @@ def train(
         print(f"{dataset.name}: {sum(images.counts):,} training images; {replicas} device(s)")
         print("\n".join(f"{name:<16}{value}" for name, value in config.to_json().items()))
         print(describe(model), flush=True)
-    preview = functools.partial(sampling.preview, model, preview_images)
+    preview = sampling.Preview(model, preview_images)
     loop.train(model, config, folder, images, preview, devices, reset=reset)
+    if export and devices.is_chief:
+        export_at_end(folder)

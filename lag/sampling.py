@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -10,8 +11,9 @@ from lag.config import LAGConfig
 from lag.model import LAG
 from lag.networks import Generator
 from libml import rng
-from libml.checkpoint import latest, restore
+from libml.checkpoint import latest, list_checkpoints, restore
 from libml.config import from_args, load_args
+from libml.errors import UserError
 from libml.images import grid
 from libml.layers import DOWNSCALERS, upscale2d
 from libml.schedule import Phase
@@ -28,6 +30,25 @@ def to_hires_size(image: tf.Tensor, lores: tf.Tensor, scale: int) -> tf.Tensor:
 def candidate_stds(count: int) -> np.ndarray:
     """Noise standard deviations rising evenly from 0 to 1; just 0 for one candidate."""
     return np.linspace(0.0, 1.0, count)
+
+
+def batch_noise(count: tf.Tensor | int, size: Sequence, seed: tf.Tensor | int) -> tf.Tensor:
+    """Noise of the items of a batch: item i's is a function of (seed, i) alone, not of how many items there are.
+
+    Args:
+        count: items N.
+        size: (h, w, noise_dim).
+        seed: int64.
+
+    Returns:
+        float32 [N, h, w, noise_dim], standard normal; item i is
+        tf.random.stateless_normal((h, w, noise_dim), (seed, i), alg="philox").
+    """
+
+    def draw(i):
+        return tf.random.stateless_normal(size, tf.stack([tf.cast(seed, tf.int64), i]), alg="philox")
+
+    return tf.map_fn(draw, tf.range(tf.cast(count, tf.int64)), fn_output_signature=tf.float32)
 
 
 def noise_maps(size: Sequence[int], stds: Sequence[float], seed: int, index: int) -> np.ndarray:
@@ -51,19 +72,20 @@ class Sampler:
 
     def __init__(self, generator: Generator, phase: Phase, lod: float, batch: int = 16):
         """Args: the generator (the moving average, as a rule); phase and lod it was trained to; images at a time."""
-        self.generator, self.batch = generator, batch
-        levels = {"lod_start": phase.lod_start, "lod_stop": phase.lod_stop, "lod": tf.constant(lod, tf.float32)}
+        self.generator, self.phase, self.lod, self.batch = generator, phase, lod, batch
 
         @tf.function(autograph=False, reduce_retracing=True)
-        def generate(lores, z):
-            return upscale2d(generator(lores, z, **levels), 2 ** (generator.lods - phase.lod_stop))
+        def generate(lores, z, lod):
+            image = generator(lores, z, lod_start=phase.lod_start, lod_stop=phase.lod_stop, lod=lod)
+            return upscale2d(image, 2 ** (generator.lods - phase.lod_stop))
 
         self._generate = generate
 
     def __call__(self, lores: np.ndarray, z: np.ndarray) -> np.ndarray:
         """lores [N, h, w, C] in [-1, 1] and z [N, h, w, noise_dim] -> float32 [N, scale h, scale w, C]."""
         starts = range(0, len(lores), self.batch)
-        parts = [self._generate(lores[i : i + self.batch], z[i : i + self.batch]).numpy() for i in starts]
+        lod = tf.constant(self.lod, tf.float32)
+        parts = [self._generate(lores[i : i + self.batch], z[i : i + self.batch], lod).numpy() for i in starts]
         return np.concatenate(parts)
 
     def candidates(self, lores: np.ndarray, stds: Sequence[float], seed: int, indices: Sequence[int]) -> np.ndarray:
@@ -107,11 +129,85 @@ def candidates_grid(
     return grid(np.concatenate([hires[:, None], pixelated[:, None], made], axis=1))
 
 
-def preview(model: LAG, hires: np.ndarray, phase: Phase, nimg: int) -> np.ndarray:
-    """The candidates grid of fixed test images that training shows: z = 0, then z ~ N(0, 1). [H, W, C]."""
-    sampler = Sampler(model.sampler, phase, phase.lod(nimg))
-    config = model.config
-    return candidates_grid(sampler, hires, config.downscaler, PREVIEW_STDS, config.seed, range(len(hires)))
+class Preview:
+    """The candidates grid of fixed test images that training shows: z = 0, then z ~ N(0, 1)."""
+
+    def __init__(self, model: LAG, hires: np.ndarray):
+        """Args: what is trained; test images [N, H, W, C] in [-1, 1]."""
+        self._model, self._hires, self._sampler = model, hires, None
+
+    def __call__(self, phase: Phase, nimg: int) -> np.ndarray:
+        """The picture at nimg, [N * H, (2 + columns) * W, C]. Traced once a phase."""
+        if self._sampler is None or self._sampler.phase != phase:
+            self._sampler = Sampler(self._model.sampler, phase, phase.lod(nimg))
+        self._sampler.lod = phase.lod(nimg)
+        config, indices = self._model.config, range(len(self._hires))
+        return candidates_grid(self._sampler, self._hires, config.downscaler, PREVIEW_STDS, config.seed, indices)
+
+
+class Trained(NamedTuple):
+    """A generator from a checkpoint, and where in its training that was."""
+
+    generator: Generator  # the moving average's weights, or G's own where that is turned off
+    config: LAGConfig
+    nimg: int
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of growing that the checkpoint belongs to."""
+        return self.config.schedule().phase(self.nimg)
+
+    @property
+    def lod(self) -> float:
+        """The level of detail it had reached."""
+        return self.phase.lod(self.nimg)
+
+    def sampler(self, batch: int = 16) -> Sampler:
+        """The generator as a function that makes `batch` images at a time."""
+        return Sampler(self.generator, self.phase, self.lod, batch)
+
+
+def run_colors(args: dict, run: str | Path) -> int:
+    """Colour channels of a run, from its args.json.
+
+    Raises:
+        UserError: if it does not say.
+    """
+    if args.get("colors") not in (1, 3):
+        raise UserError(f'{run}/args/args.json does not say the number of colours: add "colors": 3, or 1 for grey ones')
+    return args["colors"]
+
+
+def checkpoint_of(run: str | Path, nimg: int | None = None) -> tuple[int, Path]:
+    """(nimg, folder) of a run's newest checkpoint, or of the one after nimg images.
+
+    Raises:
+        UserError: if the run has none, or not that one.
+    """
+    newest = latest(Path(run))
+    if nimg is None:
+        return newest
+    kept = dict(list_checkpoints(Path(run) / "tf"))
+    if nimg not in kept:
+        raise UserError(f"{run} has no checkpoint after {nimg} images: those it has are after {sorted(kept)}")
+    return nimg, kept[nimg]
+
+
+def load_trained(run: str | Path, nimg: int | None = None) -> Trained:
+    """The generator of a run's newest checkpoint, or of the one after nimg images.
+
+    Raises:
+        UserError: if the folder holds no trained LAG run.
+    """
+    args = load_args(run)
+    config = from_args(LAGConfig, args)
+    nimg, path = checkpoint_of(run, nimg)
+    names = ("scale", "blocks", "filters", "filters_min", "noise_dim")
+    generator = Generator(colors=run_colors(args, run), **{k: getattr(config, k) for k in names})
+    # The same names as in the training checkpoint; what is not named here stays unread.
+    method = tf.train.Checkpoint(**{"ema" if config.weight_avg else "generator": generator})
+    restore(path, tf.train.Checkpoint(method=method), partial=True)
+    return Trained(generator, config, nimg)
 
 
 def load_run(run: str | Path, batch: int = 16) -> tuple[Sampler, LAGConfig]:
@@ -120,13 +216,5 @@ def load_run(run: str | Path, batch: int = 16) -> tuple[Sampler, LAGConfig]:
     Raises:
         UserError: if the folder holds no trained LAG run.
     """
-    args = load_args(run)
-    config = from_args(LAGConfig, args)
-    nimg, path = latest(Path(run))
-    names = ("scale", "blocks", "filters", "filters_min", "noise_dim")
-    generator = Generator(colors=args["colors"], **{k: getattr(config, k) for k in names})
-    # The same names as in the training checkpoint; what is not named here stays unread.
-    method = tf.train.Checkpoint(**{"ema" if config.weight_avg else "generator": generator})
-    restore(path, tf.train.Checkpoint(method=method), partial=True)
-    phase = config.schedule().phase(nimg)
-    return Sampler(generator, phase, phase.lod(nimg), batch), config
+    trained = load_trained(run)
+    return trained.sampler(batch), trained.config

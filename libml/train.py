@@ -83,7 +83,7 @@ def prepare_folder(config: RunConfig, folder: Path, colors: int, reset: bool) ->
         UserError: if the folder is another run's.
     """
     if reset:
-        for name in ("tf", "args", "metrics.jsonl"):
+        for name in ("tf", "args", "metrics.jsonl", "export"):
             remove(folder / name)
     if (folder / "args" / "args.json").exists():
         run_config.check_same_run(config, folder)

@@ -34,6 +34,7 @@ def test_train_then_candidates(data_dir, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("noise_dim ") == 1 and "[lod 1 -> 2] 2.0/3 kimg lod" in done.stdout
     (args,) = tmp_path.rglob("args.json")
+    assert (args.parent.parent / "export" / "saved_model.pb").exists()
     picture = tmp_path / "candidates.png"
     make = ["scripts/lag_generate_candidates.py", f"--ckpt={args.parent.parent}", f"--data_dir={data_dir}"]
     done = start(*make, "--samples=0,3,5-6", "--ncand=3", f"--save_to={picture}", "--batch=5")

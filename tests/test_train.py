@@ -1,7 +1,6 @@
 """Runs from end to end: the real step on real files, stopped and gone on with, and what they leave behind."""
 
 import dataclasses
-import functools
 import json
 import os
 import shutil
@@ -39,7 +38,7 @@ def run(config, data_dir, stop_at=None, number=signal.SIGTERM, folder=None, kind
     model = kind(config, 3)
     model.stop_at, model.number = stop_at, number
     images = Images(lookup(config.dataset), data_dir)
-    preview = functools.partial(sampling.preview, model, images.test_images(limit=2))
+    preview = sampling.Preview(model, images.test_images(limit=2))
     loop.train(model, config, folder or config.folder, images, preview, **options)
     return model
 

@@ -1,0 +1,33 @@
+"""Test images to show a trained run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lag.config import LAGConfig
+from libml.data import Images, check_sizes, lookup
+from libml.errors import UserError
+
+
+def load_test_images(name: str, data_dir: str, indices: Sequence[int], config: LAGConfig, colors: int) -> np.ndarray:
+    """Test images of a dataset.
+
+    Args:
+        name: of the dataset; '' for the run's own.
+        data_dir: folder of the datasets.
+        indices: which test images.
+        config: the run's parameters.
+        colors: that the run was trained on.
+
+    Returns:
+        [N, H, W, C] in [-1, 1].
+
+    Raises:
+        UserError: if there are no such images, or the run cannot take them.
+    """
+    dataset = lookup(name or config.dataset, Path(data_dir))
+    if dataset.colors != colors:
+        raise UserError(f"{dataset.name} has {dataset.colors} colour channels, the run was trained on {colors}")
+    check_sizes(dataset, config.scale, config.downscaler)
+    return Images(dataset, data_dir).test_images(indices)

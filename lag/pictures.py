@@ -1,0 +1,110 @@
+"""Picture files of any mode as a model's input, and its output as a picture of the same kind."""
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from libml.errors import UserError
+
+SUFFIXES = (
+    *(".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm"),
+    *(".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
+)
+
+_GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+class Picture(NamedTuple):
+    """A picture, upright, as a model with a certain number of colours is shown it."""
+
+    pixels: np.ndarray  # float32 [h, w, colours of the result], 0..255; 16-bit files keep their fractions
+    alpha: np.ndarray | None  # uint8 [h, w]
+    treatment: str  # what was done to its colours, '' for nothing
+    content: str  # hash of the pixels: the same for copies, whatever they are called and however they are compressed
+
+    def lores(self, colors: int) -> np.ndarray:
+        """float32 [1, h, w, colors] in [-1, 1]."""
+        pixels = self.pixels if self.pixels.shape[-1] == colors else self.pixels.repeat(colors, axis=-1)
+        return pixels[None] * np.float32(2 / 255) - 1
+
+
+def read_picture(path: Path, colors: int) -> Picture:
+    """Reads a picture file; of an animation the first frame.
+
+    EXIF orientation is applied; palettes, CMYK and other colour spaces become RGB. A grey picture stays grey: a model
+    of three colours is shown it as RGB, and the result is averaged over the colours. A coloured picture for a model
+    of one colour becomes grey.
+
+    Args:
+        path: the file.
+        colors: of the model, 1 or 3.
+
+    Raises:
+        UserError: if it is damaged, too large, or no picture.
+    """
+    if path.exists() and not path.is_file():  # opening a pipe or a device could wait for ever
+        raise UserError("it is no regular file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata is no reason to talk
+            with Image.open(path) as file:
+                file.load()
+                return _picture(_upright(file), colors)
+    except (UserError, MemoryError):
+        raise
+    except Exception as e:  # Pillow's decoders meet damage with whatever their code runs into
+        reason = " ".join(str(e).split())[:200] or type(e).__name__
+        raise UserError(f"cannot read it as a picture: {reason}") from e
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned and mirrored as its EXIF orientation says; damaged EXIF says nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        return image
+
+
+def _picture(image: Image.Image, colors: int) -> Picture:
+    if image.mode == "F":
+        raise UserError("cannot read it as a picture: its floating-point values have no known range")
+    grey, deep, alpha = image.mode in _GREY_MODES, _is_deep(image), None
+    if image.has_transparency_data and not deep:
+        image = image.convert("LA" if grey else "RGBA")
+        alpha = np.array(image.getchannel("A"))
+        image = image.convert("L" if grey else "RGB")
+    if grey:
+        pixels, treatment = _grey_levels(image)[..., None], "grey shown as RGB" if colors == 3 else ""
+    elif colors == 3:
+        pixels, treatment = np.array(image.convert("RGB"), np.float32), ""
+    else:
+        pixels, treatment = np.array(image.convert("RGB").convert("L"), np.float32)[..., None], "colours made grey"
+    digest = hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes())
+    if alpha is not None:
+        digest.update(alpha.tobytes())
+    return Picture(pixels, alpha, treatment, digest.hexdigest())
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether its grey values have more than 8 bits."""
+    return image.mode == "I" or image.mode.startswith("I;")
+
+
+def _grey_levels(image: Image.Image) -> np.ndarray:
+    """A grey picture of any depth as float32 [h, w] in 0..255."""
+    if _is_deep(image):
+        values = np.array(image, np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise UserError("cannot read it as a picture: its values are outside of 16 bits")
+        return (values / 257).astype(np.float32)
+    return np.array(image.convert("L"), np.float32)
+
+
+def enlarge_alpha(alpha: np.ndarray, scale: int) -> np.ndarray:
+    """The alpha of the large picture, bicubic: uint8 [h, w] -> uint8 [scale h, scale w]."""
+    h, w = alpha.shape
+    return np.array(Image.fromarray(alpha).resize((scale * w, scale * h), Image.Resampling.BICUBIC))

@@ -1,0 +1,84 @@
+"""Choosing among samples with the critic: the most realistic ones, or those farthest apart in its latent space P."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lag import losses
+from lag.config import LAGConfig
+from lag.networks import CriticHead, Projection
+from lag.sampling import checkpoint_of, run_colors
+from libml.checkpoint import restore
+from libml.config import from_args, load_args
+from libml.errors import UserError
+from libml.layers import DOWNSCALERS, downscale2d
+
+
+class Critic(NamedTuple):
+    """P and F of a run, at its level of detail."""
+
+    project: Callable[[np.ndarray, np.ndarray], np.ndarray]  # (hires, lores) -> latents P(x, delta) [N, h, w, channels]
+    head: CriticHead
+
+    def scores(self, latents: np.ndarray) -> np.ndarray:
+        """Realism of each image, C(x, y) = F(P(x, delta)): [N, h, w, channels] -> [N]; higher is more realistic."""
+        return self.head(latents).numpy()
+
+
+def load_critic(run: str | Path) -> Critic:
+    """The critic of a run's newest checkpoint.
+
+    Raises:
+        UserError: if the folder holds no trained run; an export has no critic.
+    """
+    if not (Path(run) / "args" / "args.json").exists():
+        raise UserError(f"ranking needs the critic, which {run} lacks: give a run folder as --model, not an export")
+    args = load_args(run)
+    config = from_args(LAGConfig, args)
+    nimg, path = checkpoint_of(run)
+    names = ("scale", "blocks", "filters", "filters_min")
+    projection = Projection(colors=run_colors(args, run), **{k: getattr(config, k) for k in names})
+    restore(path, tf.train.Checkpoint(method=tf.train.Checkpoint(projection=projection)), partial=True)
+    phase = config.schedule().phase(nimg)
+    levels = {"lod_start": phase.lod_start, "lod_stop": phase.lod_stop, "lod": tf.constant(phase.lod(nimg), tf.float32)}
+
+    def downscale(hires):
+        return DOWNSCALERS[config.downscaler](hires, config.scale)
+
+    @tf.function(autograph=False)
+    def project(hires, lores):
+        delta = losses.lores_error(lores, hires, downscale)
+        # Of a run that has not grown to its end, hires is an enlarged image of the size that the critic knows.
+        return projection(downscale2d(hires, 2 ** (config.lods - phase.lod_stop)), delta, **levels)
+
+    def checked(hires: np.ndarray, lores: np.ndarray) -> np.ndarray:
+        if config.downscaler == "bicubic" and min(lores.shape[1:3]) <= 2:
+            raise UserError("this run's critic compares pictures after bicubic downscaling, which takes 3 x 3 and more")
+        return project(tf.constant(hires), tf.constant(lores)).numpy()
+
+    return Critic(checked, CriticHead())
+
+
+def best(scores: np.ndarray, keep: int) -> list[int]:
+    """Indices of the highest scores, best first."""
+    return np.argsort(-scores, kind="stable")[:keep].tolist()
+
+
+def diverse(latents: np.ndarray, keep: int) -> list[int]:
+    """Indices of samples that are far apart: from the first on, always the one farthest from all that are chosen.
+
+    Args:
+        latents: [N, ...]; the first is that of z = 0.
+        keep: how many to choose.
+    """
+    points = latents.reshape(len(latents), -1).astype(np.float64)
+    chosen = [0]
+    nearest = np.linalg.norm(points - points[0], axis=1)
+    while len(chosen) < keep:
+        nearest[chosen] = -1.0
+        chosen.append(int(np.argmax(nearest)))
+        nearest = np.minimum(nearest, np.linalg.norm(points - points[chosen[-1]], axis=1))
+    return chosen

@@ -1,0 +1,138 @@
+"""Sets of large pictures from a small one of any size."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lag.consistency import lores_errors, project
+from lag.export import ExportedGenerator, fingerprint, load_description
+from lag.pictures import Picture
+from lag.sampling import load_trained
+from lag.tiling import Span, receptive_radius, tiles
+from libml import rng
+from libml.errors import UserError
+
+MOST_AT_ONCE = 16  # images in one call of the generator
+
+
+class Model(NamedTuple):
+    """What upscaling asks of a generator, from a run or an export."""
+
+    generate: Callable[[np.ndarray, np.ndarray], np.ndarray]  # (lores [N, h, w, C], z) -> [N, scale h, scale w, C]
+    scale: int
+    colors: int
+    noise_dim: int
+    radius: int  # LR pixels away that an input can be and still change an output pixel
+    fingerprint: str  # of the weights
+
+
+class Result(NamedTuple):
+    """One large picture."""
+
+    pixels: np.ndarray  # uint8 [H, W, C]
+    lores_rmse: float  # grey levels between its box means and the small picture
+    lores_max: float
+
+
+def load_model(path: str | Path) -> Model:
+    """The generator of a run folder (its newest checkpoint) or of an export.
+
+    Raises:
+        UserError: if it is neither.
+    """
+    path = Path(path)
+    if description := load_description(path):
+        try:
+            loaded = tf.saved_model.load(str(path))
+        except Exception as e:  # damage shows as errors of many kinds
+            raise UserError(f"cannot read {path}: {str(e).splitlines()[0][:200]}") from e
+        facts = [description[k] for k in ("scale", "colors", "noise_dim", "receptive_radius", "fingerprint")]
+        return Model(lambda lores, z: loaded.generate(lores, z)["hires"].numpy(), *facts)
+    if not (path / "args" / "args.json").exists():
+        raise UserError(f"{path} is neither a run folder (with args/args.json) nor an export (with model.json)")
+    trained = load_trained(path)
+    module, generator = ExportedGenerator(trained), trained.generator
+    return Model(
+        lambda lores, z: module.generate(lores, z)["hires"].numpy(),
+        generator.scale,
+        generator.colors,
+        generator.noise_dim,
+        receptive_radius(generator, trained.phase.lod_stop),
+        fingerprint(module),
+    )
+
+
+def sample_noise(picture: Picture, model: Model, indices: Sequence[int], noise: float, seed: int) -> np.ndarray:
+    """Noise maps of samples: 0 for sample 0, else a function of (content of the picture, seed, sample) alone.
+
+    Returns:
+        float32 [len(indices), h, w, noise_dim].
+    """
+    size = (*picture.pixels.shape[:2], model.noise_dim)
+    key = rng.key(seed, f"upscale {picture.content}")
+    maps = [noise * rng.normal(size, key, i).numpy() if i else np.zeros(size) for i in indices]
+    return np.stack(maps).astype(np.float32)
+
+
+def generate_tiles(
+    model: Model, lores: np.ndarray, z: np.ndarray, tile: int
+) -> Iterator[tuple[tuple[Span, Span], np.ndarray]]:
+    """Large images tile by tile: equal to those made in one piece, in the memory of one tile.
+
+    Args:
+        model: the generator.
+        lores: [N, h, w, C] in [-1, 1].
+        z: [N, h, w, noise_dim].
+        tile: side in LR pixels; each tile also reads the receptive field around it.
+
+    Yields:
+        ((rows, columns), the tile's part of the images [N, scale rows, scale columns, C]).
+    """
+    for y, x in tiles(*lores.shape[1:3], tile, model.radius):
+        read = np.s_[:, y.read_start : y.read_stop, x.read_start : x.read_stop]
+        (top, bottom), (left, right) = y.inner, x.inner
+        n = model.scale
+        yield (y, x), model.generate(lores[read], z[read])[:, n * top : n * bottom, n * left : n * right]
+
+
+def at_once(model: Model, height: int, width: int, tile: int) -> int:
+    """How many images of a size to make in one call: as many as take the memory of one whole tile."""
+    side = tile + 2 * model.radius
+    return max(1, min(MOST_AT_ONCE, side * side // (min(height, side) * min(width, side))))
+
+
+def upscale(
+    model: Model, picture: Picture, indices: Sequence[int], noise: float, seed: int, tile: int, consistent: bool
+) -> Iterator[Result]:
+    """Large pictures of a small one.
+
+    Args:
+        model: the generator.
+        picture: the small one.
+        indices: which samples; 0 is the centre, z = 0.
+        noise: standard deviation of z of the others.
+        seed: of the noise.
+        tile: side of the tiles in LR pixels.
+        consistent: shift each result so that its box means equal the small picture.
+    """
+    h, w, channels = picture.pixels.shape
+    n, step = model.scale, at_once(model, h, w, tile)
+    lores = picture.lores(model.colors)
+    for chunk in (indices[i : i + step] for i in range(0, len(indices), step)):
+        z = sample_noise(picture, model, chunk, noise, seed)
+        made = np.empty([len(chunk), n * h, n * w, channels], np.uint8)
+        errors = np.empty([len(chunk), h, w, channels], np.float32)
+        for (y, x), part in generate_tiles(model, lores.repeat(len(chunk), axis=0), z, tile):
+            part = (part + 1) * 127.5
+            if channels < model.colors:
+                part = part.mean(-1, keepdims=True)
+            small = picture.pixels[y.start : y.stop, x.start : x.stop]
+            part = project(part, np.broadcast_to(small, [len(chunk), *small.shape]), n) if consistent else part
+            pixels = np.clip(np.rint(part), 0, 255).astype(np.uint8)
+            made[:, n * y.start : n * y.stop, n * x.start : n * x.stop] = pixels
+            errors[:, y.start : y.stop, x.start : x.stop] = lores_errors(pixels, small, n)
+        for pixels, error in zip(made, errors, strict=True):
+            yield Result(pixels, float(np.sqrt(np.mean(error**2))), float(np.max(np.abs(error))))

@@ -1,0 +1,32 @@
+"""Exports a trained run as a SavedModel, which runs wherever TensorFlow does.
+
+python scripts/export.py --ckpt=RUN_FOLDER --export_dir=FOLDER
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from libml import app
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("ckpt", None, "Folder of the trained run.", required=True)
+flags.DEFINE_string("export_dir", None, "Folder to write; an older export there is replaced.", required=True)
+flags.DEFINE_string("weights", "float32", "How weights are stored: float32; float16 or bfloat16 take half the room.")
+
+
+def main() -> None:
+    """Exports the run's newest checkpoint."""
+    from lag.export import export_run  # brings in TensorFlow
+
+    made = export_run(FLAGS.ckpt, FLAGS.export_dir, FLAGS.weights)
+    if made["weights_psnr"] is not None:
+        print(f"images with {made['weights']} weights against float32 ones: {made['weights_psnr']} dB (PSNR)")
+    print(f"exported {FLAGS.export_dir}: {made['scale']}x, {made['dataset']}, after {made['nimg'] / 1024:g} kimg")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,75 @@
+"""Draws the paper's figures from a trained run.
+
+python scripts/figures.py --ckpt=RUN_FOLDER --figure=candidates --save_to=candidates.png
+
+candidates  samples of increasing noise (figures 1 to 4)
+mirror      inputs blended from an image to its mirror image (figure 5)
+cross       candidates for inputs of --dataset, another one than the run's (figure 6)
+noise       inputs with growing pixel noise, down to nothing else (figure 7)
+progress    the same inputs at every checkpoint that the run still has
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from lag.indices import parse_indices
+from libml import app
+from libml.errors import UserError
+
+FIGURES = ("candidates", "mirror", "cross", "noise", "progress")
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("ckpt", None, "Folder of the trained run.", required=True)
+flags.DEFINE_string("figure", "candidates", f"Which one: {', '.join(FIGURES)}.")
+flags.DEFINE_string("dataset", "", "Whose test images to use; by default those of the run's dataset.")
+flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
+flags.DEFINE_string("samples", "0-3", "Which test images: numbers and spans, as 0,3,5-8.")
+flags.DEFINE_integer("columns", 8, "Images a row: samples, or steps of blending.")
+flags.DEFINE_string("save_to", "", "PNG file to write; by default FIGURE.png.")
+flags.DEFINE_integer("batch", 16, "Images made at a time.")
+flags.DEFINE_integer("seed", 0, "Seed of the noise.")
+
+
+def main() -> None:
+    """Reads the run, makes the images, draws and writes the figure."""
+    name, indices = FLAGS.figure, parse_indices(FLAGS.samples)
+    if name not in FIGURES:
+        raise UserError(f"--figure={name} is unknown: use {', '.join(FIGURES)}")
+    for option in ("columns", "batch"):
+        if FLAGS[option].value < 1:
+            raise UserError(f"--{option}={FLAGS[option].value} must be at least 1")
+    if name == "cross" and not FLAGS.dataset:
+        raise UserError("--figure=cross shows inputs of another dataset: add --dataset=NAME")
+    from lag import figures
+    from lag.inputs import load_test_images
+    from lag.sampling import load_trained
+    from libml.files import write_atomic
+    from libml.images import encode_png
+
+    trained = load_trained(FLAGS.ckpt)
+    config = trained.config
+    if name == "cross" and FLAGS.dataset == config.dataset:
+        raise UserError(f"--figure=cross shows inputs of another dataset than {config.dataset}, the run's own")
+    hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, trained.generator.colors)
+    inputs = figures.Inputs(hires, indices, config.downscaler, config.scale)
+    title = f"{config.dataset} {config.scale}x, {trained.nimg / 1024:g} kimg"
+    title += f", inputs of {FLAGS.dataset}" if FLAGS.dataset else ""
+    sampler = trained.sampler(FLAGS.batch)
+    make = {
+        "candidates": lambda: figures.candidates(sampler, inputs, FLAGS.columns, FLAGS.seed, title),
+        "cross": lambda: figures.candidates(sampler, inputs, FLAGS.columns, FLAGS.seed, title),
+        "mirror": lambda: figures.mirror(sampler, inputs, FLAGS.columns, title),
+        "noise": lambda: figures.noise(sampler, inputs, FLAGS.columns, FLAGS.seed, title),
+        "progress": lambda: figures.progress(FLAGS.ckpt, inputs, FLAGS.seed, FLAGS.batch, title),
+    }
+    path = FLAGS.save_to or f"{name}.png"
+    write_atomic(path, encode_png(figures.draw(make[name]())))
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    app.run(main)

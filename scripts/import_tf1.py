@@ -1,0 +1,30 @@
+"""Turns a run folder of google-research/lag (TensorFlow 1) into one of ours, to train on, sample from or export.
+
+python scripts/import_tf1.py --run=experiments_tf1/celeba128/average8X/LAG_... --train_dir=experiments
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from libml import app
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("run", None, "Folder of the reference's run: args/args.json and tf/stage_K inside.", required=True)
+flags.DEFINE_string("train_dir", "./experiments", "Folder that is to hold our run.")
+flags.DEFINE_string("dataset", "", "What it was trained on; by default what its path says, DATASET/average8X/LAG_...")
+
+
+def main() -> None:
+    """Imports the run's newest checkpoint."""
+    from lag.tf1 import import_run  # brings in TensorFlow
+
+    folder, nimg = import_run(Path(FLAGS.run), FLAGS.train_dir, FLAGS.dataset)
+    print(f"imported {nimg / 1024:g} kimg of training into {folder}")
+
+
+if __name__ == "__main__":
+    app.run(main)

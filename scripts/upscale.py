@@ -1,0 +1,74 @@
+"""Makes sets of plausible large pictures from small ones: a file, or a folder and its subfolders.
+
+python scripts/upscale.py --model=RUN_OR_EXPORT --input=small/ --output=large/ --samples=4
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from libml import app
+from libml.errors import UserError
+
+FAILED = 3  # exit status when some of the files could not be upscaled
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("model", None, "Folder of a trained run or of an export.", required=True)
+flags.DEFINE_string("input", None, "A picture, or a folder of them.", required=True)
+flags.DEFINE_string("output", None, "Folder for the large ones.", required=True)
+flags.DEFINE_integer("samples", 4, "Results a picture; the first is the centre, z = 0.")
+flags.DEFINE_float("noise", 1.0, "Standard deviation of z of the others.")
+flags.DEFINE_integer("seed", 0, "Seed of the noise.")
+flags.DEFINE_boolean("grid", False, "Also write a picture of the input beside its results.")
+flags.DEFINE_boolean("consistent", False, "Shift each result so that its box means equal the input.")
+flags.DEFINE_integer("tile", 64, "Side in input pixels of the tiles that large pictures are made in.")
+flags.DEFINE_boolean("overwrite", False, "Make again what is there already.")
+flags.DEFINE_integer("best", 0, "Keep so many of --of samples: those the critic finds most realistic. Needs a run.")
+flags.DEFINE_integer("diverse", 0, "Keep so many of --of samples: the centre and those farthest apart. Needs a run.")
+flags.DEFINE_integer("of", 16, "How many samples --best and --diverse choose among.")
+
+
+def chosen() -> dict:
+    """The options that say how many results to make, and how they are chosen.
+
+    Raises:
+        UserError: if the flags contradict each other.
+    """
+    if FLAGS.best and FLAGS.diverse:
+        raise UserError("--best and --diverse are two ways to choose: use one")
+    if not (FLAGS.best or FLAGS.diverse):
+        if FLAGS["of"].present:
+            raise UserError("--of says how many samples to choose among: add --best or --diverse")
+        return {"samples": FLAGS.samples}
+    if FLAGS["samples"].present:
+        raise UserError("--best and --diverse say how many results to keep: leave out --samples")
+    way = "best" if FLAGS.best else "diverse"
+    if not 0 < FLAGS[way].value <= FLAGS.of:
+        raise UserError(f"--{way}={FLAGS[way].value} must be from 1 to --of={FLAGS.of}")
+    return {"samples": FLAGS[way].value, "choose": way, "of": FLAGS.of}
+
+
+def main() -> int:
+    """Loads the model and upscales; 3 if some files failed."""
+    for name, least in (("samples", 1), ("tile", 1), ("noise", 0), ("of", 1)):
+        if not FLAGS[name].value >= least:  # nor is NaN
+            raise UserError(f"--{name}={FLAGS[name].value} must be at least {least}")
+    choice = chosen()
+    if not Path(FLAGS.input).exists():
+        raise UserError(f"--input={FLAGS.input} does not exist")
+    from lag import ranking  # brings in TensorFlow
+    from lag.upscale import load_model
+    from lag.upscale_folder import Options, upscale_all
+
+    common = {k: FLAGS[k].value for k in ("noise", "seed", "consistent", "tile", "grid", "overwrite")}
+    critic = ranking.load_critic(FLAGS.model) if choice.get("choose") else None
+    model = load_model(FLAGS.model)
+    options = Options(**common, **choice)
+    return FAILED if upscale_all(model, critic, Path(FLAGS.input), Path(FLAGS.output), options) else 0
+
+
+if __name__ == "__main__":
+    app.run(main)
