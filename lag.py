@@ -9,6 +9,7 @@ FLAGS = flags.FLAGS
 app.define_flags(LAGConfig)
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
 flags.DEFINE_list("gpus", None, "Which GPUs to use, as 0,2; by default all. TF_CONFIG names further machines.")
+flags.DEFINE_boolean("skip_bad_records", False, "Skip and count records that cannot be read, instead of stopping.")
 flags.DEFINE_boolean("deterministic", False, "Use only operations whose result never depends on timing.")
 flags.DEFINE_string("resume", "", "Folder of a run to go on with under its own parameters; --batch may be given anew.")
 flags.DEFINE_boolean("export", True, "Export a SavedModel into the run's folder at the end.")
@@ -28,7 +29,8 @@ def main() -> None:
     elif FLAGS.memtest:
         program.memtest(config, FLAGS.data_dir, devices)
     else:
-        program.train(config, folder, FLAGS.data_dir, devices, reset=FLAGS.reset, export=FLAGS.export)
+        options = {name: FLAGS[name].value for name in ("reset", "export", "skip_bad_records")}
+        program.train(config, folder, FLAGS.data_dir, devices, **options)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from lag.config import LAGConfig
-from libml.data import Images, check_sizes, lookup
+from libml.data import check_sizes, lookup
 from libml.errors import UserError
+from libml.stream import Images
 
 
 def load_test_images(name: str, data_dir: str, indices: Sequence[int], config: LAGConfig, colors: int) -> np.ndarray:

@@ -13,10 +13,11 @@ from lag.export import export_at_end
 from lag.memory import estimate_bytes
 from lag.model import LAG
 from libml import train as loop
-from libml.data import Images, check_sizes, lookup
+from libml.data import check_sizes, lookup
 from libml.devices import make_devices
 from libml.layers import DOWNSCALERS
 from libml.schedule import KIMG, Phase
+from libml.stream import Images
 
 
 def describe(model: LAG) -> str:
@@ -83,6 +84,7 @@ def train(
     *,
     reset: bool = False,
     export: bool = True,
+    skip_bad_records: bool = False,
 ) -> None:
     """Trains a run, or goes on with it.
 
@@ -93,12 +95,13 @@ def train(
         device_options: arguments of make_devices.
         reset: forget what the folder holds and start over.
         export: write a SavedModel into the folder at the end.
+        skip_bad_records: leave out records that cannot be read, and count them.
     """
     devices = make_devices(config.batch, **(device_options or {}))
     dataset = lookup(config.dataset, Path(data_dir))
     check_sizes(dataset, config.scale, config.downscaler)
     config.schedule()  # refuses what leaves nothing to train before anything is made
-    images = Images(dataset, data_dir)
+    images = Images(dataset, data_dir, skip_bad_records)
     images.check()
     preview_images = images.test_images(limit=sampling.PREVIEW_IMAGES)
     model = LAG(config, dataset.colors, devices.strategy, devices.workers)

@@ -63,13 +63,20 @@ def default_data_dir() -> str:
     return os.environ.get("ML_DATA", "data")
 
 
-def run(main: Callable[[], int | None]) -> None:
-    """Runs a program: a UserError becomes one line on stderr and exit status 1."""
+def run(main: Callable[..., int | None], arguments: bool = False) -> None:
+    """Runs a program: a UserError becomes one line on stderr and exit status 1.
+
+    Args:
+        main: what to run; it returns the exit status, or None for 0.
+        arguments: whether it takes the list of words that are no flags; otherwise these are refused.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow is imported later, by main
 
     def guarded(argv: list[str]) -> int | None:
         try:
             logging.set_verbosity(logging.WARNING)  # libraries announce each of their steps
+            if arguments:
+                return main(argv[1:])
             if len(argv) > 1:
                 raise UserError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
             return main()

@@ -27,14 +27,16 @@ class Devices:
         """Every worker's value; all of them must call it together."""
         if self.workers == 1:
             return [value]
-        return self._gathered(tf.one_hot(self.worker, self.workers, tf.constant(value, tf.int64), 0)).numpy().tolist()
+        row = [value if i == self.worker else 0 for i in range(self.workers)]
+        return self._gathered(tf.constant(row, tf.int64)).numpy().tolist()
 
     @tf.function(autograph=False)
     def _gathered(self, row: tf.Tensor) -> tf.Tensor:
         def share() -> tf.Tensor:
             context = tf.distribute.get_replica_context()
             local = context.num_replicas_in_sync // self.workers
-            return row if context.replica_id_in_sync_group % local == 0 else tf.zeros_like(row)
+            first = tf.equal(context.replica_id_in_sync_group % local, 0)  # of the worker's replicas
+            return tf.where(first, row, tf.zeros_like(row))
 
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(share), axis=None)
 

@@ -18,7 +18,6 @@ import tensorflow as tf
 from libml import checkpoint
 from libml import config as run_config
 from libml.config import RunConfig
-from libml.data import Images, reading
 from libml.devices import Devices
 from libml.errors import UserError
 from libml.files import remove, user_errors
@@ -26,6 +25,7 @@ from libml.interrupts import Interrupted, interrupts
 from libml.meters import Meters
 from libml.progress import ProgressLine
 from libml.schedule import KIMG, Phase, Schedule
+from libml.stream import Images, reading
 from libml.summary import SummaryWriter
 
 Batch = tuple[tf.Tensor, tf.Tensor]
@@ -158,13 +158,16 @@ class Run:
 
     def batches(self) -> Iterator[tuple[int, Batch]]:
         """Endless (position in the data, this worker's part of the global batch)."""
-        options = {name: getattr(self.config, name) for name in ("scale", "downscaler", "seed")}
-        if self.devices.workers > 1:
-            options |= {"worker": self.devices.worker, "workers": self.devices.workers}
         stream = self.images.batches(
-            batch=self.config.batch // self.devices.workers, position=int(self.clock.data_position), **options
+            batch=self.config.batch // self.devices.workers,
+            scale=self.config.scale,
+            downscaler=self.config.downscaler,
+            seed=self.config.seed,
+            position=int(self.clock.data_position),
+            worker=self.devices.worker,
+            workers=self.devices.workers,
         )
-        for position, *batch in reading(stream, [f for files in self.images.train_files for f in files]):
+        for position, *batch in reading(stream, self.images.locate_bad):
             yield int(position), tuple(batch)
 
     def loop(self, progress: ProgressLine, signals: list[int]) -> None:
@@ -192,6 +195,8 @@ class Run:
             if done or _passed(before, nimg, config.report_kimg):
                 elapsed = time.perf_counter() - window_start
                 speed = {"images_per_second": (nimg - window_nimg) / elapsed, "data_wait": waited / elapsed}
+                if self.images.skip_bad_records:
+                    speed["skipped_records"] = self.images.skipped(max(self.devices.gather(position)), nimg)
                 progress.show(nimg, phase, self.report(batch, phase, before, nimg, speed), plain=True)
                 window_start, window_nimg, waited = time.perf_counter(), nimg, 0.0
                 self.check_finite()

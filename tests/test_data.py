@@ -12,6 +12,9 @@ from libml import data
 from libml.datasets import records
 from libml.errors import UserError
 from libml.images import encode_png
+from libml.layers import DOWNSCALERS
+from libml.recordfile import record_offsets
+from libml.stream import Images, reading
 from tests.conftest import blobs, write_images
 
 OPTIONS = {"batch": 8, "scale": 4, "downscaler": "average", "seed": 0}
@@ -24,7 +27,7 @@ def read(images, count, **options):
 
 @pytest.fixture(scope="module")
 def cifar(data_dir):
-    return data.Images(data.lookup("cifar10"), data_dir)
+    return Images(data.lookup("cifar10"), data_dir)
 
 
 def test_every_name_of_the_method_is_known():
@@ -77,11 +80,11 @@ def test_seed_changes_order_and_flips(cifar):
 def test_half_of_the_images_are_flipped(tmp_path):
     ramp = np.tile(np.arange(32, dtype=np.uint8)[None, :, None] * 8, [32, 1, 3])
     write_images(tmp_path / "cifar10-train.tfrecord", np.stack([ramp] * 40))
-    images = data.Images(data.lookup("cifar10"), tmp_path)
+    images = Images(data.lookup("cifar10"), tmp_path)
     flipped = np.concatenate([h[:, 0, 0, 0] > 0 for _, _, h in read(images, 50)])
     assert 0.4 < flipped.mean() < 0.6  # 400 draws: four standard deviations
     write_images(tmp_path / "svhn-train.tfrecord", np.stack([ramp] * 8))
-    images = data.Images(data.lookup("svhn"), tmp_path)
+    images = Images(data.lookup("svhn"), tmp_path)
     assert not any((h[:, 0, 0, 0] > 0).any() for _, _, h in read(images, 5))
 
 
@@ -90,7 +93,7 @@ def test_pairs_and_range(cifar, downscaler):
     _, lores, hires = read(cifar, 1, downscaler=downscaler)[0]
     assert lores.shape == (8, 8, 8, 3) and hires.shape == (8, 32, 32, 3) and hires.dtype == np.float32
     assert hires.min() >= -1 and hires.max() <= 1
-    np.testing.assert_allclose(lores, data.DOWNSCALERS[downscaler](tf.constant(hires), 4), atol=1e-6)
+    np.testing.assert_allclose(lores, DOWNSCALERS[downscaler](tf.constant(hires), 4), atol=1e-6)
     levels = (hires + 1) * 127.5
     np.testing.assert_allclose(levels, np.rint(levels), atol=1e-3)
 
@@ -101,7 +104,7 @@ def test_celeba_is_cropped_and_area_resized(tmp_path):
     picture[:, :10] = picture[:, -10:] = 0
     records.write(tmp_path / "celeba-test.tfrecord", [records.example(encode_png(picture), attrs=[0.0] * 40)])
     records.write(tmp_path / "celeba-train.tfrecord", [records.example(encode_png(picture))])
-    made = data.Images(data.lookup("celeba128"), tmp_path).test_images()
+    made = Images(data.lookup("celeba128"), tmp_path).test_images()
     edges, pixels = np.arange(129) * 158 / 128, np.arange(158)
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
     area = np.maximum(overlap, 0) / (158 / 128)
@@ -113,7 +116,7 @@ def test_jpegs_are_read(tmp_path):
     buffer = io.BytesIO()
     Image.fromarray(blobs(1)[0]).save(buffer, format="JPEG", quality=95, subsampling=0)
     records.write(tmp_path / "svhn-train.tfrecord", [records.example(buffer.getvalue())] * 8)
-    images = data.Images(data.lookup("svhn"), tmp_path)
+    images = Images(data.lookup("svhn"), tmp_path)
     np.testing.assert_allclose((read(images, 1)[0][2][0] + 1) * 127.5, blobs(1)[0], atol=16)
 
 
@@ -122,7 +125,7 @@ def test_shards_and_extra_files_are_read(tmp_path):
     write_images(tmp_path / "svhn-train-00000-of-00002.tfrecord", pictures[:8])
     write_images(tmp_path / "svhn-train-00001-of-00002.tfrecord", pictures[8:16])
     write_images(tmp_path / "svhn-extra.tfrecord", pictures[16:])
-    images = data.Images(data.lookup("svhn"), tmp_path)
+    images = Images(data.lookup("svhn"), tmp_path)
     assert images.counts == [24]
     seen = np.concatenate([h for _, _, h in read(images, 3)])
     sums = np.sort(np.round((seen + 1).sum((1, 2, 3)), 1))
@@ -132,7 +135,7 @@ def test_shards_and_extra_files_are_read(tmp_path):
 def test_other_channel_counts_are_skipped(tmp_path):
     mixed = [encode_png(image) for pair in zip(blobs(8), blobs(8, colors=1), strict=True) for image in pair]
     records.write(tmp_path / "cifar10-train.tfrecord", [records.example(image) for image in mixed])
-    images = data.Images(data.lookup("cifar10"), tmp_path)
+    images = Images(data.lookup("cifar10"), tmp_path)
     images.check()
     whole = read(images, 4, batch=4)
     assert all(hires.shape == (4, 32, 32, 3) for _, _, hires in whole)
@@ -143,17 +146,17 @@ def test_other_channel_counts_are_skipped(tmp_path):
 def test_only_other_channel_counts_is_an_error(tmp_path):
     write_images(tmp_path / "cifar10-train.tfrecord", blobs(4, colors=1))
     with pytest.raises(UserError, match="3 channels"):
-        data.Images(data.lookup("cifar10"), tmp_path).check()
+        Images(data.lookup("cifar10"), tmp_path).check()
 
 
 def test_one_colour(tmp_path):
     write_images(tmp_path / "mnist-train.tfrecord", blobs(8, size=28, colors=1))
-    assert read(data.Images(data.lookup("mnist"), tmp_path), 1)[0][2].shape == (8, 28, 28, 1)
+    assert read(Images(data.lookup("mnist"), tmp_path), 1)[0][2].shape == (8, 28, 28, 1)
 
 
 def test_missing_files_say_what_was_looked_for_and_how_to_make_it(tmp_path):
     with pytest.raises(UserError, match=r"celeba-train\.tfrecord.*--data_dir.*create_datasets\.py celeba"):
-        data.Images(data.lookup("celeba64"), tmp_path)
+        Images(data.lookup("celeba64"), tmp_path)
 
 
 @pytest.mark.parametrize("cut", [3, 40, -5])
@@ -162,13 +165,13 @@ def test_truncated_file_is_named(tmp_path, cut):
     write_images(path, blobs(4))
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(UserError, match=r"cifar10-train\.tfrecord is cut short"):
-        data.Images(data.lookup("cifar10"), tmp_path)
+        Images(data.lookup("cifar10"), tmp_path)
 
 
 def test_empty_file_is_named(tmp_path):
     (tmp_path / "cifar10-train.tfrecord").touch()
     with pytest.raises(UserError, match="is empty"):
-        data.Images(data.lookup("cifar10"), tmp_path)
+        Images(data.lookup("cifar10"), tmp_path)
 
 
 def test_damaged_record_and_undecodable_image_are_errors(tmp_path):
@@ -177,12 +180,12 @@ def test_damaged_record_and_undecodable_image_are_errors(tmp_path):
     damaged = bytearray(path.read_bytes())
     damaged[200] ^= 255
     path.write_bytes(damaged)
-    images = data.Images(data.lookup("cifar10"), tmp_path)
-    with pytest.raises(UserError, match="damaged record"):
-        list(itertools.islice(data.reading(images.batches(**OPTIONS), images.train_files[0]), 3))
+    images = Images(data.lookup("cifar10"), tmp_path)
+    with pytest.raises(UserError, match=r"record 0 of .*cifar10-train\.tfrecord is damaged.*--skip_bad_records"):
+        list(itertools.islice(reading(images.batches(**OPTIONS), images.locate_bad), 3))
     records.write(path, [records.example(b"no image at all")] * 8)
-    with pytest.raises(UserError, match="cannot read an image"):
-        data.Images(data.lookup("cifar10"), tmp_path).check()
+    with pytest.raises(UserError, match=r"record 0 of .* is no image"):
+        Images(data.lookup("cifar10"), tmp_path).check()
 
 
 def test_sizes_that_do_not_fit_are_refused():
@@ -209,7 +212,66 @@ def test_members_of_a_mixture_take_turns(tmp_path):
     mixture = data.Dataset("mix", 32, (), (), "", members=(data.lookup("cifar10"), data.lookup("svhn")))
     write_images(tmp_path / "cifar10-train.tfrecord", np.full([6, 32, 32, 3], 255, np.uint8))
     write_images(tmp_path / "svhn-train.tfrecord", np.zeros([4, 32, 32, 3], np.uint8))
-    images = data.Images(mixture, tmp_path)
+    images = Images(mixture, tmp_path)
     for start in (0, 1):
         bright = np.concatenate([h[:, 0, 0, 0] > 0 for _, _, h in read(images, 3, position=start)])
         np.testing.assert_array_equal(bright, np.arange(start, start + 24) % 2 == 0)
+
+
+def _spoil(path, checksums=(), images=()):
+    """A file of 40 blobs, some records with wrong checksums or undecodable images; returns the sums of the rest."""
+    pictures = blobs(40)
+    encoded = [b"no image at all" if i in images else encode_png(p) for i, p in enumerate(pictures)]
+    records.write(path, [records.example(e) for e in encoded])
+    content = bytearray(path.read_bytes())
+    for i, offset in enumerate(record_offsets(path)):
+        if i in checksums:
+            content[offset + 30] ^= 255
+    path.write_bytes(content)
+    return np.sort([p.sum() / 127.5 for i, p in enumerate(pictures) if i not in {*checksums, *images}])
+
+
+def test_bad_records_are_named_by_file_and_number(tmp_path):
+    path = tmp_path / "cifar10-train.tfrecord"
+    for kinds, said in (
+        ({"checksums": [7]}, "record 7 of .*checksum"),
+        ({"images": [5]}, "record 5 of .* is no image"),
+    ):
+        _spoil(path, **kinds)
+        images = Images(data.lookup("cifar10"), tmp_path)
+        with pytest.raises(UserError, match=said):
+            list(itertools.islice(reading(images.batches(**OPTIONS), images.locate_bad), 6))
+
+
+def test_bad_records_are_skipped_and_counted_if_asked(tmp_path):
+    rest = _spoil(tmp_path / "cifar10-train.tfrecord", checksums=[0, 7, 8, 39], images=[5, 20, 21, 22])
+    images = Images(data.lookup("cifar10"), tmp_path, skip_bad_records=True)
+    images.check()
+    assert images.counts == [36]
+    whole = read(images, 8)  # two epochs of 32 usable images
+    seen = np.concatenate([(hires + 1).sum((1, 2, 3)) for _, _, hires in whole])
+    np.testing.assert_allclose(np.sort(seen[:32]), rest, rtol=1e-4)
+    np.testing.assert_allclose(np.sort(seen[32:]), rest, rtol=1e-4)
+    assert images.skipped(int(whole[7][0]), 64) in range(12, 17)  # 8 an epoch, the last few perhaps not passed yet
+    resumed = read(images, 2, position=int(whole[3][0]))
+    np.testing.assert_array_equal(resumed[1][2], whole[5][2])
+
+
+def test_nothing_but_bad_records_is_an_error(tmp_path):
+    _spoil(tmp_path / "cifar10-train.tfrecord", images=range(40))
+    with pytest.raises(UserError, match="none of the 40"):
+        Images(data.lookup("cifar10"), tmp_path, skip_bad_records=True).check()
+    _spoil(tmp_path / "cifar10-train.tfrecord", checksums=range(40))
+    with pytest.raises(UserError, match="every training record"):
+        Images(data.lookup("cifar10"), tmp_path, skip_bad_records=True)
+
+
+def test_workers_share_the_stream(cifar):
+    alone = read(cifar, 6, batch=8)
+    parts = [read(cifar, 6, batch=4, worker=w, workers=2) for w in (0, 1)]
+    for i, (position, lores, hires) in enumerate(alone):
+        np.testing.assert_array_equal(np.concatenate([part[i][2] for part in parts]), hires)
+        np.testing.assert_array_equal(np.concatenate([part[i][1] for part in parts]), lores)
+        assert max(part[i][0] for part in parts) == position
+    later = [read(cifar, 1, batch=4, position=24, worker=w, workers=2) for w in (0, 1)]
+    np.testing.assert_array_equal(np.concatenate([part[0][2] for part in later]), alone[3][2])

@@ -14,11 +14,11 @@ from lag import program, sampling
 from lag.model import LAG
 from libml import checkpoint, summary
 from libml import train as loop
-from libml.data import Images, lookup
+from libml.data import lookup
 from libml.errors import UserError
 from libml.interrupts import Interrupted
+from libml.stream import Images
 from tests.conftest import blobs, write_images
-
 
 TIMING = {"images_per_second", "data_wait"}
 

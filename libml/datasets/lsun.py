@@ -1,0 +1,32 @@
+"""LSUN's scene categories, and reading its LMDB archives without tensorflow-io, which TensorFlow 2.21 cannot load."""
+
+import functools
+import io
+import os
+from collections.abc import Iterator
+from typing import Any
+
+CATEGORIES = (
+    *("bedroom", "bridge", "church_outdoor", "classroom", "conference_room"),
+    *("dining_room", "kitchen", "living_room", "restaurant", "tower"),
+)
+
+
+def use_lmdb(builder: Any) -> None:
+    """Makes a TFDS builder of lsun/* read its archives with the package lmdb."""
+    builder._generate_examples = functools.partial(examples)
+
+
+def examples(extracted_dir: str, file_path: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The images of an extracted archive as TFDS wants them: (key, features), in the order of the archive.
+
+    Args:
+        extracted_dir: of the archive.
+        file_path: the folder in it, as bedroom_train_lmdb.
+    """
+    import lmdb
+
+    folder = os.path.join(extracted_dir, file_path)
+    with lmdb.open(folder, readonly=True, lock=False, readahead=True) as archive, archive.begin() as transaction:
+        for number, (key, image) in enumerate(transaction.cursor()):
+            yield number, {"id": key.decode(), "image": io.BytesIO(image)}

@@ -1,0 +1,95 @@
+"""A dataset's manifest, {name}.json: what was made, from what and how. A made dataset is complete when it is there."""
+
+import functools
+import importlib.metadata
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from libml.errors import UserError
+from libml.files import user_errors
+
+FORMAT = 1
+STANDARD, FOLDER = "standard", "folder"  # kinds of datasets
+
+
+def path(data_dir: Path, name: str) -> Path:
+    """Where a dataset's manifest is."""
+    return Path(data_dir) / f"{name}.json"
+
+
+def load(data_dir: Path, name: str) -> dict[str, Any] | None:
+    """The manifest of a dataset; None if there is none, or if that file is something else.
+
+    Raises:
+        UserError: if it cannot be read, or was written by a later version of this program.
+    """
+    file = path(data_dir, name)
+    if not file.is_file():
+        return None
+    with user_errors(file, "read"):
+        try:
+            manifest = json.loads(file.read_bytes())
+        except ValueError:
+            return None
+    if not isinstance(manifest, dict) or manifest.get("name") != name or "splits" not in manifest:
+        return None
+    if manifest.get("format") != FORMAT:
+        raise UserError(f"{file} has format {manifest.get('format')}, this program knows {FORMAT}: make the set again")
+    return manifest
+
+
+def encode(manifest: dict[str, Any]) -> bytes:
+    """As JSON, the same bytes for the same content."""
+    return (json.dumps(manifest, indent=1, ensure_ascii=True) + "\n").encode()
+
+
+def files(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """All shards of all splits: dicts of file (below the data folder), records, bytes, sha256."""
+    return [shard for split in manifest["splits"].values() for shard in split["files"]]
+
+
+def count(manifest: dict[str, Any], split: str) -> int:
+    """Records of a split."""
+    return sum(shard["records"] for shard in manifest["splits"][split]["files"])
+
+
+def record_counts(data_dir: Path, name: str) -> dict[Path, tuple[int, int]]:
+    """File -> (its size, its records), as far as a manifest says."""
+    manifest = load(data_dir, name)
+    shards = files(manifest) if manifest else []
+    return {Path(data_dir) / s["file"]: (s["bytes"], s["records"]) for s in shards}
+
+
+def incomplete(manifest: dict[str, Any], data_dir: Path) -> str:
+    """What is wrong with the files that a manifest names, judged by their sizes; empty if nothing."""
+    for shard in files(manifest):
+        file = Path(data_dir) / shard["file"]
+        if not file.is_file():
+            return f"{file} is missing"
+        if file.stat().st_size != shard["bytes"]:
+            return f"{file} has {file.stat().st_size} bytes instead of {shard['bytes']}"
+    return ""
+
+
+def own_names(data_dir: Path) -> list[str]:
+    """Names of the datasets made from folders."""
+    found = []
+    for file in sorted(Path(data_dir).glob("*.json")):
+        manifest = load(data_dir, file.stem)
+        if manifest and manifest.get("kind") == FOLDER:
+            found.append(file.stem)
+    return found
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of this project and of the packages that made the files."""
+    return {"lag-tf2": _own_version(), **{p: importlib.metadata.version(p) for p in packages}}
+
+
+@functools.cache
+def _own_version() -> str:
+    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    match = re.search(r'^version = "(.+)"', project.read_text(), re.MULTILINE) if project.is_file() else None
+    return match[1] if match else "unknown"

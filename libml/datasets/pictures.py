@@ -1,0 +1,147 @@
+"""One picture file of any common format to the RGB PNG that a dataset stores.
+
+Worker processes import this module: it does without TensorFlow.
+"""
+
+import dataclasses
+import hashlib
+import os
+import stat
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
+
+from libml.images import encode_png
+
+CROPS = ("center", "squash", "none")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+MAX_PIXELS = 1 << 27  # a larger picture is a decompression bomb or a map: 134 million pixels are 400 MB decoded
+FLAT_STD = 2.0  # a picture whose every channel deviates less (of 255) is all but one colour
+COMPRESS_LEVEL = 1  # a sixth larger than at 6, and made in a third of the time
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How pictures are stored."""
+
+    size: int = 512  # sides are reduced to this, never enlarged
+    crop: str = "center"  # how a picture becomes square: one of CROPS
+    min_size: int = 1  # pictures with a shorter side are left out
+    background: tuple[int, int, int] = (255, 255, 255)  # RGB behind transparent pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """What became of a file: a stored picture, or the reason why there is none."""
+
+    png: bytes = b""
+    digest: bytes = b""  # 16 bytes: of the RGB pixels before crop and resize
+    shape: tuple[int, int] = (0, 0)  # stored height and width
+    problem: str = ""  # why it cannot be read
+    small: str = ""  # its size, where it has less than Options.min_size
+    flat: bool = False  # all but one colour
+
+
+def read(relative: str, root: str, options: Options) -> Picture:
+    """Reads one file; a file that cannot be used is described, never raised."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of oddities that it copes with
+            return _stored(_open(os.path.join(root, relative), options.background), options)
+    except UnidentifiedImageError:
+        return Picture(problem="is no PNG, JPEG, WebP, BMP, TIFF or GIF picture")
+    except OSError as e:
+        return Picture(problem=(e.strerror if e.errno else _one_line(e)) or "cannot be read")
+    except MemoryError:
+        return Picture(problem="needs more memory than there is")
+    except Exception as e:  # Pillow's decoders meet damage with whatever their code runs into
+        return Picture(problem=f"is damaged ({_one_line(e)})")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _open(path: str, background: tuple[int, int, int]) -> Image.Image:
+    """The first frame as an upright RGB picture of its full size.
+
+    Raises:
+        OSError: with a reason for the user, or from the file system.
+        Exception: anything, from Pillow's decoders.
+    """
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device could wait for ever
+        raise OSError("is no regular file")
+    if not status.st_size:
+        raise OSError("is empty")
+    Image.MAX_IMAGE_PIXELS = None  # its own limit is checked here, before anything is decoded
+    with Image.open(path, formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise OSError(f"has {width} x {height} pixels, more than {MAX_PIXELS}: refused, it could fill the memory")
+        image.load()
+        return _to_rgb(_upright(image), background)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned and mirrored as its EXIF orientation says; damaged EXIF says nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        return image
+
+
+def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """Any mode to RGB, 8 bits a channel; transparent pixels over the background.
+
+    Raises:
+        OSError: for values whose range is unknown.
+        ValueError: for a mode that Pillow cannot convert.
+    """
+    if image.mode.startswith(("I", "F")):
+        image = _to_8_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, (*background, 255)), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Grey values of 16 bits, wider integers or floats to 0..255."""
+    values = np.asarray(image).astype(np.float64)
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= 65535):  # NaN too
+        raise OSError(f"has values from {low:g} to {high:g}: their range is unknown, make it an 8- or 16-bit picture")
+    if image.mode.startswith("I;16") or high > 255:
+        values /= 257
+    elif image.mode == "F" and high <= 1:
+        values *= 255
+    return Image.fromarray(np.rint(values).astype(np.uint8))
+
+
+def _stored(image: Image.Image, options: Options) -> Picture:
+    """Measures, crops, resizes and encodes an RGB picture."""
+    width, height = image.size
+    if min(width, height) < options.min_size:
+        return Picture(small=f"{width} x {height}")
+    content = hashlib.blake2b(f"{width}x{height}".encode(), digest_size=16)
+    content.update(image.tobytes())
+    fitted = _fit(image, options)
+    flat = max(ImageStat.Stat(fitted).stddev) < FLAT_STD
+    return Picture(encode_png(np.asarray(fitted), COMPRESS_LEVEL), content.digest(), fitted.size[::-1], flat=flat)
+
+
+def _fit(image: Image.Image, options: Options) -> Image.Image:
+    """Crops and reduces; the area under each new pixel is averaged."""
+    width, height = image.size
+    short = min(width, height)
+    side = min(short, options.size)
+    if options.crop == "none":
+        shape, box = (round(width * side / short), round(height * side / short)), (0, 0, width, height)
+    elif options.crop == "squash":
+        shape, box = (side, side), (0, 0, width, height)
+    else:
+        left, top = (width - short) // 2, (height - short) // 2
+        shape, box = (side, side), (left, top, left + short, top + short)
+    return image.resize(shape, Image.Resampling.BOX, box=box)

@@ -1,0 +1,79 @@
+"""Measures what training reads: images/s of the whole pipeline, of reading records alone, of decoding alone.
+
+python scripts/benchmark_dataset.py --dataset=celeba128 --batch=16 --samples=20000
+
+The least of the three figures' parts binds: a pipeline near the decoding is bound by the cores, one near the reading by
+the disk.
+"""
+
+import itertools
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from libml import app
+from libml.errors import UserError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
+flags.DEFINE_string("dataset", "celeba128", "Name of the dataset.")
+flags.DEFINE_integer("batch", 16, "Images a batch.")
+flags.DEFINE_integer("samples", 20000, "Images read in each repetition.")
+flags.DEFINE_integer("repeats", 5, "Repetitions; the median is the figure, the least and most stand beside it.")
+flags.DEFINE_integer("scale", 8, "Downscaling factor of the pairs.")
+flags.DEFINE_string("downscaler", "average", "Downscaler of the pairs: average or bicubic.")
+
+
+def rates(batches: Iterable, batch: int, samples: int, repeats: int) -> list[float]:
+    """images/s of each repetition, all of one stream, after a warm-up of a tenth of a repetition."""
+    steps = max(1, samples // batch)
+    iterator: Iterator = iter(batches)
+    consume(iterator, max(2, steps // 10))
+    found = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        consume(iterator, steps)
+        found.append(steps * batch / (time.perf_counter() - start))
+    return found
+
+
+def consume(iterator: Iterator, count: int) -> None:
+    """Takes so many elements and forgets them."""
+    for _ in itertools.islice(iterator, count):
+        pass
+
+
+def main() -> None:
+    """Measures and prints a table."""
+    for name in ("batch", "samples", "repeats", "scale"):
+        if getattr(FLAGS, name) < 1:
+            raise UserError(f"--{name}={getattr(FLAGS, name)} must be at least 1")
+    if FLAGS.downscaler not in ("average", "bicubic"):
+        raise UserError(f"--downscaler={FLAGS.downscaler}: use average or bicubic")
+    from libml import data
+    from libml.stream import Images, reading
+
+    dataset = data.lookup(FLAGS.dataset, FLAGS.data_dir)
+    data.check_sizes(dataset, FLAGS.scale, FLAGS.downscaler)
+    images = Images(dataset, FLAGS.data_dir)
+    images.check()
+    streams = {
+        "pipeline": images.batches(batch=FLAGS.batch, scale=FLAGS.scale, downscaler=FLAGS.downscaler, seed=0),
+        "records": images.raw_batches(FLAGS.batch),
+        "decoding": images.decoded_batches(FLAGS.batch),
+    }
+    print(f"{dataset.name}: {sum(images.counts)} images, batch {FLAGS.batch}, {FLAGS.samples} samples")
+    print(f"{'images/s':<10}{'median':>10}{'least':>10}{'most':>10}")
+    for name, stream in streams.items():
+        found = rates(reading(stream, images.locate_bad), FLAGS.batch, FLAGS.samples, FLAGS.repeats)
+        print(f"{name:<10}{statistics.median(found):>10.0f}{min(found):>10.0f}{max(found):>10.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,136 @@
+"""Makes datasets: standard ones, or one of any folder of pictures.
+
+python scripts/create_datasets.py celeba svhn
+python scripts/create_datasets.py --folder=PICTURES --name=pets
+python scripts/create_datasets.py --check=pets
+
+Exit status: 0 if all went well; 3 if a dataset was made, but some files of the folder could not be read; 1 for a
+mistake, or if a dataset could not be made; 130 if interrupted.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from libml import app
+from libml.errors import UserError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
+flags.DEFINE_string("tfds_dir", "", "Where TensorFlow Datasets keeps its files; by default tfds in the data folder.")
+flags.DEFINE_boolean("overwrite", False, "Make again what is complete, or replace files of other makes.")
+flags.DEFINE_string("check", "", "Name of a dataset to read back and verify.")
+flags.DEFINE_string("folder", "", "Folder of pictures to make a dataset of, with all folders below it.")
+flags.DEFINE_string("name", "", "Name of the dataset made of --folder.")
+flags.DEFINE_integer("size", 512, "Stored size: larger pictures are reduced to it, smaller ones kept.")
+flags.DEFINE_enum("crop", "center", ["center", "squash", "none"], "How pictures become square; none: when read.")
+flags.DEFINE_integer("min_size", 1, "Pictures with a shorter side are left out.")
+flags.DEFINE_string("background", "white", "Colour behind transparent pixels: a name, or as #ff8800.")
+flags.DEFINE_float("test_fraction", 0.1, "Share of the pictures that become test images.")
+flags.DEFINE_integer("workers", 0, "Processes that read pictures; 0: one a core.")
+
+READ_WITH_PROBLEMS = 3
+
+
+def main(names: list[str]) -> int:
+    """Checks what is asked for, then does it; returns the exit status."""
+    try:
+        if FLAGS.check:
+            return check()
+        if FLAGS.folder or FLAGS.name:
+            if names:
+                raise UserError(f"make {names[0]} in a run of its own, without --folder and --name")
+            return make_from_folder()
+        if not names:
+            raise UserError("nothing to make: name standard datasets, or give --folder and --name; see --help")
+        return make_standard(names)
+    except KeyboardInterrupt:
+        print("interrupted: what was not complete is removed", file=sys.stderr)
+        return 130
+
+
+def check() -> int:
+    """--check."""
+    from libml.datasets.check import check
+
+    content = check(FLAGS.data_dir, FLAGS.check)
+    print(f"{FLAGS.check} is whole: {summary(content)}")
+    return 0
+
+
+def make_from_folder() -> int:
+    """--folder and --name."""
+    options = folder_options()
+    from libml import data
+    from libml.datasets import folder
+
+    folder.check_name(FLAGS.name, data.names())
+    arguments = (FLAGS.test_fraction, FLAGS.workers, FLAGS.overwrite)
+    content = folder.make(FLAGS.folder, FLAGS.name, FLAGS.data_dir, options, *arguments)
+    if content is None:
+        print(f"{FLAGS.name} is complete; --overwrite makes it again")
+        return 0
+    counts = content["report"]
+    size = min(128, max(content["image_size"]["max"]))
+    print(f"{FLAGS.name}: {summary(content)}; train with --dataset={FLAGS.name}{size}")
+    if any(counts.values()):
+        said = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
+        print(f"{said}: see {os.path.join(FLAGS.data_dir, FLAGS.name)}-report.txt")
+    return READ_WITH_PROBLEMS if counts["unusable"] else 0
+
+
+def folder_options() -> Any:
+    """How to store pictures, as the flags say.
+
+    Raises:
+        UserError: for the first flag that cannot be.
+    """
+    from PIL import ImageColor
+
+    from libml.datasets.pictures import Options
+
+    for flag in ("folder", "name"):
+        if not getattr(FLAGS, flag):
+            raise UserError(f"--{flag} is missing: a dataset of your own needs --folder=PICTURES and --name=NAME")
+    for flag, least, most in (("size", 8, 4096), ("min_size", 1, 1 << 20), ("workers", 0, 1024)):
+        if not least <= getattr(FLAGS, flag) <= most:
+            raise UserError(f"--{flag}={getattr(FLAGS, flag)} must be from {least} to {most}")
+    if not 0 < FLAGS.test_fraction < 1:
+        raise UserError(f"--test_fraction={FLAGS.test_fraction} must lie between 0 and 1")
+    try:
+        background = ImageColor.getrgb(FLAGS.background)[:3]
+    except ValueError:
+        raise UserError(f"--background={FLAGS.background} is no colour: write a name as white, or as #ff8800") from None
+    return Options(FLAGS.size, FLAGS.crop, FLAGS.min_size, background)
+
+
+def make_standard(names: list[str]) -> int:
+    """Each set in turn; one that fails does not keep the others from being made."""
+    from libml.datasets import standard
+
+    status = 0
+    tfds_dir = FLAGS.tfds_dir or os.path.join(FLAGS.data_dir, "tfds")
+    for name in standard.expand(names):
+        try:
+            content = standard.make(name, FLAGS.data_dir, tfds_dir, FLAGS.overwrite)
+            print(f"{name}: {summary(content)}" if content else f"{name} is complete; --overwrite makes it again")
+        except UserError as e:
+            print(f"error: {e}", file=sys.stderr)
+            status = 1
+    return status
+
+
+def summary(content: dict) -> str:
+    """'45 train and 5 test images in 2 files'."""
+    counts = " and ".join(f"{entry['images']} {split}" for split, entry in content["splits"].items())
+    files = sum(len(entry["files"]) for entry in content["splits"].values())
+    return f"{counts} images in {files} files"
+
+
+if __name__ == "__main__":
+    app.run(main, arguments=True)

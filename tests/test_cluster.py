@@ -1,0 +1,97 @@
+"""Two workers as two processes that talk over gRPC on this machine."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.stress import ROOT, checkpoint_values
+
+FLAGS = [
+    "--dataset=cifar10",
+    "--scale=4",
+    "--blocks=1",
+    "--filters=8",
+    "--filters_min=4",
+    "--noise_dim=2",
+    "--batch=16",
+]
+FLAGS += ["--transition_kimg=0", "--save_kimg=1", "--report_kimg=1", "--deterministic"]
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def start(data_dir, train_dir: Path, workers: int, *flags) -> list[subprocess.Popen]:
+    train_dir.mkdir(parents=True, exist_ok=True)
+    hosts = [f"localhost:{port}" for port in free_ports(workers)]
+    started = []
+    for index in range(workers):
+        env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1"}
+        env["TF_CONFIG"] = json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}})
+        command = [sys.executable, "lag.py", *FLAGS, *flags, f"--data_dir={data_dir}", f"--train_dir={train_dir}"]
+        with (train_dir / f"log{index}.txt").open("w") as log:
+            started.append(subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT))
+    return started
+
+
+def logs(train_dir: Path) -> list[str]:
+    return [p.read_text() for p in sorted(train_dir.glob("log*.txt"))]
+
+
+def finish(processes, train_dir) -> None:
+    for process in processes:
+        assert process.wait(240) == 0, logs(train_dir)
+
+
+def the_run(train_dir: Path) -> Path:
+    return next(train_dir.glob("*/*/LAG_*"))
+
+
+def metrics(train_dir: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (the_run(train_dir) / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_one_process_hands_over_to_two_workers_and_back(data_dir, tmp_path):
+    """One process for 3 kimg (192 steps) against a run that is on two workers for the second third of them."""
+    finish(start(data_dir, tmp_path / "one", 1, "--training_kimg=1", "--total_kimg=3"), tmp_path / "one")
+    for kimg, workers in ((1, 1), (2, 2), (3, 1)):
+        flags = ["--training_kimg=1", f"--total_kimg={kimg}"]
+        finish(start(data_dir, tmp_path / "two", workers, *flags), tmp_path / "two")
+    one, two = metrics(tmp_path / "one"), metrics(tmp_path / "two")
+    assert [line["kimg"] for line in one] == [line["kimg"] for line in two] == [1, 2, 3]
+    for a, b in zip(one, two, strict=True):
+        for name in ("dreal", "dfake", "gp", "gmse", "rmse", "rmse_ema"):
+            assert a[name] == pytest.approx(b[name], rel=1e-2, abs=1e-3), name
+    a, b = (checkpoint_values(the_run(tmp_path / name)) for name in ("one", "two"))
+    assert a.keys() == b.keys()
+    positions = [name for name in a if "data_position" in name or "nimg" in name]
+    assert len(positions) >= 2 and all(a[name] == b[name] for name in positions)
+
+
+def test_a_lost_worker_ends_the_others_and_the_job_starts_again(data_dir, tmp_path):
+    processes = start(data_dir, tmp_path, 2, "--training_kimg=64")
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("*/*/LAG_*/tf/ckpt-*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    processes[1].send_signal(signal.SIGKILL)
+    assert processes[0].wait(60) == 1, logs(tmp_path)
+    said = [line for line in logs(tmp_path)[0].splitlines() if line.startswith("error: ")]
+    assert len(said) == 1 and "another worker was lost" in said[0] and "Traceback" not in logs(tmp_path)[0]
+    processes = start(data_dir, tmp_path, 2, "--training_kimg=64")
+    while "going on with" not in logs(tmp_path)[0] and time.monotonic() < deadline + 120:
+        time.sleep(0.1)
+    time.sleep(5)
+    processes[1].send_signal(signal.SIGTERM)  # one worker is asked to stop: all save and stop together
+    assert [p.wait(60) for p in processes] == [128 + signal.SIGTERM] * 2, logs(tmp_path)
