@@ -3,8 +3,8 @@
 # faces, writes quickstart/candidates.png and leaves the run for TensorBoard. Run again, it goes on where it was.
 set -euo pipefail
 source "$(dirname "$0")/venv.sh" requirements.txt
-python lag.py --dataset=toyfaces32 --scale=4 --filters=64 --filters_min=32 --blocks=2 --noise_dim=16 \
-  --training_kimg=24 --transition_kimg=8 --total_kimg=104 --save_kimg=8 --report_kimg=2 \
+python lag.py --dataset=toyfaces32 --scale=4 --filters=64 --filters_min=16 --blocks=2 --noise_dim=16 \
+  --training_kimg=16 --transition_kimg=8 --total_kimg=80 --save_kimg=8 --report_kimg=2 \
   --data_dir=quickstart/data --train_dir=quickstart/runs
 run=$(dirname "$(dirname "$(ls quickstart/runs/toyfaces32/average4X/LAG_*/args/args.json)")")
 python scripts/lag_generate_candidates.py --ckpt="$run" --data_dir=quickstart/data --samples=0-7 --ncand=8 \
