@@ -95,7 +95,7 @@ class Checkpoints:
         path = path_of(self.folder, nimg)
         if path.exists():  # same position, same state
             return path
-        with user_errors(path, "save"), atomic_path(path) as temporary, os_errors():
+        with atomic_path(path) as temporary, os_errors():
             temporary.mkdir(parents=True)
             self.checkpoint.write(str(temporary / _PREFIX))
         for _, old in list_checkpoints(self.folder)[: -self.keep]:

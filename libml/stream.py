@@ -5,7 +5,6 @@ position p is record p % n of epoch p // n, so a run goes on anywhere by startin
 """
 
 import functools
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from libml.data import Dataset, count_of_files, find_files, present_files
 from libml.errors import UserError
 from libml.layers import DOWNSCALERS
 from libml.recordfile import damaged_records, sound_pieces, sound_records
+from libml.tfio import first_line
 from libml.workers import available_cores
 
 SHUFFLE_BUFFER = 4096  # encoded records; the reference's is at least 1024
@@ -289,7 +289,7 @@ def _locate_bad(path: Path, member: Dataset) -> str:
         try:
             _decode(_parse(record, member), member)
         except tf.errors.OpError as e:
-            return f"record {i} of {path} is no image ({_first_line(e)})"
+            return f"record {i} of {path} is no image ({first_line(e)[:200]})"
     return ""
 
 
@@ -307,8 +307,4 @@ def reading(dataset: tf.data.Dataset, locate: Callable[[], str]) -> Iterator:
     try:
         yield from dataset
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as e:
-        raise UserError(f"{locate() or _first_line(e)}: make the dataset again") from e
-
-
-def _first_line(error: tf.errors.OpError) -> str:
-    return re.sub(r"\{\{.*?\}\} *", "", error.message).splitlines()[0][:200]
+        raise UserError(f"{locate() or first_line(e)}: make the dataset again") from e

@@ -1,9 +1,15 @@
 """TensorFlow's own file operations, made to fail like Python's."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 import tensorflow as tf
+
+
+def first_line(error: tf.errors.OpError) -> str:
+    """What an error says, without the names of graph nodes."""
+    return re.sub(r"\{\{.*?\}\} *", "", error.message).splitlines()[0]
 
 
 @contextlib.contextmanager
@@ -12,4 +18,4 @@ def os_errors() -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as e:
-        raise OSError(None, e.message.splitlines()[0]) from e
+        raise OSError(None, first_line(e).rpartition("; ")[2]) from e  # "PATH; No space left on device"

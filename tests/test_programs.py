@@ -76,6 +76,18 @@ def test_mistakes_are_one_line(args, said, tmp_path):
     assert said in mistake("lag.py", *args, f"--data_dir={tmp_path}", f"--train_dir={tmp_path}")
 
 
+def test_a_full_disk_is_one_line_and_leaves_no_half_checkpoint(data_dir, tmp_path):
+    flags = [*TINY, "--training_kimg=1", "--save_kimg=1", "--report_kimg=1"]
+    command = [sys.executable, "lag.py", *flags, f"--data_dir={data_dir}", f"--train_dir={tmp_path}"]
+    limited = ["bash", "-c", 'ulimit -f 40; exec "$@"', "limited", *command]  # no file of more than 40 KiB
+    env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(limited, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and "ckpt-0000001024" in lines[0] and "File too large" in lines[0], done.stderr
+    assert not list(tmp_path.rglob("*ckpt-*"))
+
+
 def test_batch_must_be_shared_evenly():
     from libml.devices import check_batch
     from libml.errors import UserError

@@ -18,6 +18,7 @@ import tensorflow as tf
 from libml.datasets import manifest
 from libml.errors import UserError
 from libml.files import remove, user_errors
+from libml.tfio import os_errors
 
 SHARD_BYTES = 1 << 28
 
@@ -104,11 +105,8 @@ class SplitWriter:
 
 @contextlib.contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    with user_errors(folder.parent, "write into"):
-        try:
-            yield
-        except tf.errors.OpError as e:  # what TensorFlow's writer raises where Python would raise OSError
-            raise OSError(None, e.message) from e
+    with user_errors(folder.parent, "write into"), os_errors():
+        yield
 
 
 def sha256(file: Path) -> str:

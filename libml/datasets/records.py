@@ -5,7 +5,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from libml.files import atomic_path, user_errors
+from libml.files import atomic_path
+from libml.tfio import os_errors
 
 
 def example(image: bytes, label: int = 0, **floats: Iterable[float]) -> bytes:
@@ -29,12 +30,8 @@ def write(path: Path, examples: Iterable[bytes]) -> int:
         UserError: if the file system refuses (no permission, disk full).
     """
     count = 0
-    with atomic_path(path) as temporary, user_errors(path):
-        try:
-            with tf.io.TFRecordWriter(str(temporary)) as writer:
-                for record in examples:
-                    writer.write(record)
-                    count += 1
-        except tf.errors.OpError as e:  # what the writer raises where Python would raise OSError
-            raise OSError(None, e.message) from e
+    with atomic_path(path) as temporary, os_errors(), tf.io.TFRecordWriter(str(temporary)) as writer:
+        for record in examples:
+            writer.write(record)
+            count += 1
     return count
