@@ -76,6 +76,19 @@ def test_mistakes_are_one_line(args, said, tmp_path):
     assert said in mistake("lag.py", *args, f"--data_dir={tmp_path}", f"--train_dir={tmp_path}")
 
 
+def test_a_second_signal_stops_at_once():
+    script = """
+import os, signal, time
+from libml.interrupts import interrupts
+with interrupts() as received:
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert received == [signal.SIGTERM]
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+"""
+    assert start("-c", script, timeout=30).returncode == 130
+
+
 def test_a_full_disk_is_one_line_and_leaves_no_half_checkpoint(data_dir, tmp_path):
     flags = [*TINY, "--training_kimg=1", "--save_kimg=1", "--report_kimg=1"]
     command = [sys.executable, "lag.py", *flags, f"--data_dir={data_dir}", f"--train_dir={tmp_path}"]

@@ -15,7 +15,9 @@ from lag.model import LAG
 from libml import checkpoint, summary
 from libml import train as loop
 from libml.data import lookup
+from libml.datasets import records
 from libml.errors import UserError
+from libml.images import encode_png
 from libml.interrupts import Interrupted
 from libml.stream import Images
 from tests.conftest import blobs, write_images
@@ -109,6 +111,15 @@ def test_a_stopped_run_ends_as_one_that_was_not(straight, data_dir, tiny_config,
     for name, value in whole.items():
         np.testing.assert_array_equal(resumed[name], value, err_msg=name)
     assert events(config) == events(straight[0])
+
+
+def test_how_often_it_saves_changes_nothing(straight, data_dir, tiny_config):
+    config = tiny_config()
+    with pytest.raises(Interrupted):
+        run(config, data_dir, stop_at=1504)
+    resumed, whole = state(run(dataclasses.replace(config, save_kimg=7), data_dir)), state(straight[1])
+    for name, value in whole.items():
+        np.testing.assert_array_equal(resumed[name], value, err_msg=name)
 
 
 def test_points_beyond_the_last_checkpoint_are_taken_back(straight, data_dir, tiny_config):
@@ -245,6 +256,18 @@ def test_weights_that_are_not_finite_are_not_saved(data_dir, tiny_config):
     with pytest.raises(UserError, match=r"ema/generator/stem/bias was not finite"):
         run(config, data_dir, kind=Diverging)
     assert not checkpoint.list_checkpoints(config.folder / "tf")
+
+
+def test_skipped_records_are_reported(tmp_path, tiny_config):
+    encoded = [encode_png(image) for image in blobs(40)]
+    encoded[3] = encoded[17] = b"no image"
+    records.write(tmp_path / "cifar10-train.tfrecord", [records.example(e) for e in encoded])
+    write_images(tmp_path / "cifar10-test.tfrecord", blobs(2))
+    config = tiny_config(training_kimg=1, transition_kimg=0, total_kimg=1)
+    program.train(config, config.folder, str(tmp_path), skip_bad_records=True, export=False)
+    values = json.loads((config.folder / "metrics.jsonl").read_text().splitlines()[0])
+    assert abs(values["skipped_records"] - 1024 / 38 * 2) <= 2  # two of every forty
+    assert ("skipped_records", values["skipped_records"]) in [(tag, value) for _, tag, value in events(config)]
 
 
 def test_a_run_goes_on_with_another_batch(data_dir, tiny_config):
