@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from libml.datasets.pictures import upright
 from libml.errors import UserError
 
 SUFFIXES = (
@@ -53,20 +54,12 @@ def read_picture(path: Path, colors: int) -> Picture:
             warnings.simplefilter("ignore")  # odd metadata is no reason to talk
             with Image.open(path) as file:
                 file.load()
-                return _picture(_upright(file), colors)
+                return _picture(upright(file), colors)
     except (UserError, MemoryError):
         raise
     except Exception as e:  # Pillow's decoders meet damage with whatever their code runs into
         reason = " ".join(str(e).split())[:200] or type(e).__name__
         raise UserError(f"cannot read it as a picture: {reason}") from e
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned and mirrored as its EXIF orientation says; damaged EXIF says nothing."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:
-        return image
 
 
 def _picture(image: Image.Image, colors: int) -> Picture:

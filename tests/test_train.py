@@ -21,8 +21,7 @@ from libml.images import encode_png
 from libml.interrupts import Interrupted
 from libml.stream import Images
 from tests.conftest import blobs, write_images
-
-TIMING = {"images_per_second", "data_wait"}
+from tests.stress import TIMING, scalars
 
 
 class Stopping(LAG):
@@ -49,17 +48,6 @@ def state(model) -> dict[str, np.ndarray]:
     return {name: np.array(v) for name, v in model.named_variables().items()}
 
 
-def events(config) -> list[tuple[int, str, float]]:
-    """(kimg, tag, value) of every scalar in TensorBoard's files, the speed aside."""
-    found = []
-    for path in sorted((config.folder / "tf" / "summaries").glob("*tfevents*")):
-        for event in summary.events(path):
-            for value in event.summary.value:
-                if value.metadata.plugin_data.plugin_name == "scalars" and value.tag not in TIMING:
-                    found.append((event.step, value.tag, float(tf.make_ndarray(value.tensor))))
-    return sorted(found)
-
-
 @pytest.fixture(scope="module")
 def straight(data_dir, tmp_path_factory):
     """A whole run through three phases, not interrupted."""
@@ -80,7 +68,7 @@ def test_a_run_leaves_what_it_should(straight):
     assert [line["kimg"] for line in lines] == [1, 2, 3]
     tags = {"dreal", "dfake", "gp", "gfake", "gmse", "rmse", "rmse_ema", "lod", *TIMING}
     assert all(set(line) == tags | {"kimg"} and np.all(np.isfinite(list(line.values()))) for line in lines)
-    assert {tag for _, tag, _ in events(config)} == tags - TIMING
+    assert {tag for _, tag, _ in scalars(config.folder)} == tags - TIMING
     assert not list(config.folder.rglob(".*tmp*"))
 
 
@@ -110,7 +98,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(straight, data_dir, tiny_config,
     assert resumed.keys() == whole.keys()
     for name, value in whole.items():
         np.testing.assert_array_equal(resumed[name], value, err_msg=name)
-    assert events(config) == events(straight[0])
+    assert scalars(config.folder) == scalars(straight[0].folder)
 
 
 def test_how_often_it_saves_changes_nothing(straight, data_dir, tiny_config):
@@ -133,16 +121,16 @@ def test_points_beyond_the_last_checkpoint_are_taken_back(straight, data_dir, ti
     with next((config.folder / "tf" / "summaries").glob("*tfevents*")).open("ab") as f:
         f.write(b"half a record")
     run(config, data_dir)
-    assert events(config) == events(straight[0])
+    assert scalars(config.folder) == scalars(straight[0].folder)
     assert [json.loads(s)["kimg"] for s in (config.folder / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
 
 
 def test_a_complete_run_is_left_alone(straight, data_dir, capsys):
     config, _ = straight
-    before = events(config)
+    before = scalars(config.folder)
     run(config, data_dir)
     assert "is complete: 3 of 3 kimg" in capsys.readouterr().out
-    assert events(config) == before
+    assert scalars(config.folder) == before
 
 
 def test_reset_starts_over(data_dir, tiny_config):
@@ -150,7 +138,7 @@ def test_reset_starts_over(data_dir, tiny_config):
     run(config, data_dir)
     again = run(config, data_dir, reset=True)
     assert int(again.g_optimizer_0.iterations) == 64
-    assert [kimg for kimg, tag, _ in events(config) if tag == "gp"] == [1, 2]
+    assert [kimg for kimg, tag, _ in scalars(config.folder) if tag == "gp"] == [1, 2]
 
 
 def test_other_parameters_are_refused_by_name(data_dir, tiny_config):
@@ -267,7 +255,7 @@ def test_skipped_records_are_reported(tmp_path, tiny_config):
     program.train(config, config.folder, str(tmp_path), skip_bad_records=True, export=False)
     values = json.loads((config.folder / "metrics.jsonl").read_text().splitlines()[0])
     assert abs(values["skipped_records"] - 1024 / 38 * 2) <= 2  # two of every forty
-    assert ("skipped_records", values["skipped_records"]) in [(tag, value) for _, tag, value in events(config)]
+    assert ("skipped_records", values["skipped_records"]) in [(tag, value) for _, tag, value in scalars(config.folder)]
 
 
 def test_a_run_goes_on_with_another_batch(data_dir, tiny_config):

@@ -81,10 +81,10 @@ def _open(path: str, background: tuple[int, int, int]) -> Image.Image:
         if width * height > MAX_PIXELS:
             raise OSError(f"has {width} x {height} pixels, more than {MAX_PIXELS}: refused, it could fill the memory")
         image.load()
-        return _to_rgb(_upright(image), background)
+        return _to_rgb(upright(image), background)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """Turned and mirrored as its EXIF orientation says; damaged EXIF says nothing."""
     try:
         return ImageOps.exif_transpose(image)
