@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
-from lag.sampling import Sampler, Trained, candidate_stds, load_trained
+from lag.sampling import Sampler, Trained, load_trained
 from libml import rng
+from libml.candidates import candidate_stds
 from libml.checkpoint import list_checkpoints
 from libml.images import to_uint8
 from libml.layers import DOWNSCALERS, upscale2d

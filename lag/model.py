@@ -10,6 +10,7 @@ from lag import losses
 from lag.config import LAGConfig
 from lag.networks import CriticHead, Generator, Projection
 from libml import rng
+from libml.devices import replica_share
 from libml.layers import DOWNSCALERS, blend, downscale2d
 from libml.meters import Meters
 from libml.optimizers import FusedAdam
@@ -38,6 +39,8 @@ class StepTerms(NamedTuple):
 
 class LAG(tf.Module):
     """G, its moving average, P, F, one Adam per network and stage, and the step that trains them."""
+
+    batches_per_step = 1
 
     def __init__(
         self, config: LAGConfig, colors: int, strategy: tf.distribute.Strategy | None = None, workers: int = 1
@@ -172,19 +175,9 @@ class LAG(tf.Module):
             grad_g,
         )
 
-    def _share(self, images: list[tf.Tensor], noise: list[tf.Tensor]) -> list[tf.Tensor]:
-        """This replica's part of its worker's images and of the global batch's noise."""
-        context = tf.distribute.get_replica_context()
-        if context.num_replicas_in_sync == 1:
-            return [*images, *noise]
-        share, replica = images[0].shape[0] // self.local_replicas, context.replica_id_in_sync_group
-        starts = [replica % self.local_replicas * share] * len(images) + [replica * share] * len(noise)
-        parts = [t[start : start + share] for t, start in zip([*images, *noise], starts, strict=True)]
-        return [tf.ensure_shape(t, [share, *t.shape[1:]]) for t in parts]
-
     def _replica_step(self, lores, hires, z, rho, lod, lod_start: int, lod_stop: int) -> tf.Tensor:
         """One replica's share of the global batch: its gradients, applied together with the others'. LOSSES, [6]."""
-        lores, hires, z, rho = self._share([lores, hires], [z, rho])
+        lores, hires, z, rho = replica_share([lores, hires], [z, rho], self.local_replicas)
         replicas = self.strategy.num_replicas_in_sync
         terms = self.step_terms(lores, hires, z, rho, lod, lod_start=lod_start, lod_stop=lod_stop)
         for name, network, grads in (("d", self.projection, terms.grad_d), ("g", self.generator, terms.grad_g)):
@@ -234,7 +227,7 @@ class LAG(tf.Module):
     @tf.function(autograph=False)
     def _ema_mse(self, lores, hires, lod, lod_start: int, lod_stop: int):
         def share(lores, hires):
-            lores, hires = self._share([lores, hires], [])
+            lores, hires = replica_share([lores, hires], [], self.local_replicas)
             fade = lod - lod_start if lod_start != lod_stop else None
             real = losses.real_at_phase(hires, 2 ** (self.config.lods - lod_stop), fade)
             z = tf.zeros([*lores.shape[:3], self.config.noise_dim])

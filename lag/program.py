@@ -1,6 +1,7 @@
 """What lag.py does with a config: train, test memory, or describe."""
 
 import resource
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,11 @@ from lag.config import LAGConfig
 from lag.export import export_at_end
 from lag.memory import estimate_bytes
 from lag.model import LAG
-from libml import train as loop
-from libml.data import check_sizes, lookup
-from libml.devices import make_devices
+from libml import program
+from libml.data import Dataset, check_sizes, lookup
+from libml.devices import Devices, make_devices
 from libml.layers import DOWNSCALERS
 from libml.schedule import KIMG, Phase
-from libml.stream import Images
 
 
 def describe(model: LAG) -> str:
@@ -79,9 +79,9 @@ def _peak_memory() -> str:
 def train(
     config: LAGConfig,
     folder: Path,
-    data_dir: str,
     device_options: dict[str, Any] | None = None,
     *,
+    data_dir: str,
     reset: bool = False,
     export: bool = True,
     skip_bad_records: bool = False,
@@ -91,26 +91,18 @@ def train(
     Args:
         config: its parameters.
         folder: where it lives.
-        data_dir: folder of the datasets.
         device_options: arguments of make_devices.
+        data_dir: folder of the datasets.
         reset: forget what the folder holds and start over.
         export: write a SavedModel into the folder at the end.
         skip_bad_records: leave out records that cannot be read, and count them.
     """
-    devices = make_devices(config.batch, **(device_options or {}))
-    dataset = lookup(config.dataset, Path(data_dir))
-    check_sizes(dataset, config.scale, config.downscaler)
-    config.schedule()  # refuses what leaves nothing to train before anything is made
-    images = Images(dataset, data_dir, skip_bad_records)
-    images.check()
-    preview_images = images.test_images(limit=sampling.PREVIEW_IMAGES)
-    model = LAG(config, dataset.colors, devices.strategy, devices.workers)
-    if devices.is_chief:
-        replicas = devices.strategy.num_replicas_in_sync
-        print(f"{dataset.name}: {sum(images.counts):,} training images; {replicas} device(s)")
-        print("\n".join(f"{name:<16}{value}" for name, value in config.to_json().items()))
-        print(describe(model), flush=True)
-    preview = sampling.Preview(model, preview_images)
-    loop.train(model, config, folder, images, preview, devices, reset=reset)
+
+    def build(dataset: Dataset, devices: Devices) -> tuple[LAG, Callable[[Phase, int], sampling.Sampler]]:
+        model = LAG(config, dataset.colors, devices.strategy, devices.workers)
+        return model, sampling.PhaseSampler(model)
+
+    options = {"data_dir": data_dir, "reset": reset, "skip_bad_records": skip_bad_records}
+    devices = program.train(config, folder, device_options, build, describe, **options)
     if export and devices.is_chief:
         export_at_end(folder)

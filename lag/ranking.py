@@ -10,9 +10,8 @@ import tensorflow as tf
 from lag import losses
 from lag.config import LAGConfig
 from lag.networks import CriticHead, Projection
-from lag.sampling import checkpoint_of, run_colors
-from libml.checkpoint import restore
-from libml.config import from_args, load_args
+from libml import checkpoint
+from libml.config import from_args, load_args, run_colors
 from libml.errors import UserError
 from libml.layers import DOWNSCALERS, downscale2d
 
@@ -38,10 +37,10 @@ def load_critic(run: str | Path) -> Critic:
         raise UserError(f"ranking needs the critic, which {run} lacks: give a run folder as --model, not an export")
     args = load_args(run)
     config = from_args(LAGConfig, args)
-    nimg, path = checkpoint_of(run)
+    nimg, path = checkpoint.of_run(run)
     names = ("scale", "blocks", "filters", "filters_min")
     projection = Projection(colors=run_colors(args, run), **{k: getattr(config, k) for k in names})
-    restore(path, tf.train.Checkpoint(method=tf.train.Checkpoint(projection=projection)), partial=True)
+    checkpoint.restore(path, tf.train.Checkpoint(method=tf.train.Checkpoint(projection=projection)), partial=True)
     phase = config.schedule().phase(nimg)
     levels = {"lod_start": phase.lod_start, "lod_stop": phase.lod_stop, "lod": tf.constant(phase.lod(nimg), tf.float32)}
 

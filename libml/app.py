@@ -21,16 +21,25 @@ def define_flags(config: type[RunConfig]) -> None:
         _DEFINE[type(field.default)](field.name, field.default, field.metadata["help"])
 
 
-def config_and_folder(config: type[RunConfig], resume: str = "") -> tuple[Any, Path]:
+def define_run_flags() -> None:
+    """Defines the flags of every training program that are no part of a run's config."""
+    flags.DEFINE_string("data_dir", default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
+    flags.DEFINE_list("gpus", None, "Which GPUs to use, as 0,2; by default all. TF_CONFIG names further machines.")
+    flags.DEFINE_boolean("skip_bad_records", False, "Skip and count records that cannot be read, instead of stopping.")
+    flags.DEFINE_boolean("deterministic", False, "Use only operations whose result never depends on timing.")
+    flags.DEFINE_string("resume", "", "Folder of a run to go on with under its parameters; --batch may be given anew.")
+    flags.DEFINE_boolean("reset", False, "Forget what the run's folder holds and train from scratch.")
+
+
+def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
     """The validated config that the flags say, and the run's folder.
 
-    Args:
-        config: whose fields are the flags.
-        resume: a run's folder, whose parameters take the place of the flags that are not given.
+    With --resume, that run's parameters take the place of the flags that are not given.
 
     Raises:
         UserError: for the first parameter that cannot be, or that a resumed run cannot change.
     """
+    resume = flags.FLAGS.resume
     names = [field.name for field in dataclasses.fields(config)]
     if not resume:
         made = config(**{name: flags.FLAGS[name].value for name in names})
@@ -39,6 +48,11 @@ def config_and_folder(config: type[RunConfig], resume: str = "") -> tuple[Any, P
         made = dataclasses.replace(from_args(config, load_args(resume)), **given)
     made.validate()
     return made, Path(resume) if resume else made.folder
+
+
+def run_options(*more: str) -> dict[str, Any]:
+    """Values of the flags that say how a run is trained, and of `more` flags, by name."""
+    return {name: flags.FLAGS[name].value for name in ("data_dir", "reset", "skip_bad_records", *more)}
 
 
 def device_options() -> dict[str, Any]:

@@ -103,13 +103,18 @@ class Checkpoints:
         return path
 
 
-def latest(run: Path) -> tuple[int, Path]:
-    """(nimg, folder) of a run's newest checkpoint.
+def of_run(run: str | Path, nimg: int | None = None) -> tuple[int, Path]:
+    """(nimg, folder) of a run's newest checkpoint, or of the one after nimg images.
 
     Raises:
-        UserError: if the run has none.
+        UserError: if the run has none, or not that one.
     """
-    found = list_checkpoints(run / "tf")
+    found = list_checkpoints(Path(run) / "tf")
     if not found:
         raise UserError(f"{run} has no checkpoint yet: train it first")
-    return found[-1]
+    if nimg is None:
+        return found[-1]
+    kept = dict(found)
+    if nimg not in kept:
+        raise UserError(f"{run} has no checkpoint after {nimg} images: those it has are after {sorted(kept)}")
+    return nimg, kept[nimg]

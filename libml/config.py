@@ -89,6 +89,17 @@ def load_args(folder: str | os.PathLike) -> dict[str, Any]:
         raise UserError(f"cannot read {path}: {e}") from None
 
 
+def run_colors(args: dict, run: str | os.PathLike) -> int:
+    """Colour channels of a run, from its args.json.
+
+    Raises:
+        UserError: if it does not say.
+    """
+    if args.get("colors") not in (1, 3):
+        raise UserError(f'{run}/args/args.json does not say the number of colours: add "colors": 3, or 1 for grey ones')
+    return args["colors"]
+
+
 def from_args(cls: Callable[..., RunConfig], args: dict[str, Any]) -> RunConfig:
     """A config from args.json's contents; what is missing takes its default, what is unknown is left out."""
     names = {f.name for f in dataclasses.fields(cls)}

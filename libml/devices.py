@@ -96,6 +96,26 @@ def _place(tf_config: str | None) -> tuple[int, int]:
     return worker, workers
 
 
+def replica_share(images: Sequence[tf.Tensor], noise: Sequence[tf.Tensor], local_replicas: int) -> list[tf.Tensor]:
+    """This replica's part of a batch, in replica context.
+
+    Args:
+        images: this worker's part of the global batch, each [N / workers, ...].
+        noise: drawn for the whole global batch, each [N, ...].
+        local_replicas: replicas of each worker.
+
+    Returns:
+        The parts, [N / replicas, ...], of the images and then of the noise.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return [*images, *noise]
+    share, replica = images[0].shape[0] // local_replicas, context.replica_id_in_sync_group
+    starts = [replica % local_replicas * share] * len(images) + [replica * share] * len(noise)
+    parts = [t[start : start + share] for t, start in zip([*images, *noise], starts, strict=True)]
+    return [tf.ensure_shape(t, [share, *t.shape[1:]]) for t in parts]
+
+
 def check_batch(batch: int, replicas: int) -> None:
     """Raises UserError if `replicas` devices cannot share a batch evenly."""
     if batch % replicas:

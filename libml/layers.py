@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from libml import rng
+
 LRELU_SLOPE = 0.2
 STRAIGHT_THROUGH_RESOLUTION = 127.5 / 4  # steps per unit: a quantum of 4 grey levels (the paper's text says 1)
 
@@ -215,3 +217,26 @@ class ScaledConv2D(keras.layers.Layer):
     def get_config(self) -> dict:
         """Constructor arguments."""
         return {**super().get_config(), "filters": self.filters, "activation": self.activation, "seed": self.seed}
+
+
+def conv2d(
+    name: str,
+    filters: int,
+    size: int,
+    seed: int,
+    strides: int = 1,
+    initializer: type[keras.initializers.Initializer] = keras.initializers.GlorotUniform,
+    **options,
+) -> keras.layers.Conv2D:
+    """A SAME convolution with bias, whose initial values follow from the seed of what it is part of and its name.
+
+    Args:
+        name: of the layer.
+        filters: output channels.
+        size: side of the kernel.
+        seed: of the network.
+        strides: as tf.nn.conv2d's.
+        initializer: of the kernel; `options` are its further arguments.
+    """
+    kernel = initializer(seed=rng.small_key(seed, name), **options)
+    return keras.layers.Conv2D(filters, size, strides, padding="same", kernel_initializer=kernel, name=name)

@@ -241,12 +241,12 @@ class Images:
                     return f"{found}; --skip_bad_records would leave it out"
         return ""
 
-    def skipped(self, position: int, nimg: int) -> int:
-        """How many records were passed over on the way to a position, where nimg images were taken."""
+    def skipped(self, position: int, taken: int) -> int:
+        """How many records were passed over on the way to a position, by which so many images were taken."""
         turns, damaged = len(self.members), 0
         for i, (count, bad) in enumerate(zip(self.counts, self._damaged, strict=True)):
             damaged += (position - i + turns - 1) // turns // count * bad
-        return position - nimg + damaged
+        return position - taken + damaged
 
     def test_images(self, indices: Sequence[int] | None = None, limit: int | None = None) -> np.ndarray:
         """Test images in the order of the files, without flips.

@@ -37,9 +37,13 @@ class Method(Protocol):
 
     schedule: Schedule
     meters: Meters
+    batches_per_step: int  # how many batches of fresh images a step takes; it advances the clock by one of them
 
     def train_step(self, batch: Batch, phase: Phase, nimg: int) -> None:
-        """Trains on one global batch, the images from nimg on; `batch` is this worker's part, (lores, hires)."""
+        """Trains on one global batch, the images from nimg on; `batch` is this worker's part, (lores, hires).
+
+        A method of several batches a step gets them stacked, [batches_per_step, N, H, W, C].
+        """
 
     def report(self, batch: Batch, phase: Phase, nimg: int) -> dict[str, float]:
         """Further values for a report, from its last batch. Every worker calls it."""
@@ -167,8 +171,11 @@ class Run:
             worker=self.devices.worker,
             workers=self.devices.workers,
         )
+        several = self.method.batches_per_step
+        if several > 1:
+            stream = stream.batch(several)
         for position, *batch in reading(stream, self.images.locate_bad):
-            yield int(position), tuple(batch)
+            yield int(position if several == 1 else position[-1]), tuple(batch)
 
     def loop(self, progress: ProgressLine, signals: list[int]) -> None:
         """Steps from the clock's position to the end of the schedule.
@@ -196,7 +203,8 @@ class Run:
                 elapsed = time.perf_counter() - window_start
                 speed = {"images_per_second": (nimg - window_nimg) / elapsed, "data_wait": waited / elapsed}
                 if self.images.skip_bad_records:
-                    speed["skipped_records"] = self.images.skipped(max(self.devices.gather(position)), nimg)
+                    taken = nimg * self.method.batches_per_step
+                    speed["skipped_records"] = self.images.skipped(max(self.devices.gather(position)), taken)
                 progress.show(nimg, phase, self.report(batch, phase, before, nimg, speed), plain=True)
                 window_start, window_nimg, waited = time.perf_counter(), nimg, 0.0
                 self.check_finite()

@@ -31,14 +31,15 @@ def main() -> None:
     for name in ("ncand", "batch"):
         if getattr(FLAGS, name) < 1:
             raise UserError(f"--{name}={getattr(FLAGS, name)} must be at least 1")
-    from lag import sampling
     from lag.inputs import load_test_images
+    from lag.sampling import load_run
+    from libml.candidates import candidate_stds, candidates_grid
     from libml.images import save_png
 
-    sampler, config = sampling.load_run(FLAGS.ckpt, FLAGS.batch)
+    sampler, config = load_run(FLAGS.ckpt, FLAGS.batch)
     hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, sampler.generator.colors)
-    stds = sampling.candidate_stds(FLAGS.ncand)
-    save_png(FLAGS.save_to, sampling.candidates_grid(sampler, hires, config.downscaler, stds, FLAGS.seed, indices))
+    stds = candidate_stds(FLAGS.ncand)
+    save_png(FLAGS.save_to, candidates_grid(sampler, hires, config.downscaler, stds, FLAGS.seed, indices))
     print(f"wrote {FLAGS.save_to}")
 
 

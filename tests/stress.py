@@ -41,7 +41,7 @@ def scalars(run: Path) -> list[tuple[int, str, float]]:
 
 def checkpoint_values(run: Path) -> dict[str, np.ndarray]:
     """Everything in a run's newest checkpoint."""
-    reader = tf.train.load_checkpoint(str(checkpoint.latest(run)[1] / "model"))
+    reader = tf.train.load_checkpoint(str(checkpoint.of_run(run)[1] / "model"))
     names = [n for n in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in n]
     return {name: reader.get_tensor(name) for name in names}
 

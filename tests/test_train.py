@@ -14,6 +14,7 @@ from lag import program, sampling
 from lag.model import LAG
 from libml import checkpoint, summary
 from libml import train as loop
+from libml.candidates import Preview, candidate_stds, candidates_grid
 from libml.data import lookup
 from libml.datasets import records
 from libml.errors import UserError
@@ -39,7 +40,7 @@ def run(config, data_dir, stop_at=None, number=signal.SIGTERM, folder=None, kind
     model = kind(config, 3)
     model.stop_at, model.number = stop_at, number
     images = Images(lookup(config.dataset), data_dir)
-    preview = sampling.Preview(model, images.test_images(limit=2))
+    preview = Preview(sampling.PhaseSampler(model), config, images.test_images(limit=2))
     loop.train(model, config, folder or config.folder, images, preview, **options)
     return model
 
@@ -168,7 +169,7 @@ def test_bicubic_and_one_colour_train(tmp_path, tiny_config):
     write_images(tmp_path / "mnist-train.tfrecord", blobs(32, size=28, colors=1))
     write_images(tmp_path / "mnist-test.tfrecord", blobs(2, size=28, colors=1))
     config = tiny_config(dataset="mnist", downscaler="bicubic", transition_kimg=0, batch=64)
-    program.train(config, config.folder, str(tmp_path))
+    program.train(config, config.folder, data_dir=str(tmp_path))
     values = json.loads((config.folder / "metrics.jsonl").read_text().splitlines()[-1])
     assert np.all(np.isfinite(list(values.values())))
 
@@ -252,7 +253,7 @@ def test_skipped_records_are_reported(tmp_path, tiny_config):
     records.write(tmp_path / "cifar10-train.tfrecord", [records.example(e) for e in encoded])
     write_images(tmp_path / "cifar10-test.tfrecord", blobs(2))
     config = tiny_config(training_kimg=1, transition_kimg=0, total_kimg=1)
-    program.train(config, config.folder, str(tmp_path), skip_bad_records=True, export=False)
+    program.train(config, config.folder, data_dir=str(tmp_path), skip_bad_records=True, export=False)
     values = json.loads((config.folder / "metrics.jsonl").read_text().splitlines()[0])
     assert abs(values["skipped_records"] - 1024 / 38 * 2) <= 2  # two of every forty
     assert ("skipped_records", values["skipped_records"]) in [(tag, value) for _, tag, value in scalars(config.folder)]
@@ -275,16 +276,16 @@ def test_candidates_of_a_run(straight, data_dir):
     for a, b in zip(sampler.generator.variables, model.ema.variables, strict=True):
         np.testing.assert_array_equal(a, b)
     hires = Images(lookup("cifar10"), data_dir).test_images([3, 5])
-    stds = sampling.candidate_stds(3)
+    stds = candidate_stds(3)
     np.testing.assert_array_equal(stds, [0, 0.5, 1])
-    picture = sampling.candidates_grid(sampler, hires, "average", stds, 0, [3, 5])
+    picture = candidates_grid(sampler, hires, "average", stds, 0, [3, 5])
     assert picture.shape == (64, 5 * 32, 3)
     np.testing.assert_array_equal(picture[:32, :32], hires[0])
-    alone = sampling.candidates_grid(sampler, hires[1:], "average", stds, 0, [5])
+    alone = candidates_grid(sampler, hires[1:], "average", stds, 0, [5])
     np.testing.assert_allclose(alone, picture[32:], atol=1e-5)
     first, second = (
         picture[:32, 96:128],
-        sampling.candidates_grid(sampler, hires[:1], "average", stds, 1, [3])[:, 96:128],
+        candidates_grid(sampler, hires[:1], "average", stds, 1, [3])[:, 96:128],
     )
     assert np.any(np.abs(first - second) > 1e-3)
-    assert list(sampling.candidate_stds(1)) == [0]
+    assert list(candidate_stds(1)) == [0]

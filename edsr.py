@@ -1,0 +1,87 @@
+"""Trains EDSR, a residual network for the mean square error: python edsr.py --dataset=celeba128 --scale=8.
+
+Lim et al., 2017, with the constants of the LAG paper's comparison.
+"""
+
+import dataclasses
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
+
+import keras
+import tensorflow as tf
+
+from libml import compared, rng
+from libml.compared import ComparedConfig, StepTerms
+from libml.config import FREE, NAMED, option
+from libml.layers import channels_to_space, conv2d, upscale2d
+
+
+@dataclasses.dataclass(frozen=True)
+class EDSRConfig(ComparedConfig):
+    """Everything that defines an EDSR run."""
+
+    method = "EDSR"
+    positive = ("filters", "repeat")
+
+    lr: float = option(1e-4, "Learning rate of Adam.", NAMED)
+    filters: int = option(256, "Filters of every convolution but the last.", NAMED)
+    repeat: int = option(16, "Residual blocks.", NAMED)
+    total_kimg: int = option(16384, "Length of the run in 1024 images.", FREE)
+
+
+class Generator(keras.Model):
+    """The LR image's nearest upscaling plus a residual, computed at the LR size."""
+
+    def __init__(self, *, colors: int, scale: int, filters: int, repeat: int, seed: int):
+        """Builds every layer; arguments as in EDSRConfig."""
+        super().__init__(name="generator")
+        self.colors, self.scale, self.repeat = colors, scale, repeat
+        seed = rng.key(seed, "generator")
+        # Attributes, not a list: what a list holds is left out of a tf.train.Checkpoint.
+        self.stem = conv2d("stem", filters, 3, seed)
+        for b in range(repeat):
+            for i in (0, 1):
+                setattr(self, f"block_{b}_conv_{i}", conv2d(f"block_{b}_conv_{i}", filters, 3, seed))
+        self.to_image = conv2d("to_image", colors * scale**2, 3, seed)
+        self(tf.zeros([1, 4, 4, colors]))  # makes every variable
+
+    def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
+        """It takes no noise."""
+        return []
+
+    def call(self, lores, training: bool = False) -> tf.Tensor:
+        """[N, h, w, C] in [-1, 1] -> [N, scale h, scale w, C]."""
+        y = self.stem(lores)
+        for b in range(self.repeat):
+            dy = tf.nn.relu(getattr(self, f"block_{b}_conv_0")(y))
+            y += getattr(self, f"block_{b}_conv_1")(dy) / self.repeat
+        return channels_to_space(self.to_image(y), self.scale) + upscale2d(lores, self.scale)
+
+
+class EDSR(compared.ComparedMethod):
+    """The generator and its Adam."""
+
+    config_type = EDSRConfig
+    metrics = ("gmse",)
+
+    @classmethod
+    def make_generator(cls, config: EDSRConfig, colors: int) -> Generator:
+        """The generator of a config."""
+        names = ("scale", "filters", "repeat", "seed")
+        return Generator(colors=colors, **{name: getattr(config, name) for name in names})
+
+    def make_training(self) -> None:
+        """Adam."""
+        self.g_optimizer = self.adam(self.generator, 0.9, 0.999, "g_adam")
+
+    def step_terms(self, lores: tf.Tensor, hires: tf.Tensor) -> StepTerms:
+        """The mean square error and its gradients."""
+        with tf.GradientTape() as tape:
+            fake = self.generator(lores, training=True)
+            gmse = tf.reduce_mean(tf.square(fake - hires))
+        return StepTerms({"gmse": gmse}, fake, tape.gradient(gmse, self.generator.trainable_variables), [])
+
+
+if __name__ == "__main__":
+    compared.main(EDSR)

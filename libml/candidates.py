@@ -1,0 +1,112 @@
+"""Candidates: several images of one LR image, from noise maps that do not depend on what else is made with them."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from libml import rng
+from libml.config import RunConfig
+from libml.images import grid
+from libml.layers import DOWNSCALERS, upscale2d
+from libml.schedule import Phase
+
+PREVIEW_IMAGES = 8
+PREVIEW_STDS = (0.0, 1.0, 1.0, 1.0, 1.0)
+
+
+def candidate_stds(count: int) -> np.ndarray:
+    """Noise standard deviations rising evenly from 0 to 1; just 0 for one candidate."""
+    return np.linspace(0.0, 1.0, count)
+
+
+def noise_maps(size: Sequence[int], stds: Sequence[float], seed: int, index: int, map_name: str = "") -> np.ndarray:
+    """The noise of one image's candidates, a function of (seed, index of the image, place of the candidate).
+
+    Args:
+        size: (h, w, channels).
+        stds: standard deviation of each candidate.
+        seed: of the noise.
+        index: which image.
+        map_name: tells the maps of a generator that takes several apart.
+
+    Returns:
+        float32 [len(stds), h, w, channels].
+    """
+    maps = [rng.normal(size, rng.key(seed, f"candidate {i}{map_name}"), index).numpy() for i in range(len(stds))]
+    return np.stack([std * z for std, z in zip(stds, maps, strict=True)]).astype(np.float32)
+
+
+class CandidateSampler:
+    """A generator as a function from (lores, noise maps) to images of the full size."""
+
+    scale: int
+    stochastic = True  # whether it takes noise at all
+
+    def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
+        """(height, width, channels) of each noise map for an LR image of h x w; none for a deterministic generator."""
+        raise NotImplementedError
+
+    def __call__(self, lores: np.ndarray, *noise: np.ndarray) -> np.ndarray:
+        """lores [N, h, w, C] in [-1, 1] and a map of each shape -> float32 [N, scale h, scale w, C]."""
+        raise NotImplementedError
+
+    def candidates(self, lores: np.ndarray, stds: Sequence[float], seed: int, indices: Sequence[int]) -> np.ndarray:
+        """Candidates of each image.
+
+        Args:
+            lores: [N, h, w, C] in [-1, 1].
+            stds: noise standard deviation of each candidate.
+            seed: of the noise.
+            indices: what names each image; its noise depends on that and not on the other images.
+
+        Returns:
+            float32 [N, len(stds), H, W, C].
+        """
+        noise = []
+        for m, shape in enumerate(self.noise_shapes(*lores.shape[1:3])):
+            name = f"/{m}" if m else ""
+            noise.append(np.concatenate([noise_maps(shape, stds, seed, index, name) for index in indices]))
+        images = self(np.repeat(lores, len(stds), axis=0), *noise)
+        return images.reshape(len(lores), len(stds), *images.shape[1:])
+
+
+def candidates_grid(
+    sampler: CandidateSampler,
+    hires: np.ndarray,
+    downscaler: str,
+    stds: Sequence[float],
+    seed: int,
+    indices: Sequence[int],
+) -> np.ndarray:
+    """A row an image: HR, LR pixelated, then the candidates (paper figures 1 to 4).
+
+    Args:
+        sampler: makes the candidates.
+        hires: [N, H, W, C] in [-1, 1].
+        downscaler: how their LR images are made.
+        stds: noise standard deviation of each candidate.
+        seed: of the noise.
+        indices: what names each image.
+
+    Returns:
+        One image [N * H, (2 + len(stds)) * W, C].
+    """
+    lores = DOWNSCALERS[downscaler](tf.constant(hires), sampler.scale)
+    pixelated = upscale2d(lores, sampler.scale).numpy()
+    made = sampler.candidates(lores.numpy(), stds, seed, indices)
+    return grid(np.concatenate([hires[:, None], pixelated[:, None], made], axis=1))
+
+
+class Preview:
+    """The candidates grid of fixed test images that training shows: z = 0, then z ~ N(0, 1) where there is a z."""
+
+    def __init__(self, sampler: Callable[[Phase, int], CandidateSampler], config: RunConfig, hires: np.ndarray):
+        """Args: (phase, nimg) -> the sampler there; the run's parameters; test images [N, H, W, C] in [-1, 1]."""
+        self._sampler, self._config, self._hires = sampler, config, hires
+
+    def __call__(self, phase: Phase, nimg: int) -> np.ndarray:
+        """The picture at nimg, [N * H, (2 + columns) * W, C]."""
+        sampler, config = self._sampler(phase, nimg), self._config
+        stds = PREVIEW_STDS if sampler.stochastic else (0.0,)
+        return candidates_grid(sampler, self._hires, config.downscaler, stds, config.seed, range(len(self._hires)))
