@@ -2,9 +2,11 @@
 
 import dataclasses
 
-from libml.config import FREE, NAMED, RunConfig, option
+from libml.config import FREE, NAMED, PINNED, RunConfig, option
 from libml.errors import UserError
-from libml.schedule import Schedule, progressive
+from libml.schedule import Schedule, at_once, progressive
+
+GAN_LOSSES = ("wasserstein", "relativistic")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,19 +26,30 @@ class LAGConfig(RunConfig):
     ttur: int = option(4, "Weight of the critic's loss.", NAMED)
     wass_target: float = option(1.0, "Slope of the critic that the gradient penalty asks for.", NAMED)
     weight_avg: float = option(0.999, "Decay of the moving average of G's weights; 0 turns it off.", NAMED)
+    progressive: bool = option(True, "Grow stage by stage; otherwise all stages train from the start.", PINNED)
+    gan_loss: str = option("wasserstein", "Objective of the critic: wasserstein or relativistic.", PINNED)
+    spectral_norm: bool = option(False, "Normalise P's convolutions instead of the gradient penalty.", PINNED)
+    color_round: float = option(4.0, "Grey levels that LR errors are rounded to; the paper's text says 1.", PINNED)
+    d_lr_mult: float = option(1.0, "Learning rate of the critic, as a multiple of --lr.", PINNED)
+    encoder: bool = option(False, "Learn the z of each training image; the centre is then G(y, E(x)).", PINNED)
+    encoder_weight: float = option(1.0, "Weight of the encoder's distance to N(0, 1).", PINNED)
     total_kimg: int = option(0, "Length of the whole run in 1024 images; 0: the sum of the phases.", FREE)
 
     def validate(self) -> None:
         """Raises UserError for the first parameter that cannot be."""
         super().validate()
-        for name in ("blocks", "filters", "filters_min", "ttur", "wass_target"):
+        for name in ("blocks", "filters", "filters_min", "ttur", "wass_target", "color_round", "d_lr_mult"):
             if getattr(self, name) <= 0:
                 raise UserError(f"--{name}={getattr(self, name)} must be positive")
-        for name in ("noise_dim", "mse_weight"):
+        for name in ("noise_dim", "mse_weight", "encoder_weight"):
             if getattr(self, name) < 0:
                 raise UserError(f"--{name}={getattr(self, name)} cannot be negative")
         if not 0 <= self.weight_avg < 1:
             raise UserError(f"--weight_avg={self.weight_avg} must be at least 0 and below 1")
+        if self.gan_loss not in GAN_LOSSES:
+            raise UserError(f"--gan_loss={self.gan_loss} is unknown: use {' or '.join(GAN_LOSSES)}")
+        if self.encoder and not self.noise_dim:
+            raise UserError("--encoder needs a --noise_dim above 0")
         if self.lod_min != 1:
             raise UserError("--lod_min is always 1")
 
@@ -47,4 +60,5 @@ class LAGConfig(RunConfig):
 
     def schedule(self) -> Schedule:
         """The phases of the run."""
-        return progressive(self.lods, self.transition_kimg, self.training_kimg, self.total_kimg)
+        growing = progressive(self.lods, self.transition_kimg, self.training_kimg, self.total_kimg)
+        return growing if self.progressive else at_once(self.lods, growing)

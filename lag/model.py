@@ -8,10 +8,11 @@ import tensorflow as tf
 
 from lag import losses
 from lag.config import LAGConfig
+from lag.encoder import Encoder
 from lag.networks import CriticHead, Generator, Projection
 from libml import rng
 from libml.devices import replica_share
-from libml.layers import DOWNSCALERS, blend, downscale2d
+from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse
 from libml.meters import Meters
 from libml.optimizers import FusedAdam
 from libml.schedule import Phase, Schedule
@@ -35,6 +36,11 @@ class StepTerms(NamedTuple):
     passes: dict[str, CriticPass]  # real, fake (z = 0), fake_z, mixed
     grad_d: list[tf.Tensor]  # of the critic loss, in the order of LAG.critic_variables
     grad_g: list[tf.Tensor]  # of the generator loss, in the order of LAG.generator_variables
+    grad_e: list[tf.Tensor]  # of the generator loss and the prior term, in the order of the encoder's; none without it
+
+
+def _up_to(lod_stop: int, network: keras.Model) -> list[keras.Variable]:
+    return [v for k in range(lod_stop + 1) for v in network.stage_variables(k)]
 
 
 class LAG(tf.Module):
@@ -57,22 +63,31 @@ class LAG(tf.Module):
         self.config, self.colors = config, colors
         self.strategy = strategy or tf.distribute.get_strategy()
         self.downscale = DOWNSCALERS[config.downscaler]
-        sizes = {k: getattr(config, k) for k in ("scale", "blocks", "filters", "filters_min")}
+        sizes = {k: getattr(config, k) for k in ("scale", "blocks", "filters", "filters_min", "seed")}
         with self.strategy.scope():
-            generator = functools.partial(
-                Generator, colors=colors, noise_dim=config.noise_dim, seed=config.seed, **sizes
+            self.generator, self.ema = (
+                Generator(colors=colors, noise_dim=config.noise_dim, **sizes) for _ in ("weights", "shadows")
             )
-            self.generator, self.ema = generator(), generator()
             self.ema.set_weights(self.generator.get_weights())  # a shadow starts where its weights start
-            self.projection = Projection(colors=colors, seed=config.seed, **sizes)
+            self.projection = Projection(colors=colors, spectral_norm=config.spectral_norm, **sizes)
             self.head = CriticHead(name="critic_head")
-            for k in range(config.lods + 1):
-                for name, network in (("g", self.generator), ("d", self.projection)):
-                    optimizer = FusedAdam(config.lr, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=f"{name}_adam_{k}")
+            if config.encoder:
+                self.encoder = Encoder(colors=colors, noise_dim=config.noise_dim, **sizes)
+            for name, network in self.trained.items():
+                lr = config.lr * (config.d_lr_mult if name == "d" else 1)
+                for k in range(config.lods + 1):
+                    optimizer = FusedAdam(lr, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=f"{name}_adam_{k}")
                     optimizer.build(network.stage_variables(k))
                     setattr(self, f"{name}_optimizer_{k}", optimizer)
-            self.meters = Meters(METRICS)
+            self.losses = LOSSES + (("gkl",) if config.encoder else ())
+            self.meters = Meters(METRICS + self.losses[len(LOSSES) :])
         self.workers, self.local_replicas = workers, self.strategy.num_replicas_in_sync // workers
+
+    @property
+    def trained(self) -> dict[str, keras.Model]:
+        """The networks that gradients train, by the letter of their optimizers."""
+        networks = {"g": self.generator, "d": self.projection}
+        return networks | ({"e": self.encoder} if self.config.encoder else {})
 
     @property
     def schedule(self) -> Schedule:
@@ -85,24 +100,20 @@ class LAG(tf.Module):
         return self.ema if self.config.weight_avg else self.generator
 
     def named_variables(self) -> dict[str, keras.Variable]:
-        """Every weight of G, its moving average and P, and every value of their optimizers, by name."""
-        named = {}
-        for name in ("generator", "ema", "projection"):
-            named |= {f"{name}/{v.path}": v for v in getattr(self, name).variables}
-        for k in range(self.config.lods + 1):
-            for name in (f"g_optimizer_{k}", f"d_optimizer_{k}"):
-                named |= {f"{name}/{v.path}": v for v in getattr(self, name).variables}
-        return named
+        """Every weight of the networks and G's moving average, and every value of the optimizers, by name."""
+        owners = ["generator", "ema", "projection", *(["encoder"] if self.config.encoder else [])]
+        owners += [f"{name}_optimizer_{k}" for name in self.trained for k in range(self.config.lods + 1)]
+        return {f"{name}/{v.path}": v for name in owners for v in getattr(self, name).variables}
 
     def generator_variables(self, lod_stop: int) -> list[keras.Variable]:
         """G's variables that train up to lod_stop, stage by stage."""
-        return [v for k in range(lod_stop + 1) for v in self.generator.stage_variables(k)]
+        return _up_to(lod_stop, self.generator)
 
     def critic_variables(self, lod_stop: int) -> list[keras.Variable]:
         """P's variables that train up to lod_stop, stage by stage; F has none."""
-        return [v for k in range(lod_stop + 1) for v in self.projection.stage_variables(k)]
+        return _up_to(lod_stop, self.projection)
 
-    def step_terms(self, lores, hires, z, rho, lod, *, lod_start: int, lod_stop: int) -> StepTerms:
+    def step_terms(self, lores, hires, z, rho, lod, center_noise=None, *, lod_start: int, lod_stop: int) -> StepTerms:
         """Losses and both networks' gradients at the present weights, as means over this batch.
 
         Args:
@@ -111,91 +122,102 @@ class LAG(tf.Module):
             z: [N, h, w, noise_dim], standard normal.
             rho: [N, 1, 1, 1] in [0, 1), where the gradient penalty is taken between real (0) and fake (1).
             lod: float32 scalar, level of detail.
+            center_noise: as z, the encoder's noise, where there is an encoder.
             lod_start: of the phase.
             lod_stop: of the phase.
 
-        Both networks' gradients come from one backward pass through P: the score of G(y, z) enters the critic's loss
-        with the weight ttur and the generator's with -1, so its image gradient serves both. P is frozen for
-        G(y, 0), which only the generator learns from.
+        Both networks' gradients come from one backward pass through P: each fake's score enters both losses, so its
+        image gradient serves both but for a factor, -1 / ttur with the Wasserstein loss. P is frozen for the
+        perceptual centre, which only the generator learns from.
         """
         config = self.config
         excess = 2 ** (config.lods - lod_stop)
         phase = {"lod_start": lod_start, "lod_stop": lod_stop, "lod": lod}
         project = functools.partial(self.projection, **phase)
         downscale = functools.partial(self.downscale, n=config.scale)
+        error = functools.partial(losses.lores_error, lores, color_round=config.color_round)
         n = lores.shape[0]
 
         real = losses.real_at_phase(hires, excess, lod - lod_start if lod_start != lod_stop else None)
         with tf.GradientTape(watch_accessed_variables=False) as g_tape:
             g_variables = self.generator_variables(lod_stop)
-            g_tape.watch([v.value for v in g_variables])
-            # z = 0 and z in one pass.
-            fakes = self.generator(tf.concat([lores, lores], 0), tf.concat([tf.zeros_like(z), z], 0), **phase)
+            e_variables = _up_to(lod_stop, self.encoder) if config.encoder else []
+            g_tape.watch([v.value for v in g_variables + e_variables])
+            center_z, gkl = tf.zeros_like(z), tf.zeros([])
+            if config.encoder:
+                center_z, gkl = self.encoder(real, lores, center_noise, **phase)
+            # The centre and z in one pass.
+            fakes = self.generator(tf.concat([lores, lores], 0), tf.concat([center_z, z], 0), **phase)
 
         with tf.GradientTape(watch_accessed_variables=False) as d_tape:
             d_variables = self.critic_variables(lod_stop)
             d_tape.watch([v.value for v in d_variables])
             d_tape.watch(fakes)
             fake, fake_z = fakes[:n], fakes[n:]
-            error = functools.partial(losses.lores_error, lores, downscale=functools.partial(downscale, repeat=excess))
-            delta, delta_z = error(fake), error(fake_z)
+            delta, delta_z = (error(image, functools.partial(downscale, repeat=excess)) for image in (fake, fake_z))
             no_delta = tf.zeros_like(lores)  # the real image's LR error is 0 by construction
             latents = project(tf.concat([real, fake_z], 0), tf.concat([no_delta, delta_z], 0))
             latent_real, latent_z = latents[:n], latents[n:]
             latent = project(fake, delta, frozen=True)
             scores = self.head(latents)
-            dreal, dfake = losses.wasserstein_terms(scores[:n], scores[n:])
+            adversarial = losses.GAN_LOSSES[config.gan_loss](scores[:n], scores[n:])
+            dreal, dfake = adversarial.dreal, adversarial.dfake
             gmse = losses.center_distance(tf.stop_gradient(latent_real), latent)
 
-            mixed = tf.stop_gradient(blend(real, fake_z, rho))
-            mixed_pass = []
-
-            def mixed_score(hires_mixed):
-                image = downscale2d(hires_mixed, excess)
-                delta = losses.lores_error(lores, hires_mixed, downscale)
-                mixed_pass.append(CriticPass(image, delta, project(image, delta)))
-                return tf.reduce_mean(mixed_pass[0].latent, axis=-1)
-
-            gp = losses.gradient_penalty(mixed_score, mixed, excess, config.wass_target)
-            objective = config.ttur * (dreal + dfake + gp) + config.mse_weight * gmse
-        grad_d, grad_fakes = d_tape.gradient(objective, [[v.value for v in d_variables], fakes])
-        grad_fakes = tf.concat([grad_fakes[:n], grad_fakes[n:] / -config.ttur], 0)
-        grad_g = g_tape.gradient(fakes, [v.value for v in g_variables], output_gradients=grad_fakes)
-
-        mse = losses.grey_mse(fake, real)
-        return StepTerms(
-            {"dreal": dreal, "dfake": dfake, "gp": gp, "gfake": -dfake, "gmse": gmse, "mse": mse},
-            {
+            passes = {
                 "real": CriticPass(real, no_delta, latent_real),
                 "fake": CriticPass(fake, delta, latent),
                 "fake_z": CriticPass(fake_z, delta_z, latent_z),
-                "mixed": mixed_pass[0],
-            },
-            grad_d,
-            grad_g,
-        )
+            }
 
-    def _replica_step(self, lores, hires, z, rho, lod, lod_start: int, lod_stop: int) -> tf.Tensor:
-        """One replica's share of the global batch: its gradients, applied together with the others'. LOSSES, [6]."""
-        lores, hires, z, rho = replica_share([lores, hires], [z, rho], self.local_replicas)
+            def mixed_score(hires_mixed):
+                image = downscale2d(hires_mixed, excess)
+                delta = error(hires_mixed, downscale)
+                passes["mixed"] = CriticPass(image, delta, project(image, delta))
+                return tf.reduce_mean(passes["mixed"].latent, axis=-1)
+
+            gp = tf.zeros([])
+            if not config.spectral_norm:
+                mixed = tf.stop_gradient(blend(real, fake_z, rho))
+                gp = losses.gradient_penalty(mixed_score, mixed, excess, config.wass_target)
+            objective = config.ttur * (dreal + dfake + gp) + config.mse_weight * gmse
+        grad_d, grad_fakes = d_tape.gradient(objective, [[v.value for v in d_variables], fakes])
+        share = adversarial.generator_share[:, None, None, None] / config.ttur
+        grad_fakes = tf.concat([grad_fakes[:n], grad_fakes[n:] * share], 0)
+        sources = [[v.value for v in g_variables], [v.value for v in e_variables]]
+        cotangents = [grad_fakes, tf.constant(config.encoder_weight)]
+        targets = [fakes, gkl] if config.encoder else [fakes]
+        grad_g, grad_e = g_tape.gradient(targets, sources, output_gradients=cotangents[: len(targets)])
+
+        values = {"dreal": dreal, "dfake": dfake, "gp": gp, "gfake": adversarial.gfake, "gmse": gmse}
+        values |= {"mse": grey_mse(fake, real), "gkl": gkl}
+        return StepTerms({name: values[name] for name in self.losses}, passes, grad_d, grad_g, grad_e)
+
+    def _replica_step(self, lores, hires, lod, noise, lod_start: int, lod_stop: int) -> tf.Tensor:
+        """One replica's share of the global batch: its gradients, applied together with the others'. self.losses."""
+        lores, hires, z, rho, *center_noise = replica_share([lores, hires], noise, self.local_replicas)
         replicas = self.strategy.num_replicas_in_sync
-        terms = self.step_terms(lores, hires, z, rho, lod, lod_start=lod_start, lod_stop=lod_stop)
-        for name, network, grads in (("d", self.projection, terms.grad_d), ("g", self.generator, terms.grad_g)):
+        terms = self.step_terms(lores, hires, z, rho, lod, *center_noise, lod_start=lod_start, lod_stop=lod_stop)
+        self.projection.update_norms(lod_stop)
+        for name, grads in (("d", terms.grad_d), ("g", terms.grad_g), ("e", terms.grad_e)):
             # Optimizers sum over replicas; the loss is the mean over the global batch.
             grads = [g / replicas for g in grads] if replicas > 1 else list(grads)
-            for k in range(lod_stop + 1):
-                variables = network.stage_variables(k)
+            for k in range(lod_stop + 1 if grads else 0):
+                variables = self.trained[name].stage_variables(k)
                 stage_grads, grads = grads[: len(variables)], grads[len(variables) :]
                 getattr(self, f"{name}_optimizer_{k}").apply(stage_grads, variables)
-        return tf.stack([terms.losses[name] for name in LOSSES]) / replicas
+        return tf.stack(list(terms.losses.values())) / replicas
 
-    def apply_step(self, lores, hires, z, rho, lod, *, lod_start: int, lod_stop: int) -> dict[str, tf.Tensor]:
+    def apply_step(
+        self, lores, hires, z, rho, lod, center_noise=None, *, lod_start: int, lod_stop: int
+    ) -> dict[str, tf.Tensor]:
         """Trains on one global batch with given noise: both networks, then the moving average. In a tf.function.
 
-        Arguments as those of step_terms, but lores and hires are this worker's part of the batch and z and rho are the
+        Arguments as those of step_terms, but lores and hires are this worker's part of the batch and the noise is the
         whole batch's. Returns the losses over the global batch.
         """
-        args = (lores, hires, z, rho, lod, lod_start, lod_stop)
+        noise = [z, rho] if center_noise is None else [z, rho, center_noise]
+        args = (lores, hires, lod, noise, lod_start, lod_stop)
         per_replica = self.strategy.run(self._replica_step, args=args)
         summed = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
         if self.config.weight_avg:
@@ -203,19 +225,30 @@ class LAG(tf.Module):
                 for shadow, weight in zip(self.ema.stage_variables(k), self.generator.stage_variables(k), strict=True):
                     shadow, weight = shadow.value, weight.value
                     shadow.assign_sub((shadow - weight) * (1 - self.config.weight_avg))
-        return dict(zip(LOSSES, tf.unstack(summed), strict=True))
+        return dict(zip(self.losses, tf.unstack(summed), strict=True))
 
-    def draw(self, lores, nimg) -> tuple[tf.Tensor, tf.Tensor]:
-        """(z, rho) of the global batch that starts at image nimg, of which lores is this worker's part."""
+    def draw(self, lores, nimg) -> dict[str, tf.Tensor]:
+        """z, rho and, for an encoder, center_noise of the global batch that starts at image nimg.
+
+        Args:
+            lores: this worker's part of it.
+            nimg: position.
+        """
         n, h, w, _ = lores.shape
-        n *= self.workers
-        z = rng.normal([n, h, w, self.config.noise_dim], rng.key(self.config.seed, "z"), nimg)
-        return z, rng.uniform([n, 1, 1, 1], rng.key(self.config.seed, "rho"), nimg)
+        n, seed = n * self.workers, self.config.seed
+        z_shape = [n, h, w, self.config.noise_dim]
+        noise = {
+            "z": rng.normal(z_shape, rng.key(seed, "z"), nimg),
+            "rho": rng.uniform([n, 1, 1, 1], rng.key(seed, "rho"), nimg),
+        }
+        if self.config.encoder:
+            noise["center_noise"] = rng.normal(z_shape, rng.key(seed, "center_noise"), nimg)
+        return noise
 
     @tf.function(autograph=False)
     def _train(self, lores, hires, nimg, lod, lod_start: int, lod_stop: int):
-        z, rho = self.draw(lores, nimg)
-        values = self.apply_step(lores, hires, z, rho, lod, lod_start=lod_start, lod_stop=lod_stop)
+        noise = self.draw(lores, nimg)
+        values = self.apply_step(lores, hires, lod=lod, lod_start=lod_start, lod_stop=lod_stop, **noise)
         values["rmse"] = tf.sqrt(values.pop("mse"))
         self.meters.update(values, nimg)
 
@@ -232,7 +265,7 @@ class LAG(tf.Module):
             real = losses.real_at_phase(hires, 2 ** (self.config.lods - lod_stop), fade)
             z = tf.zeros([*lores.shape[:3], self.config.noise_dim])
             fake = self.sampler(lores, z, lod_start=lod_start, lod_stop=lod_stop, lod=lod)
-            return losses.grey_mse(fake, real)
+            return grey_mse(fake, real)
 
         return self.strategy.reduce(tf.distribute.ReduceOp.MEAN, self.strategy.run(share, (lores, hires)), axis=None)
 

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from libml import rng
 from libml.layers import ScaledConv2D, downscale2d, ilog2, space_to_channels, upscale2d
+from libml.spectral_norm import SpectralNormScaledConv2D
 
 
 def stage_widths(scale: int, filters: int, filters_min: int) -> tuple[int, ...]:
@@ -27,9 +28,12 @@ def _float32(x: tf.Tensor) -> tf.Tensor:
     return tf.cast(x, tf.float32)
 
 
-def _conv(name: str, filters: int, activation: str, seed: int) -> ScaledConv2D:
+def conv(name: str, filters: int, activation: str, seed: int, spectral_norm: bool = False) -> ScaledConv2D:
     """A convolution whose initial values follow from the seed of what it is part of and its name in it."""
-    return ScaledConv2D(filters, activation, seed=rng.small_key(seed, name), name=name)
+    options = {"seed": rng.small_key(seed, name), "name": name}
+    if spectral_norm:
+        return SpectralNormScaledConv2D(filters, activation, u_seed=rng.small_key(seed, f"{name}/u"), **options)
+    return ScaledConv2D(filters, activation, **options)
 
 
 class GeneratorStage(keras.layers.Layer):
@@ -37,9 +41,9 @@ class GeneratorStage(keras.layers.Layer):
 
     def __init__(self, filters: int, colors: int, *, seed: int, **kwargs):
         super().__init__(**kwargs)
-        self.conv_0 = _conv("conv_0", filters, "lrelu", seed)
-        self.conv_1 = _conv("conv_1", filters, "lrelu", seed)
-        self.to_rgb = _conv("to_rgb", colors, "linear", seed)
+        self.conv_0 = conv("conv_0", filters, "lrelu", seed)
+        self.conv_1 = conv("conv_1", filters, "lrelu", seed)
+        self.to_rgb = conv("to_rgb", colors, "linear", seed)
 
     def build(self, input_shape) -> None:
         """Builds the convolutions for features [N, h, w, C]."""
@@ -79,11 +83,11 @@ class Generator(keras.Model):
         self.lods = len(self.widths) - 1
         # Attributes, not a list: what a list holds is left out of a tf.train.Checkpoint.
         seed = rng.key(seed, "generator")
-        self.stem = _conv("stem", self.widths[0], "linear", seed)
+        self.stem = conv("stem", self.widths[0], "linear", seed)
         for b in range(blocks):
             for i, activation in enumerate(("relu", "linear")):
                 name = f"block_{b}_conv_{i}"
-                setattr(self, name, _conv(name, self.widths[0], activation, seed))
+                setattr(self, name, conv(name, self.widths[0], activation, seed))
         for k in range(1, self.lods + 1):
             name = f"stage_{k}"
             setattr(self, name, GeneratorStage(self.widths[k], colors, seed=rng.key(seed, name), name=name))
@@ -135,12 +139,12 @@ class Generator(keras.Model):
 class ProjectionStage(keras.layers.Layer):
     """Halves the size: a LeakyReLU convolution, space to channels, a LeakyReLU convolution; and one from colours."""
 
-    def __init__(self, filters: int, filters_out: int, *, seed: int, **kwargs):
+    def __init__(self, filters: int, filters_out: int, *, seed: int, spectral_norm: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.filters_out = filters, filters_out
-        self.from_rgb = _conv("from_rgb", filters, "lrelu", seed)
-        self.conv_0 = _conv("conv_0", filters, "lrelu", seed)
-        self.conv_1 = _conv("conv_1", filters_out, "lrelu", seed)
+        self.from_rgb = conv("from_rgb", filters, "lrelu", seed, spectral_norm)
+        self.conv_0 = conv("conv_0", filters, "lrelu", seed, spectral_norm)
+        self.conv_1 = conv("conv_1", filters_out, "lrelu", seed, spectral_norm)
 
     def build(self, input_shape) -> None:
         """Builds the convolutions for images [N, h, w, colors]."""
@@ -157,19 +161,33 @@ class ProjectionStage(keras.layers.Layer):
 class Projection(keras.Model):
     """P(x, delta): an image and its LR error to the perceptual latent space (paper eqs. 2 and 10)."""
 
-    def __init__(self, *, colors: int, scale: int, blocks: int, filters: int, filters_min: int, seed: int = 0):
-        """Builds every stage; arguments as those of Generator, `blocks` being plain convolutions here."""
+    def __init__(
+        self,
+        *,
+        colors: int,
+        scale: int,
+        blocks: int,
+        filters: int,
+        filters_min: int,
+        spectral_norm: bool = False,
+        seed: int = 0,
+    ):
+        """Builds every stage.
+
+        Arguments as those of Generator, `blocks` being plain convolutions here, and spectral_norm: whether kernels
+        are divided by their spectral norm instead of being scaled.
+        """
         super().__init__(name="projection", autocast=False)
         self.colors, self.scale, self.blocks = colors, scale, blocks
-        self.filters, self.filters_min, self.seed = filters, filters_min, seed
+        self.filters, self.filters_min, self.spectral_norm, self.seed = filters, filters_min, spectral_norm, seed
         self.widths = stage_widths(scale, filters, filters_min)
         self.lods = len(self.widths) - 1
-        seed = rng.key(seed, "projection")
+        seed, options = rng.key(seed, "projection"), {"spectral_norm": spectral_norm}
         for k in range(self.lods, 0, -1):
             name, (width, width_out) = f"stage_{k}", (self.widths[k], self.widths[k - 1])
-            setattr(self, name, ProjectionStage(width, width_out, seed=rng.key(seed, name), name=name))
+            setattr(self, name, ProjectionStage(width, width_out, seed=rng.key(seed, name), name=name, **options))
         for b in range(blocks):
-            setattr(self, f"block_{b}", _conv(f"block_{b}", self.widths[0], "lrelu", seed))
+            setattr(self, f"block_{b}", conv(f"block_{b}", self.widths[0], "lrelu", seed, spectral_norm))
         self.build()
 
     def build(self, input_shape=None) -> None:
@@ -190,6 +208,12 @@ class Projection(keras.Model):
     def stage_variables(self, k: int) -> list[keras.Variable]:
         """Kernels and biases of stage k."""
         return [v for layer in self.stage_layers(k) for v in (layer.kernel, layer.bias)]
+
+    def update_norms(self, lod_stop: int) -> None:
+        """One step of the estimates of the spectral norms of the stages up to lod_stop, where kernels have them."""
+        for k in range(lod_stop + 1 if self.spectral_norm else 0):
+            for layer in self.stage_layers(k):
+                layer.update_u()
 
     def call(self, x, delta, *, lod_start: int, lod_stop: int, lod, frozen: bool = False) -> tf.Tensor:
         """x [N, h 2^lod_stop, w 2^lod_stop, C] and delta [N, h, w, C] -> latent, float32 [N, h, w, latent channels].
@@ -214,7 +238,8 @@ class Projection(keras.Model):
 
     def get_config(self) -> dict:
         """Constructor arguments."""
-        return {name: getattr(self, name) for name in ("colors", "scale", "blocks", "filters", "filters_min", "seed")}
+        names = ("colors", "scale", "blocks", "filters", "filters_min", "spectral_norm", "seed")
+        return {name: getattr(self, name) for name in names}
 
 
 class CriticHead(keras.Model):

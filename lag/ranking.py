@@ -38,7 +38,7 @@ def load_critic(run: str | Path) -> Critic:
     args = load_args(run)
     config = from_args(LAGConfig, args)
     nimg, path = checkpoint.of_run(run)
-    names = ("scale", "blocks", "filters", "filters_min")
+    names = ("scale", "blocks", "filters", "filters_min", "spectral_norm")
     projection = Projection(colors=run_colors(args, run), **{k: getattr(config, k) for k in names})
     checkpoint.restore(path, tf.train.Checkpoint(method=tf.train.Checkpoint(projection=projection)), partial=True)
     phase = config.schedule().phase(nimg)
@@ -49,7 +49,7 @@ def load_critic(run: str | Path) -> Critic:
 
     @tf.function(autograph=False)
     def project(hires, lores):
-        delta = losses.lores_error(lores, hires, downscale)
+        delta = losses.lores_error(lores, hires, downscale, config.color_round)
         # Of a run that has not grown to its end, hires is an enlarged image of the size that the critic knows.
         return projection(downscale2d(hires, 2 ** (config.lods - phase.lod_stop)), delta, **levels)
 

@@ -15,6 +15,15 @@ from libml.files import write_atomic
 NAMED, PINNED, FREE = "named", "pinned", "free"
 
 
+DOWNSCALERS = ("average", "bicubic", "antialias")
+
+
+def check_downscaler(name: str) -> None:
+    """Raises UserError if there is no such downscaler."""
+    if name not in DOWNSCALERS:
+        raise UserError(f"--downscaler={name} is unknown: use {', '.join(DOWNSCALERS)}")
+
+
 def option(default: Any, help: str, role: str = FREE) -> Any:
     """A dataclass field that becomes a command-line flag of the same name, default and type."""
     return dataclasses.field(default=default, metadata={"help": help, "role": role})
@@ -28,7 +37,7 @@ class RunConfig:
 
     dataset: str = option("toyfaces32", "Data to train on; see the README for the names.", PINNED)
     scale: int = option(4, "Upscaling factor, a power of two.", PINNED)
-    downscaler: str = option("average", "How LR images are made: average or bicubic.", PINNED)
+    downscaler: str = option("average", "How LR images are made: average, bicubic or antialias.", PINNED)
     batch: int = option(16, "Global batch size, over all devices.", NAMED)
     lr: float = option(0.001, "Learning rate of Adam.", NAMED)
     total_kimg: int = option(0, "Length of the run in 1024 images.", FREE)
@@ -41,8 +50,7 @@ class RunConfig:
         """Raises UserError for the first parameter that cannot be."""
         if self.scale < 2 or self.scale & (self.scale - 1):
             raise UserError(f"--scale={self.scale} is not a power of two: use 2, 4, 8, 16, 32, ...")
-        if self.downscaler not in ("average", "bicubic"):
-            raise UserError(f"--downscaler={self.downscaler} is unknown: use average or bicubic")
+        check_downscaler(self.downscaler)
         for name in ("batch", "lr", "save_kimg", "report_kimg"):
             if getattr(self, name) <= 0:
                 raise UserError(f"--{name}={getattr(self, name)} must be positive")

@@ -5,6 +5,7 @@ Everything here has the second derivative that a gradient penalty needs.
 
 import functools
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ import tensorflow as tf
 from libml import rng
 
 LRELU_SLOPE = 0.2
-STRAIGHT_THROUGH_RESOLUTION = 127.5 / 4  # steps per unit: a quantum of 4 grey levels (the paper's text says 1)
+GREY_LEVELS = 127.5  # of 0..255 in a unit of [-1, 1]
 
 _ACTIVATION_SLOPE = {"linear": 1.0, "relu": 0.0, "lrelu": LRELU_SLOPE}
 
@@ -117,9 +118,12 @@ def bicubic_downscale2d(x: tf.Tensor, n: int, repeat: int = 1) -> tf.Tensor:
     Returns:
         [N, H/n, W/n, C].
     """
+    return _separable(x, n, repeat, bicubic_matrix)
+
+
+def _separable(x: tf.Tensor, n: int, repeat: int, matrix: Callable[[int, int, int], np.ndarray]) -> tf.Tensor:
     h, w = _static_size(x, "bicubic downscaling")
-    rows = tf.constant(bicubic_matrix(h * repeat, n, repeat), x.dtype)
-    columns = tf.constant(bicubic_matrix(w * repeat, n, repeat), x.dtype)
+    rows, columns = (tf.constant(matrix(side * repeat, n, repeat), x.dtype) for side in (h, w))
     return tf.einsum("ih,nhwc,jw->nijc", rows, x, columns)
 
 
@@ -128,7 +132,27 @@ def average_downscale2d(x: tf.Tensor, n: int, repeat: int = 1) -> tf.Tensor:
     return downscale2d(x, n // repeat)
 
 
-DOWNSCALERS = {"average": average_downscale2d, "bicubic": bicubic_downscale2d}
+@functools.lru_cache(maxsize=64)
+def antialias_matrix(size: int, n: int, repeat: int = 1) -> np.ndarray:
+    """One axis of the aligned bicubic operator; arguments, shape and errors as bicubic_matrix, but of any size.
+
+    Output pixel i is centred on its box; the kernel, 4 n wide, is cut off at the borders and normalised again there,
+    as Pillow does.
+    """
+    if size % n:
+        raise ValueError(f"downscaling by {n} needs a size that is a multiple of {n}, got {size}")
+    centers = (np.arange(size // n)[:, None] + 0.5) * n
+    matrix = _keys_kernel((np.arange(size)[None] + 0.5 - centers) / n)
+    matrix /= matrix.sum(1, keepdims=True)
+    return matrix.reshape(size // n, size // repeat, repeat).sum(-1).astype(np.float32)
+
+
+def antialias_downscale2d(x: tf.Tensor, n: int, repeat: int = 1) -> tf.Tensor:
+    """The bicubic downscaling of common programs (Pillow's BICUBIC), aligned; arguments as bicubic_downscale2d."""
+    return _separable(x, n, repeat, antialias_matrix)
+
+
+DOWNSCALERS = {"average": average_downscale2d, "bicubic": bicubic_downscale2d, "antialias": antialias_downscale2d}
 
 
 def space_to_channels(x: tf.Tensor, k: int = 2) -> tf.Tensor:
@@ -153,14 +177,20 @@ def channels_to_space(x: tf.Tensor, k: int = 2) -> tf.Tensor:
     return tf.reshape(tf.transpose(y, [0, 1, 4, 2, 5, 3]), [shape[0], h * k, w * k, c // (k * k)])
 
 
-def straight_through_round(x: tf.Tensor, resolution: float = STRAIGHT_THROUGH_RESOLUTION) -> tf.Tensor:
-    """round_half_to_even(x * resolution) / resolution forward, gradient 1 backward (paper eq. 11)."""
+def straight_through_round(x: tf.Tensor, quantum: float = 4.0) -> tf.Tensor:
+    """To multiples of so many grey levels, half to even, with gradient 1 (paper eq. 11, whose text says 1 level)."""
+    resolution = GREY_LEVELS / quantum
 
     @tf.custom_gradient
     def rounded(x):
         return tf.round(x * resolution) / resolution, lambda dy: dy
 
     return rounded(x)
+
+
+def grey_mse(image: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Mean square error in squared grey levels of 0..255: its root is the reported rmse."""
+    return GREY_LEVELS**2 * tf.reduce_mean(tf.square(image - target))
 
 
 @tf.custom_gradient
@@ -211,8 +241,12 @@ class ScaledConv2D(keras.layers.Layer):
         kernel, bias = (tf.convert_to_tensor(v) for v in (self.kernel, self.bias))
         if frozen:
             kernel, bias = tf.stop_gradient(kernel), tf.stop_gradient(bias)
-        y = tf.nn.conv2d(x, kernel * self.scale, strides=1, padding="SAME")
+        y = tf.nn.conv2d(x, self.effective_kernel(kernel), strides=1, padding="SAME")
         return _ACTIVATIONS[self.activation](tf.nn.bias_add(y, bias))
+
+    def effective_kernel(self, kernel: tf.Tensor) -> tf.Tensor:
+        """What the image is convolved with."""
+        return kernel * self.scale
 
     def get_config(self) -> dict:
         """Constructor arguments."""

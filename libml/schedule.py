@@ -83,3 +83,8 @@ def progressive(lods: int, transition_kimg: int, training_kimg: int, total_kimg:
     if not phases:
         raise UserError("nothing to train: --training_kimg, --transition_kimg and --total_kimg leave no images")
     return Schedule(tuple(phases))
+
+
+def at_once(lods: int, growing: Schedule) -> Schedule:
+    """All stages from the start, for as long as a growing schedule lasts."""
+    return Schedule((Phase(0, growing.total, lods, lods),))

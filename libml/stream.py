@@ -166,7 +166,7 @@ class Images:
         Args:
             batch: images an element.
             scale: downscaling factor.
-            downscaler: 'average' or 'bicubic'.
+            downscaler: how LR images are made, a key of libml.layers.DOWNSCALERS.
             seed: of order and flips.
             position: records already consumed, by all workers.
             worker: which of the workers; they take turns of `batch` records, so that together they read the same

@@ -18,6 +18,7 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
+from libml.config import check_downscaler
 from libml.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -27,7 +28,7 @@ flags.DEFINE_integer("batch", 16, "Images a batch.")
 flags.DEFINE_integer("samples", 20000, "Images read in each repetition.")
 flags.DEFINE_integer("repeats", 5, "Repetitions; the median is the figure, the least and most stand beside it.")
 flags.DEFINE_integer("scale", 8, "Downscaling factor of the pairs.")
-flags.DEFINE_string("downscaler", "average", "Downscaler of the pairs: average or bicubic.")
+flags.DEFINE_string("downscaler", "average", "Downscaler of the pairs: average, bicubic or antialias.")
 
 
 def rates(batches: Iterable, batch: int, samples: int, repeats: int) -> list[float]:
@@ -54,8 +55,7 @@ def main() -> None:
     for name in ("batch", "samples", "repeats", "scale"):
         if getattr(FLAGS, name) < 1:
             raise UserError(f"--{name}={getattr(FLAGS, name)} must be at least 1")
-    if FLAGS.downscaler not in ("average", "bicubic"):
-        raise UserError(f"--downscaler={FLAGS.downscaler}: use average or bicubic")
+    check_downscaler(FLAGS.downscaler)
     from libml import data
     from libml.stream import Images, reading
 

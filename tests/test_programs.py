@@ -67,7 +67,7 @@ def test_memtest_writes_nothing(tmp_path):
         (["--dataset=celeba128"], "celeba-train.tfrecord"),
         (["--scale=3"], "not a power of two"),
         (["--dataset=cifar10", "--scale=64"], "does not divide"),
-        (["--downscaler=lanczos"], "use average or bicubic"),
+        (["--downscaler=lanczos"], "use average, bicubic, antialias"),
         (["--batch=0"], "must be positive"),
         (["celeba128"], "unexpected argument"),
     ],

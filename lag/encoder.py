@@ -1,0 +1,58 @@
+"""E(x): the z of a training image, so that x need not lie at the centre of what y can become.
+
+Paper section 2.1 names it as future research; the form here is this project's own, that of a variational autoencoder:
+E gives a normal distribution of z, and a prior term holds that near N(0, 1). Images are [N, H, W, C] in [-1, 1].
+"""
+
+import keras
+import tensorflow as tf
+
+from lag.networks import Projection, conv
+from libml import rng
+from libml.layers import ScaledConv2D
+
+
+class Encoder(keras.Model):
+    """A network of P's form that sees y beside x, with means and log variances of z at its end."""
+
+    def __init__(
+        self, *, colors: int, scale: int, blocks: int, filters: int, filters_min: int, noise_dim: int, seed: int = 0
+    ):
+        """Builds every stage; arguments as those of lag.networks.Generator."""
+        super().__init__(name="encoder", autocast=False)
+        sizes = {"scale": scale, "blocks": blocks, "filters": filters, "filters_min": filters_min}
+        self.body = Projection(colors=colors, seed=rng.key(seed, "encoder"), **sizes)
+        self.moments = conv("moments", 2 * noise_dim, "linear", rng.key(seed, "encoder"))
+        self.build()
+
+    def build(self, input_shape=None) -> None:
+        """Makes every variable; the body's are there already."""
+        self.moments.build((None, None, None, self.body.widths[0]))
+
+    def stage_layers(self, k: int) -> list[ScaledConv2D]:
+        """Convolutions of stage k; those of the moments belong to stage 0."""
+        return self.body.stage_layers(k) + ([] if k else [self.moments])
+
+    def stage_variables(self, k: int) -> list[keras.Variable]:
+        """Kernels and biases of stage k."""
+        return [v for layer in self.stage_layers(k) for v in (layer.kernel, layer.bias)]
+
+    def call(self, x, lores, noise, *, lod_start: int, lod_stop: int, lod) -> tuple[tf.Tensor, tf.Tensor]:
+        """A sample of z given x, and how far its distribution is from N(0, 1).
+
+        Args:
+            x: the real image of the phase, [N, h 2^lod_stop, w 2^lod_stop, C].
+            lores: y, [N, h, w, C].
+            noise: standard normal, [N, h, w, noise_dim].
+            lod_start: of the phase.
+            lod_stop: of the phase.
+            lod: level of detail.
+
+        Returns:
+            (z [N, h, w, noise_dim], the Kullback-Leibler divergence in nats an image, a scalar).
+        """
+        y = self.body(x, lores, lod_start=lod_start, lod_stop=lod_stop, lod=lod)
+        mean, log_variance = tf.split(tf.cast(self.moments(y), tf.float32), 2, axis=-1)
+        z = mean + tf.exp(log_variance / 2) * noise
+        nats = (tf.square(mean) + tf.exp(log_variance) - 1 - log_variance) / 2
+        return z, tf.reduce_mean(tf.reduce_sum(nats, axis=[1, 2, 3]))

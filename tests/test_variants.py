@@ -1,0 +1,201 @@
+"""The variants of LAG: each flag does what it says, and its step still has the right gradients."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from lag import losses
+from lag.config import LAGConfig
+from lag.model import LAG
+from libml.errors import UserError
+from libml.layers import antialias_downscale2d, average_downscale2d, upscale2d
+from libml.schedule import KIMG, Phase
+from tests.conftest import TINY, blobs
+
+LAST, GROWING = Phase(2048, 3072, 2, 2), Phase(1024, 2048, 1, 2)
+VARIANTS = {
+    "relativistic": {"gan_loss": "relativistic"},
+    "spectral_norm": {"spectral_norm": True},
+    "relativistic_spectral_norm": {"gan_loss": "relativistic", "spectral_norm": True},
+    "color_round": {"color_round": 1.0},
+    "encoder": {"encoder": True},
+}
+
+
+def make(strategy=None, **options) -> LAG:
+    return LAG(LAGConfig(**{**TINY, **options}), 3, strategy)
+
+
+def batch(count=4, size=16):
+    hires = tf.constant(blobs(count, size) / np.float32(127.5) - 1, tf.float32)
+    return average_downscale2d(hires, 4), hires
+
+
+def terms_of(model, data, phase=GROWING, nimg=1500):
+    lod = tf.constant(phase.lod(nimg), tf.float32)
+    step = tf.function(model.step_terms, autograph=False)
+    return step(*data, lod=lod, lod_start=phase.lod_start, lod_stop=phase.lod_stop, **model.draw(data[0], nimg))
+
+
+def plain_objectives(model, data, phase=GROWING, nimg=1500):
+    """Both objectives written out, with a backward pass each: (of the critic, of the generator), gradients by name."""
+    config, noise = model.config, model.draw(data[0], nimg)
+    lores, hires = data
+    lod = tf.constant(phase.lod(nimg), tf.float32)
+    levels = {"lod_start": phase.lod_start, "lod_stop": phase.lod_stop, "lod": lod}
+    g, d = model.generator_variables(phase.lod_stop), model.critic_variables(phase.lod_stop)
+    e = [v for k in range(3) for v in model.encoder.stage_variables(k)] if config.encoder else []
+
+    def critic(image):
+        delta = losses.lores_error(lores, image, lambda x: average_downscale2d(x, 4), config.color_round)
+        latent = model.projection(image, delta, **levels)
+        return model.head(latent), latent
+
+    with tf.GradientTape(persistent=True) as tape:
+        real = losses.real_at_phase(hires, 1, lod - phase.lod_start)
+        center_z, gkl = tf.zeros_like(noise["z"]), 0.0
+        if config.encoder:
+            center_z, gkl = model.encoder(real, lores, noise["center_noise"], **levels)
+        fake, fake_z = model.generator(lores, center_z, **levels), model.generator(lores, noise["z"], **levels)
+        latent_real = model.projection(real, tf.zeros_like(lores), **levels)
+        score_real, (score_z, _), (_, latent) = model.head(latent_real), critic(fake_z), critic(fake)
+        adversarial = losses.GAN_LOSSES[config.gan_loss](score_real, score_z)
+        gp = 0.0
+        if not config.spectral_norm:
+            rho = noise["rho"]
+            mixed = tf.stop_gradient(real + rho * (fake_z - real))
+            gp = losses.gradient_penalty(lambda x: tf.reduce_mean(critic(x)[1], -1), mixed, 1, config.wass_target)
+        of_critic = config.ttur * (adversarial.dreal + adversarial.dfake + gp)
+        gmse = tf.reduce_mean(tf.square(tf.stop_gradient(latent_real) - latent))
+        of_generator = adversarial.gfake + config.mse_weight * gmse + config.encoder_weight * gkl
+    values = lambda target, sources: tape.gradient(target, [v.value for v in sources])  # noqa: E731
+    return values(of_critic, d), values(of_generator, g), values(of_generator, e) if e else []
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_shared_backward_pass_gives_both_objectives_gradients(name):
+    model, data = make(**VARIANTS[name]), batch()
+    terms = terms_of(model, data)
+    expected = plain_objectives(model, data)
+    for ours, theirs in zip((terms.grad_d, terms.grad_g, terms.grad_e), expected, strict=True):
+        assert len(ours) == len(theirs)
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * max(1.0, np.abs(b).max()))
+
+
+@pytest.fixture(scope="module")
+def two_replicas():
+    return tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"])
+
+
+@pytest.mark.parametrize("name", ["relativistic_spectral_norm", "encoder"])
+def test_two_replicas_equal_one(name, two_replicas):
+    one, two = make(**VARIANTS[name]), make(two_replicas, **VARIANTS[name])
+    for nimg in (0, 4):
+        one.train_step(batch(), GROWING, nimg + 1024)
+        two.train_step(batch(), GROWING, nimg + 1024)
+    for (key, a), b in zip(one.named_variables().items(), two.named_variables().values(), strict=True):
+        if "adam" not in key:
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=2.5e-3, err_msg=key)  # Adam's first steps on noise
+    means = one.meters.means()
+    for key, value in two.meters.means().items():
+        assert value == pytest.approx(means[key], rel=1e-3, abs=1e-5)
+
+
+def test_a_relativistic_critic_that_is_certain_still_teaches_the_generator():
+    real, fake = tf.fill([4], 300.0), tf.fill([4], -300.0)
+    terms = losses.relativistic(real, fake)
+    assert np.all(np.isfinite(terms.generator_share)) and float(terms.gfake) == pytest.approx(1200, rel=1e-5)
+    with tf.GradientTape() as tape:
+        tape.watch(fake)
+        terms = losses.relativistic(real, fake)
+        total = terms.dreal + terms.dfake
+    np.testing.assert_allclose(tape.gradient(total, fake) * terms.generator_share, [-2 / 4] * 4, rtol=1e-5)
+
+
+def test_spectral_norm_keeps_every_kernel_at_one():
+    model = make(spectral_norm=True)
+    for nimg in range(0, 80, 4):
+        model.train_step(batch(), LAST, nimg)
+    for k in range(3):
+        for layer in model.projection.stage_layers(k):
+            kernel = layer.effective_kernel(tf.convert_to_tensor(layer.kernel)).numpy()
+            assert np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), 2) == pytest.approx(1, abs=0.1)
+    assert model.meters.means()["gp"] == 0
+    assert any("/u" in name for name in model.named_variables())
+
+
+def test_not_progressive_trains_all_stages_for_as_long():
+    growing, at_once = LAGConfig(scale=8), LAGConfig(scale=8, progressive=False)
+    assert at_once.schedule().phases == (Phase(0, growing.schedule().total, 3, 3),)
+    assert LAGConfig(progressive=False, total_kimg=7, training_kimg=1, transition_kimg=1).schedule().total == 7 * KIMG
+    assert "progressiveFalse" in at_once.folder.name and "progressive" not in growing.folder.name
+
+
+@pytest.mark.parametrize("levels", [1.0, 4.0])
+def test_color_round_is_in_grey_levels(levels):
+    lores, hires = batch()
+    noisy = hires + tf.random.stateless_uniform(hires.shape, [3, 4], -0.3, 0.3)
+    delta = losses.lores_error(lores, noisy, lambda x: average_downscale2d(x, 4), levels).numpy() * 127.5
+    np.testing.assert_allclose(delta, np.rint(delta / levels) * levels, atol=1e-4)
+    assert len(np.unique(np.rint(delta / levels))) > 3
+
+
+def test_d_lr_mult_is_the_critics_alone():
+    model, data = make(d_lr_mult=3.0), batch()
+    g, d = model.generator_variables(2), model.critic_variables(2)
+    before = [np.array(v) for v in g + d]
+    model.train_step(data, LAST, 0)
+    steps = [np.abs(np.array(v) - b).max() for v, b in zip(g + d, before, strict=True)]
+    assert max(steps[: len(g)]) == pytest.approx(1e-3, rel=0.02)  # Adam's first step is its learning rate
+    assert max(steps[len(g) :]) == pytest.approx(3e-3, rel=0.02)
+
+
+@pytest.mark.parametrize("n", [2, 4, 8])
+def test_antialias_equals_pillow(n):
+    # Not the extremes: between its two passes Pillow rounds and cuts off at 0 and 255.
+    pixels = np.random.default_rng(n).integers(60, 196, [3, 32, 48, 3], np.uint8)
+    ours = np.rint(antialias_downscale2d(tf.constant(pixels, tf.float32), n))
+    theirs = [Image.fromarray(p).resize((48 // n, 32 // n), Image.Resampling.BICUBIC) for p in pixels]
+    assert np.abs(ours - np.stack(theirs)).max() <= 1
+    constant = antialias_downscale2d(tf.fill([1, n, n, 1], 7.0), n).numpy()
+    np.testing.assert_allclose(constant, 7, rtol=1e-6)
+
+
+def test_antialias_of_a_repeated_image():
+    x = tf.random.stateless_normal([2, 8, 8, 3], [0, 1])
+    np.testing.assert_allclose(
+        antialias_downscale2d(x, 8, repeat=4), antialias_downscale2d(upscale2d(x, 4), 8), atol=1e-5
+    )
+
+
+def test_the_encoder_learns_z():
+    model, data = make(encoder=True, noise_dim=4), batch()
+    lores, hires = data
+    noise = model.draw(lores, 0)["center_noise"]
+    levels = {"lod_start": 2, "lod_stop": 2, "lod": tf.constant(2.0)}
+    z, nats = model.encoder(hires, lores, noise, **levels)
+    mean, _ = model.encoder(hires, lores, tf.zeros_like(noise), **levels)
+    deviation = np.log((z - mean) / noise)
+    expected = (np.square(mean) + np.exp(2 * deviation) - 1 - 2 * deviation) / 2
+    assert float(nats) == pytest.approx(expected.sum() / len(hires), rel=1e-3)
+    before = float(nats)
+    for nimg in range(0, 120, 4):
+        model.train_step(data, LAST, nimg)
+    assert float(model.encoder(hires, lores, noise, **levels)[1]) < before
+    assert any(name.startswith("encoder/") for name in model.named_variables())
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ({"gan_loss": "hinge"}, "use wasserstein or relativistic"),
+        ({"encoder": True, "noise_dim": 0}, "noise_dim"),
+        ({"color_round": 0.0}, "color_round=0.0 must be positive"),
+        ({"d_lr_mult": -1.0}, "d_lr_mult=-1.0 must be positive"),
+    ],
+)
+def test_what_cannot_be_is_refused(options, said):
+    with pytest.raises(UserError, match=said):
+        LAGConfig(**options).validate()
