@@ -32,7 +32,7 @@ class LAGConfig(RunConfig):
     color_round: float = option(4.0, "Grey levels that LR errors are rounded to; the paper's text says 1.", PINNED)
     d_lr_mult: float = option(1.0, "Learning rate of the critic, as a multiple of --lr.", PINNED)
     encoder: bool = option(False, "Learn the z of each training image; the centre is then G(y, E(x)).", PINNED)
-    encoder_weight: float = option(1.0, "Weight of the encoder's distance to N(0, 1).", PINNED)
+    encoder_weight: float = option(10.0, "Weight of the encoder's distance to N(0, 1).", PINNED)
     total_kimg: int = option(0, "Length of the whole run in 1024 images; 0: the sum of the phases.", FREE)
 
     def validate(self) -> None:

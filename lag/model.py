@@ -135,7 +135,7 @@ class LAG(tf.Module):
         phase = {"lod_start": lod_start, "lod_stop": lod_stop, "lod": lod}
         project = functools.partial(self.projection, **phase)
         downscale = functools.partial(self.downscale, n=config.scale)
-        error = functools.partial(losses.lores_error, lores, color_round=config.color_round)
+        error = functools.partial(losses.lores_error, color_round=config.color_round)
         n = lores.shape[0]
 
         real = losses.real_at_phase(hires, excess, lod - lod_start if lod_start != lod_stop else None)
@@ -149,15 +149,20 @@ class LAG(tf.Module):
             # The centre and z in one pass.
             fakes = self.generator(tf.concat([lores, lores], 0), tf.concat([center_z, z], 0), **phase)
 
+        fake, fake_z = fakes[:n], fakes[n:]
+        # Where z is encoded the centre is no longer among what z ~ N(0, 1) makes: the critic must judge it too.
+        judged, judged_lores = fake_z, lores
+        if config.encoder:
+            judged, judged_lores = tf.concat([fake_z, fake], 0), tf.concat([lores, lores], 0)
         with tf.GradientTape(watch_accessed_variables=False) as d_tape:
             d_variables = self.critic_variables(lod_stop)
             d_tape.watch([v.value for v in d_variables])
-            d_tape.watch(fakes)
-            fake, fake_z = fakes[:n], fakes[n:]
-            delta, delta_z = (error(image, functools.partial(downscale, repeat=excess)) for image in (fake, fake_z))
+            d_tape.watch([fake, judged])
+            repeated = functools.partial(downscale, repeat=excess)
+            delta, judged_delta = error(lores, fake, repeated), error(judged_lores, judged, repeated)
             no_delta = tf.zeros_like(lores)  # the real image's LR error is 0 by construction
-            latents = project(tf.concat([real, fake_z], 0), tf.concat([no_delta, delta_z], 0))
-            latent_real, latent_z = latents[:n], latents[n:]
+            latents = project(tf.concat([real, judged], 0), tf.concat([no_delta, judged_delta], 0))
+            latent_real = latents[:n]
             latent = project(fake, delta, frozen=True)
             scores = self.head(latents)
             adversarial = losses.GAN_LOSSES[config.gan_loss](scores[:n], scores[n:])
@@ -167,12 +172,12 @@ class LAG(tf.Module):
             passes = {
                 "real": CriticPass(real, no_delta, latent_real),
                 "fake": CriticPass(fake, delta, latent),
-                "fake_z": CriticPass(fake_z, delta_z, latent_z),
+                "fake_z": CriticPass(fake_z, judged_delta[:n], latents[n : 2 * n]),
             }
 
             def mixed_score(hires_mixed):
                 image = downscale2d(hires_mixed, excess)
-                delta = error(hires_mixed, downscale)
+                delta = error(lores, hires_mixed, downscale)
                 passes["mixed"] = CriticPass(image, delta, project(image, delta))
                 return tf.reduce_mean(passes["mixed"].latent, axis=-1)
 
@@ -181,9 +186,11 @@ class LAG(tf.Module):
                 mixed = tf.stop_gradient(blend(real, fake_z, rho))
                 gp = losses.gradient_penalty(mixed_score, mixed, excess, config.wass_target)
             objective = config.ttur * (dreal + dfake + gp) + config.mse_weight * gmse
-        grad_d, grad_fakes = d_tape.gradient(objective, [[v.value for v in d_variables], fakes])
-        share = adversarial.generator_share[:, None, None, None] / config.ttur
-        grad_fakes = tf.concat([grad_fakes[:n], grad_fakes[n:] * share], 0)
+        grad_d, grad_fake, grad_judged = d_tape.gradient(objective, [[v.value for v in d_variables], fake, judged])
+        grad_judged *= adversarial.generator_share[:, None, None, None] / config.ttur
+        if config.encoder:
+            grad_fake += grad_judged[n:]
+        grad_fakes = tf.concat([grad_fake, grad_judged[:n]], 0)
         sources = [[v.value for v in g_variables], [v.value for v in e_variables]]
         cotangents = [grad_fakes, tf.constant(config.encoder_weight)]
         targets = [fakes, gkl] if config.encoder else [fakes]

@@ -59,7 +59,9 @@ def plain_objectives(model, data, phase=GROWING, nimg=1500):
             center_z, gkl = model.encoder(real, lores, noise["center_noise"], **levels)
         fake, fake_z = model.generator(lores, center_z, **levels), model.generator(lores, noise["z"], **levels)
         latent_real = model.projection(real, tf.zeros_like(lores), **levels)
-        score_real, (score_z, _), (_, latent) = model.head(latent_real), critic(fake_z), critic(fake)
+        score_real, (score_z, _), (score, latent) = model.head(latent_real), critic(fake_z), critic(fake)
+        if config.encoder:
+            score_z = tf.concat([score_z, score], 0)
         adversarial = losses.GAN_LOSSES[config.gan_loss](score_real, score_z)
         gp = 0.0
         if not config.spectral_norm:
