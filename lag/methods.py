@@ -1,0 +1,137 @@
+"""Upscaling methods to compare: runs of LAG and of the others, and plain enlargement."""
+
+import importlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from lag.sampling import load_trained
+from libml import compared
+from libml.candidates import CandidateSampler
+from libml.config import RunConfig, load_args, run_colors
+from libml.errors import UserError
+from libml.layers import upscale2d
+
+LAG_NAME = "LAG"
+COMPARED = ("EDSR", "SRGAN", "SRGAN2", "cGAN")  # in small letters the name of the program, in capitals of its class
+
+
+class Source(Protocol):
+    """What makes images from LR ones; libml.candidates says the rest."""
+
+    stochastic: bool  # whether noise changes its images
+
+    def candidates(self, lores: np.ndarray, stds: Sequence[float], seed: int, indices: Sequence[int]) -> np.ndarray:
+        """lores [N, h, w, C] in [-1, 1] -> float32 [N, len(stds), H, W, C]."""
+
+
+class Method(NamedTuple):
+    """A method under the name that a report has for it."""
+
+    label: str
+    source: Source
+    run: str  # its folder
+    config: RunConfig
+    colors: int
+    nimg: int
+
+
+def method_of(run: str | Path) -> str:
+    """The method of a run's folder: the first word of its name.
+
+    Raises:
+        UserError: if that is no method.
+    """
+    word = Path(run).resolve().name.partition("_")[0]
+    if word in (LAG_NAME, *COMPARED):
+        return word
+    raise UserError(
+        f"{run}: the folder's name begins with the name of no method ({', '.join((LAG_NAME, *COMPARED))}): "
+        "give a run's folder under the name that training gave it"
+    )
+
+
+def load_method(run: str, batch: int) -> Method:
+    """The newest checkpoint of a run of any method.
+
+    Args:
+        run: its folder.
+        batch: images that are made at a time.
+
+    Raises:
+        UserError: if it is no trained run of a known method.
+    """
+    name, colors = method_of(run), run_colors(load_args(run), run)
+    if name == LAG_NAME:
+        trained = load_trained(run)
+        return Method(name, trained.sampler(batch), run, trained.config, colors, trained.nimg)
+    loaded = compared.load(getattr(importlib.import_module(name.lower()), name.upper()), run, batch=batch)
+    return Method(name, loaded, run, loaded.config, colors, loaded.nimg)
+
+
+def load_methods(runs: Sequence[str], batch: int) -> list[Method]:
+    """Runs that can be compared: of one scale, way of downscaling and number of colours.
+
+    Several runs of one method are labelled LAG 1, LAG 2, ...
+
+    Raises:
+        UserError: for the first that is no run, or unlike those before it.
+    """
+    methods = [load_method(run, batch) for run in runs]
+    first = methods[0]
+    for method in methods[1:]:
+        for what, ours, theirs in (
+            ("scale", first.config.scale, method.config.scale),
+            ("downscaler", first.config.downscaler, method.config.downscaler),
+            ("colours", first.colors, method.colors),
+        ):
+            if ours != theirs:
+                raise UserError(
+                    f"runs of different {what} cannot be compared: {first.run} has {ours}, {method.run} has {theirs}"
+                )
+    return _told_apart(methods)
+
+
+def _told_apart(methods: Sequence[Method]) -> list[Method]:
+    totals, seen, labelled = Counter(m.label for m in methods), Counter(), []
+    for method in methods:
+        seen[method.label] += 1
+        number = f" {seen[method.label]}" if totals[method.label] > 1 else ""
+        labelled.append(method._replace(label=method.label + number))
+    return labelled
+
+
+class Enlargement(CandidateSampler):
+    """Interpolation in place of a network."""
+
+    stochastic = False
+
+    def __init__(self, scale: int, interpolate: Callable[[np.ndarray, int], tf.Tensor]):
+        """Args: upscaling factor; a function of (lores, scale)."""
+        self.scale, self._interpolate = scale, interpolate
+
+    def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
+        """None."""
+        return []
+
+    def __call__(self, lores: np.ndarray, *noise: np.ndarray) -> np.ndarray:
+        """lores [N, h, w, C] -> float32 [N, scale h, scale w, C]."""
+        return self._interpolate(lores, self.scale).numpy()
+
+
+def nearest(scale: int) -> Enlargement:
+    """Each pixel repeated."""
+    return Enlargement(scale, lambda lores, n: upscale2d(tf.constant(lores), n))
+
+
+def bicubic(scale: int) -> Enlargement:
+    """tf.image.resize(method="bicubic"): the Keys cubic with a = -1/2, pixel centres aligned."""
+
+    def resize(lores: np.ndarray, n: int) -> tf.Tensor:
+        return tf.image.resize(lores, [n * side for side in lores.shape[1:3]], method="bicubic")
+
+    return Enlargement(scale, resize)

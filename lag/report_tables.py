@@ -1,0 +1,215 @@
+"""What an evaluation found, as Markdown, CSV and JSON."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from lag.evaluation import Pairs, Row
+from lag.methods import Method
+from libml.schedule import KIMG
+
+DASH = "-"
+DIGITS = 6  # that JSON and CSV have of a value
+
+
+class Column(NamedTuple):
+    """A measure as tables show it."""
+
+    key: str
+    header: str  # an arrow says which way is better
+    digits: int
+    meaning: str
+
+    @property
+    def name(self) -> str:
+        """The header without its arrow."""
+        return self.header.rstrip(" ↑↓")
+
+
+DISTORTION = (
+    Column("psnr", "PSNR ↑", 2, "dB, against the true image; mean over images and samples"),
+    Column("rmse", "RMSE ↓", 2, "grey levels, root of the mean square over everything"),
+    Column("ssim", "SSIM ↑", 4, "tf.image.ssim, 11 x 11 window"),
+    Column("ms_ssim", "MS-SSIM ↑", 4, "tf.image.ssim_multiscale, five scales"),
+)
+CONSISTENCY = (
+    Column("lr_psnr", "LR PSNR ↑", 2, "dB, of the image made small again by the runs' downscaler against the input"),
+    Column("lr_error", "LR error ↓", 3, "mean absolute difference of the same in grey levels"),
+    Column("lr_psnr_8bit", "LR PSNR, 8 bits ↑", 2, "LR PSNR after the image is clipped and rounded to 8 bits"),
+    Column("lr_error_8bit", "LR error, 8 bits ↓", 3, "LR error after the same"),
+)
+DIVERSITY = (
+    Column("diversity", "pixel distance ↑", 2, "mean RMS distance of two samples of an input, grey levels"),
+    Column(
+        "diversity_latent",
+        "latent distance ↑",
+        4,
+        "the same between their points P(x, delta) in the critic's latent space",
+    ),
+    Column(
+        "space_score",
+        "SR space score ↑",
+        2,
+        "percent: 100 (global - local) / global, the score of the NTIRE 2021 challenge on learning the "
+        "super-resolution space with another distance. Global: the mean distance to the truth of the sample whose mean "
+        "is smallest; local: the mean over places of the smallest distance that any sample has there; then the mean "
+        "over images. **The challenge's distance is LPIPS, a learnt one. Here it is the mean squared error of the "
+        "scale x scale box of pixels of each input pixel**: values do not compare with the challenge's",
+    ),
+)
+
+
+def _realism(rows: Sequence[Row]) -> tuple[Column, ...]:
+    levels = [key.removeprefix("swd_") for key in rows[0].values if key.startswith("swd_")]
+    each = (Column(f"swd_{n}", f"SWD {n} ↓", 2, "") for n in levels)
+    return (
+        *each,
+        Column(
+            "swd",
+            "SWD mean ↓",
+            2,
+            "sliced Wasserstein distance x 1000 (Karras et al. 2018) between 7 x 7 patches, 128 an image, of each "
+            "level of the Laplacian pyramid, and the mean over levels; the first sample of each input",
+        ),
+        Column("fid", "FID ↓", 2, "on Keras' InceptionV3, not the network of published FIDs; the first sample"),
+        Column("kid", "KID x 1000 ↓", 2, "on the same features"),
+    )
+
+
+class Report(NamedTuple):
+    """An evaluation, ready to be written."""
+
+    dataset: str
+    asked: int  # images
+    samples: int
+    seed: int
+    critic_run: str
+    pairs: Pairs
+    methods: Sequence[Method]
+    rows: Sequence[Row]
+    skipped: dict[str, str]
+    halves: dict[int, float]  # SWD of each level between two halves of the true images
+
+    @property
+    def groups(self) -> dict[str, tuple[Column, ...]]:
+        """The tables, by heading."""
+        return {
+            "Distortion": DISTORTION,
+            "Consistency with the input": CONSISTENCY,
+            "Diversity": DIVERSITY,
+            "Realism": _realism(self.rows),
+        }
+
+    @property
+    def keys(self) -> list[str]:
+        """All measures, in the order of the tables."""
+        return [column.key for columns in self.groups.values() for column in columns]
+
+
+def skipped_lines(report: Report) -> list[str]:
+    """'measure, measure: why not', one for each reason."""
+    headers = {column.key: column.name for group in report.groups.values() for column in group}
+    by_reason: dict[str, list[str]] = {}
+    for key, reason in report.skipped.items():
+        by_reason.setdefault(reason, []).append(headers[key])
+    return [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """All that was found; a measure that there is not is null."""
+    pairs = report.pairs
+    return {
+        "dataset": report.dataset,
+        "images": len(pairs.hires),
+        "images_asked": report.asked,
+        "size": list(pairs.hires.shape[1:3]),
+        "scale": pairs.scale,
+        "downscaler": pairs.downscaler,
+        "samples": report.samples,
+        "seed": report.seed,
+        "critic": report.critic_run or None,
+        "runs": [
+            {"method": m.label, "run": m.run, "dataset": m.config.dataset, "nimg": m.nimg} for m in report.methods
+        ],
+        "skipped": report.skipped,
+        "swd_of_true_halves": {str(size): _rounded(distance) for size, distance in report.halves.items()},
+        "rows": [_record(row, report.keys) for row in report.rows],
+    }
+
+
+def _record(row: Row, keys: Sequence[str]) -> dict[str, Any]:
+    values = {key: _rounded(row.values[key]) if key in row.values else None for key in keys}
+    return {"method": row.label, "noise": row.std, "samples": row.samples, **values}
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+def as_csv(report: Report) -> str:
+    """A line for each row; a measure that there is not is empty."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, ["method", "noise", "samples", *report.keys], lineterminator="\n")
+    table.writeheader()
+    table.writerows(_record(row, report.keys) for row in report.rows)
+    return text.getvalue()
+
+
+def as_markdown(report: Report) -> str:
+    """Tables, then what their columns mean and why some values are missing."""
+    pairs, n = report.pairs, len(report.pairs.hires)
+    fewer = f" ({report.asked} were asked for, the dataset has no more)" if n < report.asked else ""
+    height, width = pairs.hires.shape[1:3]
+    lines = [
+        f"# {report.dataset}, {pairs.scale}x",
+        "",
+        f"N = {n} test images{fewer} of {width} x {height} pixels, made small by `{pairs.downscaler}`; "
+        f"{report.samples} samples an image where noise is above 0; seed {report.seed}.",
+        "",
+    ]
+    for m in report.methods:
+        lines.append(f"- {m.label}: `{m.run}`, trained on {m.config.dataset}, {m.nimg / KIMG:g} kimg")
+    lines += [
+        "- nearest: each pixel repeated",
+        '- bicubic: `tf.image.resize(method="bicubic")`, Keys\' cubic with a = -1/2',
+    ]
+    for heading, columns in report.groups.items():
+        lines += ["", f"## {heading}", "", *_table(columns, report.rows)]
+    return "\n".join([*lines, "", "## Notes", "", *_notes(report), ""])
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
+    lines = [f"| method | noise | {' | '.join(c.header for c in columns)} |", f"|---|{'--:|' * (len(columns) + 1)}"]
+    lines += [f"| {row.label} | {row.std:g} | {' | '.join(_cell(row, c) for c in columns)} |" for row in rows]
+    return lines
+
+
+def _cell(row: Row, column: Column) -> str:
+    if column.key not in row.values:
+        return DASH
+    return f"{row.values[column.key] * (1000 if column.key == 'kid' else 1):.{column.digits}f}"
+
+
+def _notes(report: Report) -> list[str]:
+    columns = [column for group in report.groups.values() for column in group]
+    lines = [f"- **{c.name}**: {c.meaning}." for c in columns if c.meaning]
+    lines.append(
+        "- Noise is the standard deviation of z. All but the LR measures of unrounded images are taken of 8 bits."
+    )
+    halves = ", ".join(f"SWD {size} {distance:.2f}" for size, distance in report.halves.items())
+    lines.append(
+        f"- Between two halves of the true images, {len(report.pairs.hires) // 2} each, is {halves}: what chance makes "
+        "of so few."
+    )
+    lines.append("- A dash under Diversity: one image of an input has none.")
+    lines += [f"- No {reason}." for reason in skipped_lines(report)]
+    if report.critic_run:
+        lines.append(f"- The latent space is that of the critic of `{report.critic_run}`, for every method.")
+    if report.pairs.downscaler == "bicubic":
+        shift = report.pairs.scale // 2 - 1
+        lines.append(
+            f"- This `bicubic` downscaler looks {shift} pixels away from the centre of each box: runs have learnt "
+            "that; the plain enlargements have not, and are shifted against the truth."
+        )
+    return lines

@@ -1,0 +1,102 @@
+"""FID and KID: distances between two sets of images by their features in a network that knows ImageNet.
+
+The features are the pooled ones of Keras' InceptionV3, not of the graph that published FIDs were measured with, and
+images are enlarged by tf.image.resize: values compare with each other, not with published ones.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from libml.errors import UserError
+
+SIDE = 299  # pixels that InceptionV3 takes
+KID_SUBSETS, KID_SUBSET = 50, 1000
+
+Features = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, C] -> float32 [N, 2048]
+
+
+class NoWeightsError(Exception):
+    """InceptionV3's weights are not here and cannot be fetched."""
+
+
+def load_features(weights: str, batch: int) -> Features:
+    """The feature extractor.
+
+    Args:
+        weights: file of the weights of keras.applications.InceptionV3(include_top=False); '' for Keras' own,
+            which it downloads on first use.
+        batch: images at a time.
+
+    Raises:
+        UserError: if the file cannot be read as such weights.
+        NoWeightsError: if no file is given and Keras cannot download its own.
+    """
+    build = keras.applications.InceptionV3
+    try:
+        network = build(include_top=False, pooling="avg", input_shape=(SIDE, SIDE, 3), weights=weights or "imagenet")
+    except Exception as e:  # a failed download and a wrong file show as errors of many kinds
+        reason = (str(e).splitlines() or [type(e).__name__])[0][:200]
+        if not weights:
+            raise NoWeightsError(reason) from e
+        raise UserError(
+            f"--inception_weights={weights} cannot be read as weights of "
+            f"keras.applications.InceptionV3(include_top=False): {reason}"
+        ) from e
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def pooled(images):
+        x = tf.image.resize(tf.cast(images, tf.float32) / 127.5 - 1, [SIDE, SIDE], antialias=True)
+        return network(x, training=False)
+
+    def features(images: np.ndarray) -> np.ndarray:
+        images = images.repeat(3, axis=-1) if images.shape[-1] == 1 else images
+        return np.concatenate([pooled(images[i : i + batch]).numpy() for i in range(0, len(images), batch)])
+
+    return features
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """FID: the squared Frechet distance between the Gaussians fitted to two sets of features (Heusel et al. 2017).
+
+    |mean_a - mean_b|^2 + trace(A + B - 2 (A B)^(1/2)), A and B the covariances.
+
+    Args:
+        a: features [N, D], N at least 2.
+        b: features [M, D], M at least 2.
+    """
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    A, B = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    values, vectors = np.linalg.eigh(A)
+    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    # (A B)^(1/2) has the eigenvalues of (A^(1/2) B A^(1/2))^(1/2), which is symmetric.
+    shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ B @ root), 0)).sum()
+    return float(np.square(a.mean(0) - b.mean(0)).sum() + np.trace(A) + np.trace(B) - 2 * shared)
+
+
+def _unbiased_mmd(a: np.ndarray, b: np.ndarray) -> float:
+    """Unbiased squared maximum mean discrepancy of two sets of n features, kernel (x . y / D + 1)^3."""
+    n, d = a.shape
+    within_a, within_b, across = ((x @ y.T / d + 1) ** 3 for x, y in ((a, a), (b, b), (a, b)))
+    within = sum((k.sum() - np.trace(k)) / (n * (n - 1)) for k in (within_a, within_b))
+    return float(within - 2 * across.mean())
+
+
+def kernel_distance(a: np.ndarray, b: np.ndarray, seed: int) -> float:
+    """KID: the mean of unbiased MMD^2 over 50 random subsets of 1000 (Binkowski et al. 2018).
+
+    Sets of no more than 1000 are taken whole, once.
+
+    Args:
+        a: features [N, D], N at least 2.
+        b: features [N, D].
+        seed: of the subsets.
+    """
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    if len(a) <= KID_SUBSET:
+        return _unbiased_mmd(a, b)
+    rng = np.random.default_rng(seed)
+    subsets = [[rng.choice(len(x), KID_SUBSET, replace=False) for x in (a, b)] for _ in range(KID_SUBSETS)]
+    return float(np.mean([_unbiased_mmd(a[i], b[j]) for i, j in subsets]))

@@ -1,0 +1,62 @@
+"""Measures trained runs on test images: distortion, consistency with the input, diversity, realism.
+
+python scripts/evaluate.py --run=RUN_FOLDER --run=ANOTHER --images=1000 --samples=10 --out=report/
+"""
+
+import logging
+import sys
+from pathlib import Path
+
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from libml import app
+from libml.errors import UserError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_multi_string("run", None, "Folder of a trained run of any method; may be repeated.", required=True)
+flags.DEFINE_string("dataset", "", "Whose test images to use; by default those of the first run's dataset.")
+flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
+flags.DEFINE_integer("images", 1000, "How many test images, from the first on; fewer where the dataset has fewer.")
+flags.DEFINE_integer("samples", 10, "Samples an image at each noise above 0.")
+flags.DEFINE_string("out", "report", "Folder for the report.")
+flags.DEFINE_string(
+    "critic", "", "LAG run whose critic measures distance; by default the first of the runs that is one."
+)
+flags.DEFINE_string("inception_weights", "", "File of InceptionV3's weights, no top; by default Keras' download.")
+flags.DEFINE_integer("batch", 16, "Test images at a time, and images that a generator makes at a time.")
+flags.DEFINE_integer("seed", 0, "Seed of the noise and of what the measures draw.")
+
+
+def main() -> None:
+    """Loads the runs and the test images, measures, writes the report."""
+    for name, least in (("images", 2), ("samples", 1), ("batch", 1)):
+        if FLAGS[name].value < least:
+            raise UserError(f"--{name}={FLAGS[name].value} must be at least {least}")
+    import tensorflow as tf
+
+    from lag import report
+    from lag.evaluation import evaluate, halves_apart, load_pairs, load_yardsticks
+    from lag.methods import load_methods
+    from lag.report_tables import Report, skipped_lines
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several runs' generators look like one retraced often
+    tf.config.experimental.enable_op_determinism()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    methods = load_methods(FLAGS.run, FLAGS.batch)
+    dataset = FLAGS.dataset or methods[0].config.dataset
+    pairs = load_pairs(dataset, FLAGS.data_dir, FLAGS.images, methods[0], FLAGS.batch)
+    yardsticks = load_yardsticks(methods, FLAGS.critic, FLAGS.inception_weights, FLAGS.batch)
+    rows, skipped = evaluate(methods, pairs, yardsticks, FLAGS.samples, FLAGS.seed, FLAGS.batch)
+    asked = (dataset, FLAGS.images, FLAGS.samples, FLAGS.seed)
+    halves = halves_apart(pairs, FLAGS.seed)
+    found = Report(*asked, yardsticks.critic_run, pairs, methods, rows, skipped, halves)
+    report.write(found, Path(FLAGS.out))
+    print(f"wrote {Path(FLAGS.out) / 'report.md'}: {len(rows)} rows, {len(pairs.hires)} images")
+    for line in skipped_lines(found):
+        print(f"skipped {line}")
+
+
+if __name__ == "__main__":
+    app.run(main)
