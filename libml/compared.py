@@ -18,7 +18,7 @@ from libml.config import PINNED, RunConfig, from_args, load_args, option, run_co
 from libml.data import Dataset
 from libml.devices import Devices, replica_share
 from libml.errors import UserError
-from libml.layers import ilog2
+from libml.layers import grey_mse, ilog2
 from libml.meters import Meters
 from libml.optimizers import FusedAdam
 from libml.schedule import KIMG, Phase, Schedule
@@ -194,9 +194,13 @@ class ComparedMethod(tf.Module):
         return {"lr": self.config.learning_rate(nimg)}
 
 
-def grey_mse(image: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """Mean square error in squared grey levels of 0..255: its root is the reported rmse."""
-    return 127.5**2 * tf.reduce_mean(tf.square(image - target))
+def batch_norm(name: str) -> keras.layers.BatchNormalization:
+    """Batch normalisation whose statistics are those of the global batch on any number of replicas.
+
+    To be made in the strategy's scope.
+    """
+    synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    return keras.layers.BatchNormalization(momentum=0.99, epsilon=1e-3, synchronized=synchronized, name=name)
 
 
 class GeneratorSampler(CandidateSampler):

@@ -44,6 +44,12 @@ def data_dir(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def two_replicas():
+    """The one strategy of all tests: two would number their collectives alike, and each number is held to one shape."""
+    return tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"])
+
+
 @pytest.fixture
 def tiny_config(tmp_path):
     """Builds the config of a tiny run on cifar10 in a folder of its own."""

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+COMPARED = [ROOT / f"{name}.py" for name in ("edsr", "srgan", "srgan2", "cgan")]  # entry files that hold a method each
 LIBRARY = [*ROOT.glob("lag/**/*.py"), *ROOT.glob("libml/**/*.py")]
+DEFINITIONS = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign)
 
 
 def imports(path: Path) -> set[str]:
@@ -59,3 +61,20 @@ def test_flags_and_environment_are_read_at_the_entry_only(path):
 @pytest.mark.parametrize("path", sorted((ROOT / "libml/datasets/toyfaces").rglob("*.py")), ids=lambda p: p.name)
 def test_what_worker_processes_import_starts_fast(path):
     assert not forbidden(path, "tensorflow", "libml.data", "libml.datasets.records")
+
+
+@pytest.mark.parametrize("path", COMPARED, ids=lambda p: p.name)
+def test_a_compared_method_needs_only_libml(path):
+    mine = {ROOT / name for name in ("lag", "scripts", "tests")} | set(ROOT.glob("*.py"))
+    assert not forbidden(path, *(other.stem for other in mine))
+
+
+@pytest.mark.parametrize("path", COMPARED, ids=lambda p: p.name)
+def test_a_compared_method_does_nothing_when_it_is_imported(path):
+    """Definitions and constants only, but for the log level that TensorFlow reads when it is imported."""
+    assert not forbidden(path, "absl")
+    *body, last = ast.parse(path.read_text()).body
+    assert ast.unparse(last).startswith("if __name__ == '__main__':\n    compared.main(")
+    done = [ast.unparse(node) for node in body if not isinstance(node, DEFINITIONS)]
+    assert done == [ast.unparse(body[0]), "os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')"]
+    assert ast.get_docstring(ast.parse(path.read_text()))

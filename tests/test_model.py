@@ -160,11 +160,6 @@ def test_every_variable_is_in_the_checkpoint(tmp_path):
     assert len(stored) >= weights + moments + 2 * 3 + 2
 
 
-@pytest.fixture(scope="module")
-def two_replicas():
-    return tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"])
-
-
 def test_two_replicas_take_the_first_step_of_one(two_replicas):
     """The second moment after one step is (1 - 0.99) g^2: it shows the gradient that was applied."""
     one, two, data = make(), make(two_replicas), batch()

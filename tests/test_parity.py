@@ -1,4 +1,4 @@
-"""The parity tool: LAG's own step against the reference's arrays, and that the tool sees what it should."""
+"""The parity tool: each method's own step against the reference's arrays, and that the tool sees what it should."""
 
 from pathlib import Path
 
@@ -10,18 +10,30 @@ from tests import parity
 GOLDEN = Path(__file__).parent / "golden"
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("lag_*.npz")), ids=lambda p: p.stem)
+STEPS = [path for path in sorted(GOLDEN.glob("*.npz")) if path.stem != "layers"]  # whose test is test_layers.py
+
+
+@pytest.mark.parametrize("path", STEPS, ids=lambda p: p.stem)
 def test_step_equals_reference(path, capsys):
     status = parity.main([str(path)])
     assert status == 0, capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["fake_eps", "loss/gp", "grad_d/disc/stage_0/conv2d_scaled/kernel", "var_step1/sres/stage_0/conv2d_scaled/bias"],
+    "file, name",
+    [
+        ("lag_average8x_lod1", "fake_eps"),
+        ("lag_average8x_lod1", "loss/gp"),
+        ("lag_average8x_lod1", "grad_d/disc/stage_0/conv2d_scaled/kernel"),
+        ("lag_average8x_lod1", "var_step1/sres/stage_0/conv2d_scaled/bias"),
+        ("edsr_average4x", "grad_g/sres/conv2d_1/bias"),
+        ("srgan_average4x", "grad_g/sres/conv2d_5/bias"),  # 0 but for rounding
+        ("srgan2_average4x", "grad_d/disc/batch_normalization_5/gamma"),
+        ("srgan2_average4x", "var_updated/disc/batch_normalization/moving_mean"),
+    ],
 )
-def test_a_wrong_value_is_seen(name, tmp_path, capsys):
-    with np.load(GOLDEN / "lag_average8x_lod1.npz") as golden:
+def test_a_wrong_value_is_seen(file, name, tmp_path, capsys):
+    with np.load(GOLDEN / f"{file}.npz") as golden:
         arrays = dict(golden)
     arrays[name] = arrays[name] * np.float32(1.001) + np.float32(1e-4)
     np.savez(tmp_path / "wrong.npz", **arrays)

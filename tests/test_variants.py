@@ -86,11 +86,6 @@ def test_the_shared_backward_pass_gives_both_objectives_gradients(name):
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * max(1.0, np.abs(b).max()))
 
 
-@pytest.fixture(scope="module")
-def two_replicas():
-    return tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"])
-
-
 @pytest.mark.parametrize("name", ["relativistic_spectral_norm", "encoder"])
 def test_two_replicas_equal_one(name, two_replicas):
     one, two = make(**VARIANTS[name]), make(two_replicas, **VARIANTS[name])

@@ -1,0 +1,145 @@
+"""VGG19's features: equal to Keras' own network, and what becomes of files that are not what they should be."""
+
+import io
+import pickle
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from libml import vgg
+from libml.errors import UserError
+
+CONV1 = ("conv1_1", "conv1_2")
+
+
+def weights(*names: str, filters: int = 4) -> dict[str, list[np.ndarray]]:
+    """Random weights of narrow layers in a chain."""
+    rng, colors, made = np.random.default_rng(0), 3, {}
+    for name in names:
+        kernel = rng.normal(0, 0.3, [3, 3, colors, filters]).astype(np.float32)
+        made[name], colors = [kernel, rng.normal(size=filters).astype(np.float32)], filters
+    return made
+
+
+def write(data_dir: Path, value) -> Path:
+    path = data_dir / "Models" / "vgg19.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, np.array(value, dtype=object))
+    return path
+
+
+def images(colors: int = 3, size: int = 16) -> tf.Tensor:
+    return tf.constant(np.random.default_rng(1).uniform(-1, 1, [2, size, size, colors]), tf.float32)
+
+
+def test_equals_keras_network_whose_weights_serve_when_there_is_no_file(tmp_path, monkeypatch):
+    model = keras.applications.VGG19(include_top=False, weights=None)
+    rng = np.random.default_rng(2)
+    for layer in model.layers:
+        if layer.weights:
+            layer.bias.assign(rng.normal(size=layer.bias.shape))
+    monkeypatch.setattr(keras.applications, "VGG19", lambda include_top, weights: model)
+    x = images(size=32)
+    theirs = keras.applications.vgg19.preprocess_input((x.numpy() + 1) * 127.5)
+    for ours, name in (("conv1_1", "block1_conv1"), ("conv2_2", "block2_conv2"), ("conv4_1", "block4_conv1")):
+        expected = keras.Model(model.input, model.get_layer(name).output)(theirs)
+        np.testing.assert_allclose(vgg.load_features(tmp_path, ours)(x), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_file_goes_before_keras_and_gradients_reach_the_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.applications, "VGG19", None)
+    made = weights("conv1_1", "conv1_2", "conv2_1")
+    write(tmp_path, made)
+    x = images(size=5)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = vgg.load_features(tmp_path, "conv2_1")(x)
+    assert y.shape == (2, 3, 3, 4) and np.min(y) >= 0
+    assert np.max(np.abs(tape.gradient(y, x))) > 0
+    (kernel, bias), blue_green_red = made["conv1_1"], (x.numpy()[..., ::-1] + 1) * 127.5 - [103.939, 116.779, 123.68]
+    pixel = np.tensordot(blue_green_red[0, 1:4, 2:5], kernel, 3) + bias
+    np.testing.assert_allclose(vgg.load_features(tmp_path, "conv1_1")(x)[0, 2, 3], np.maximum(pixel, 0), rtol=1e-4)
+
+
+def test_grey_images_are_taken_as_three_equal_channels(tmp_path):
+    write(tmp_path, weights(*CONV1))
+    features, grey = vgg.load_features(tmp_path, "conv1_2"), images(colors=1)
+    np.testing.assert_array_equal(features(grey), features(tf.repeat(grey, 3, axis=-1)))
+
+
+class Python2Pickler(pickle._Pickler):
+    """Writes text and bytes as Python 2 does, whose files are the ones in circulation."""
+
+    def save_string(self, value):
+        data = value.encode("latin1") if isinstance(value, str) else value
+        self.write(pickle.BINSTRING + len(data).to_bytes(4, "little") + data)
+        self.memoize(value)
+
+    dispatch = {**pickle._Pickler.dispatch, str: save_string, bytes: save_string}  # noqa: RUF012
+
+
+def test_a_file_written_by_python_2_is_read(tmp_path):
+    made = weights(*CONV1)
+    path = write(tmp_path, made)
+    expected = vgg.load_features(tmp_path, "conv1_2")(images())
+    stored = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stored, {"descr": "|O", "fortran_order": False, "shape": ()})
+    Python2Pickler(stored, protocol=2).dump(np.array(made, dtype=object))
+    assert b"_codecs" not in stored.getvalue()
+    path.write_bytes(stored.getvalue())
+    np.testing.assert_array_equal(vgg.load_features(tmp_path, "conv1_2")(images()), expected)
+
+
+class Touch:
+    """Makes a file when an ordinary unpickler reads it."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_code_in_a_file_is_not_run(tmp_path):
+    path = write(tmp_path, {**weights(*CONV1), "conv2_1": Touch(tmp_path / "touched")})
+    with pytest.raises(UserError, match=r"cannot read .*vgg19\.npy.*holds more than arrays"):
+        vgg.load_features(tmp_path, "conv1_1")
+    assert not (tmp_path / "touched").exists()
+    np.load(path, allow_pickle=True)  # what would have happened
+    assert (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        (lambda path: write(path.parent.parent, weights("conv1_1")), "lacks layer conv1_2.*it has conv1_1"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-100]), "cannot read"),
+        (lambda path: path.write_bytes(b"<html>"), "cannot read"),
+        (lambda path: np.save(path, np.zeros(3)), r"array of shape \(3,\)"),
+        (lambda path: write(path.parent.parent, {n: [np.zeros(4)] * 2 for n in CONV1}), "conv1_1 has a kernel of"),
+    ],
+)
+def test_a_file_that_will_not_do_is_one_line(tmp_path, damage, said):
+    path = write(tmp_path, weights(*CONV1))
+    damage(path)
+    with pytest.raises(UserError, match=said) as refused:
+        vgg.load_features(tmp_path, "conv1_2")
+    assert str(path) in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_without_file_and_download_it_says_where_to_put_one(tmp_path, monkeypatch):
+    def offline(**_):
+        raise Exception("URL fetch failure\non a second line")
+
+    monkeypatch.setattr(keras.applications, "VGG19", offline)
+    with pytest.raises(UserError, match=r"Models/vgg19\.npy is not there.*--pcp_weight=0") as refused:
+        vgg.load_features(tmp_path, "conv2_2")
+    assert "\n" not in str(refused.value)
+
+
+def test_unknown_layer_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"--layer_name=conv2_3.*conv5_4"):
+        vgg.load_features(tmp_path, "conv2_3")
