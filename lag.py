@@ -16,7 +16,7 @@ flags.DEFINE_boolean("dry_run", False, "Print the phases, the parameters and an 
 def main() -> None:
     """Flags -> config -> run."""
     config, folder = app.config_and_folder(LAGConfig)
-    devices = app.device_options()
+    devices = app.device_options() | {"tf32": config.precision == "tf32"}
     from lag import program  # brings in TensorFlow, which --help and a mistaken flag need not wait for
 
     if FLAGS.dry_run:

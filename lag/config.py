@@ -7,6 +7,7 @@ from libml.errors import UserError
 from libml.schedule import Schedule, at_once, progressive
 
 GAN_LOSSES = ("wasserstein", "relativistic")
+PRECISIONS = ("float32", "bfloat16", "tf32")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,8 @@ class LAGConfig(RunConfig):
     d_lr_mult: float = option(1.0, "Learning rate of the critic, as a multiple of --lr.", PINNED)
     encoder: bool = option(False, "Learn the z of each training image; the centre is then G(y, E(x)).", PINNED)
     encoder_weight: float = option(10.0, "Weight of the encoder's distance to N(0, 1).", PINNED)
+    precision: str = option("float32", "Of the convolutions: float32, bfloat16, or tf32 on GPUs.", PINNED)
+    jit_compile: bool = option(False, "Compile the step's losses and gradients with XLA.", FREE)
     total_kimg: int = option(0, "Length of the whole run in 1024 images; 0: the sum of the phases.", FREE)
 
     def validate(self) -> None:
@@ -48,6 +51,8 @@ class LAGConfig(RunConfig):
             raise UserError(f"--weight_avg={self.weight_avg} must be at least 0 and below 1")
         if self.gan_loss not in GAN_LOSSES:
             raise UserError(f"--gan_loss={self.gan_loss} is unknown: use {' or '.join(GAN_LOSSES)}")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"--precision={self.precision} is unknown: use {', '.join(PRECISIONS)}")
         if self.encoder and not self.noise_dim:
             raise UserError("--encoder needs a --noise_dim above 0")
         if self.lod_min != 1:

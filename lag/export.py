@@ -205,11 +205,16 @@ def export_run(run: str | Path, folder: str | Path, weights: str = "float32") ->
     module = ExportedGenerator(trained, weights)
     description = describe(trained, module, weights, psnr)
     with user_errors(folder), os_errors(), _replacing(folder) as temporary:
-        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(module, str(temporary), signatures=module.signatures(), options=options)
-        _forget_gradients(temporary)
+        write_saved_model(module, temporary)
         (temporary / "model.json").write_text(json.dumps(description, indent=2) + "\n")
     return description
+
+
+def write_saved_model(module: ExportedGenerator, folder: Path) -> None:
+    """Writes the SavedModel alone."""
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(folder), signatures=module.signatures(), options=options)
+    _forget_gradients(folder)
 
 
 def _forget_gradients(folder: Path) -> None:

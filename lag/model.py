@@ -64,15 +64,18 @@ class LAG(tf.Module):
         self.strategy = strategy or tf.distribute.get_strategy()
         self.downscale = DOWNSCALERS[config.downscaler]
         sizes = {k: getattr(config, k) for k in ("scale", "blocks", "filters", "filters_min", "seed")}
+        dtype = "mixed_bfloat16" if config.precision == "bfloat16" else "float32"
         with self.strategy.scope():
+            # Images are made in float32 whatever the precision of training.
             self.generator, self.ema = (
-                Generator(colors=colors, noise_dim=config.noise_dim, **sizes) for _ in ("weights", "shadows")
+                Generator(colors=colors, noise_dim=config.noise_dim, dtype=dtype, **sizes)
+                for dtype in (dtype, "float32")
             )
             self.ema.set_weights(self.generator.get_weights())  # a shadow starts where its weights start
-            self.projection = Projection(colors=colors, spectral_norm=config.spectral_norm, **sizes)
+            self.projection = Projection(colors=colors, spectral_norm=config.spectral_norm, dtype=dtype, **sizes)
             self.head = CriticHead(name="critic_head")
             if config.encoder:
-                self.encoder = Encoder(colors=colors, noise_dim=config.noise_dim, **sizes)
+                self.encoder = Encoder(colors=colors, noise_dim=config.noise_dim, dtype=dtype, **sizes)
             for name, network in self.trained.items():
                 lr = config.lr * (config.d_lr_mult if name == "d" else 1)
                 for k in range(config.lods + 1):
@@ -82,6 +85,9 @@ class LAG(tf.Module):
             self.losses = LOSSES + (("gkl",) if config.encoder else ())
             self.meters = Meters(METRICS + self.losses[len(LOSSES) :])
         self.workers, self.local_replicas = workers, self.strategy.num_replicas_in_sync // workers
+        self._step_terms = self.step_terms
+        if config.jit_compile:
+            self._step_terms = tf.function(self.step_terms, autograph=False, jit_compile=True)
 
     @property
     def trained(self) -> dict[str, keras.Model]:
@@ -204,7 +210,7 @@ class LAG(tf.Module):
         """One replica's share of the global batch: its gradients, applied together with the others'. self.losses."""
         lores, hires, z, rho, *center_noise = replica_share([lores, hires], noise, self.local_replicas)
         replicas = self.strategy.num_replicas_in_sync
-        terms = self.step_terms(lores, hires, z, rho, lod, *center_noise, lod_start=lod_start, lod_stop=lod_stop)
+        terms = self._step_terms(lores, hires, z, rho, lod, *center_noise, lod_start=lod_start, lod_stop=lod_stop)
         self.projection.update_norms(lod_stop)
         for name, grads in (("d", terms.grad_d), ("g", terms.grad_g), ("e", terms.grad_e)):
             # Optimizers sum over replicas; the loss is the mean over the global batch.

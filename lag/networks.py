@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from libml import rng
-from libml.layers import ScaledConv2D, downscale2d, ilog2, space_to_channels, upscale2d
+from libml.layers import ScaledConv2D, UpscaledConv2D, downscale2d, ilog2, space_to_channels, upscale2d
 from libml.spectral_norm import SpectralNormScaledConv2D
 
 
@@ -28,22 +28,27 @@ def _float32(x: tf.Tensor) -> tf.Tensor:
     return tf.cast(x, tf.float32)
 
 
-def conv(name: str, filters: int, activation: str, seed: int, spectral_norm: bool = False) -> ScaledConv2D:
+def conv(
+    name: str,
+    filters: int,
+    activation: str,
+    seed: int,
+    kind: type[ScaledConv2D] = ScaledConv2D,
+    dtype: keras.DTypePolicy | str | None = None,
+) -> ScaledConv2D:
     """A convolution whose initial values follow from the seed of what it is part of and its name in it."""
-    options = {"seed": rng.small_key(seed, name), "name": name}
-    if spectral_norm:
-        return SpectralNormScaledConv2D(filters, activation, u_seed=rng.small_key(seed, f"{name}/u"), **options)
-    return ScaledConv2D(filters, activation, **options)
+    options = {"u_seed": rng.small_key(seed, f"{name}/u")} if kind is SpectralNormScaledConv2D else {}
+    return kind(filters, activation, seed=rng.small_key(seed, name), name=name, dtype=dtype, **options)
 
 
 class GeneratorStage(keras.layers.Layer):
     """Doubles the size: nearest upscaling, two LeakyReLU convolutions, and a linear one to colours beside them."""
 
     def __init__(self, filters: int, colors: int, *, seed: int, **kwargs):
-        super().__init__(**kwargs)
-        self.conv_0 = conv("conv_0", filters, "lrelu", seed)
-        self.conv_1 = conv("conv_1", filters, "lrelu", seed)
-        self.to_rgb = conv("to_rgb", colors, "linear", seed)
+        super().__init__(autocast=False, **kwargs)
+        self.conv_0 = conv("conv_0", filters, "lrelu", seed, UpscaledConv2D, dtype=self.dtype_policy)
+        self.conv_1 = conv("conv_1", filters, "lrelu", seed, dtype=self.dtype_policy)
+        self.to_rgb = conv("to_rgb", colors, "linear", seed, dtype=self.dtype_policy)
 
     def build(self, input_shape) -> None:
         """Builds the convolutions for features [N, h, w, C]."""
@@ -54,7 +59,7 @@ class GeneratorStage(keras.layers.Layer):
 
     def call(self, y) -> tuple[tf.Tensor, tf.Tensor]:
         """[N, h, w, C] -> features [N, 2h, 2w, filters] and image [N, 2h, 2w, colors]."""
-        y = self.conv_1(self.conv_0(upscale2d(y)))
+        y = self.conv_1(self.conv_0(y))
         return y, _float32(self.to_rgb(y))
 
 
@@ -62,7 +67,16 @@ class Generator(keras.Model):
     """G(y, z): an LR image and a noise map to an image 2**lod_stop times as large (paper section 3.1)."""
 
     def __init__(
-        self, *, colors: int, scale: int, blocks: int, filters: int, filters_min: int, noise_dim: int, seed: int = 0
+        self,
+        *,
+        colors: int,
+        scale: int,
+        blocks: int,
+        filters: int,
+        filters_min: int,
+        noise_dim: int,
+        seed: int = 0,
+        dtype: str = "float32",
     ):
         """Builds every stage.
 
@@ -74,23 +88,26 @@ class Generator(keras.Model):
             filters_min: floor of the filters of the larger sizes.
             noise_dim: channels of z.
             seed: of the initial weights.
+            dtype: Keras' name of the precision: float32 or mixed_bfloat16. Variables and images are float32 in both.
         """
         # autocast would round lod, an exact fade weight, to the compute precision.
-        super().__init__(name="generator", autocast=False)
+        super().__init__(name="generator", autocast=False, dtype=dtype)
         self.colors, self.scale, self.blocks, self.noise_dim = colors, scale, blocks, noise_dim
         self.filters, self.filters_min, self.seed = filters, filters_min, seed
         self.widths = stage_widths(scale, filters, filters_min)
         self.lods = len(self.widths) - 1
         # Attributes, not a list: what a list holds is left out of a tf.train.Checkpoint.
         seed = rng.key(seed, "generator")
-        self.stem = conv("stem", self.widths[0], "linear", seed)
+        self.stem = conv("stem", self.widths[0], "linear", seed, dtype=dtype)
         for b in range(blocks):
             for i, activation in enumerate(("relu", "linear")):
                 name = f"block_{b}_conv_{i}"
-                setattr(self, name, conv(name, self.widths[0], activation, seed))
+                setattr(self, name, conv(name, self.widths[0], activation, seed, dtype=dtype))
         for k in range(1, self.lods + 1):
             name = f"stage_{k}"
-            setattr(self, name, GeneratorStage(self.widths[k], colors, seed=rng.key(seed, name), name=name))
+            setattr(
+                self, name, GeneratorStage(self.widths[k], colors, seed=rng.key(seed, name), name=name, dtype=dtype)
+            )
         self.build()
 
     def build(self, input_shape=None) -> None:
@@ -139,12 +156,12 @@ class Generator(keras.Model):
 class ProjectionStage(keras.layers.Layer):
     """Halves the size: a LeakyReLU convolution, space to channels, a LeakyReLU convolution; and one from colours."""
 
-    def __init__(self, filters: int, filters_out: int, *, seed: int, spectral_norm: bool = False, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, filters: int, filters_out: int, *, seed: int, kind: type[ScaledConv2D] = ScaledConv2D, **kwargs):
+        super().__init__(autocast=False, **kwargs)
         self.filters, self.filters_out = filters, filters_out
-        self.from_rgb = conv("from_rgb", filters, "lrelu", seed, spectral_norm)
-        self.conv_0 = conv("conv_0", filters, "lrelu", seed, spectral_norm)
-        self.conv_1 = conv("conv_1", filters_out, "lrelu", seed, spectral_norm)
+        self.from_rgb = conv("from_rgb", filters, "lrelu", seed, kind, self.dtype_policy)
+        self.conv_0 = conv("conv_0", filters, "lrelu", seed, kind, self.dtype_policy)
+        self.conv_1 = conv("conv_1", filters_out, "lrelu", seed, kind, self.dtype_policy)
 
     def build(self, input_shape) -> None:
         """Builds the convolutions for images [N, h, w, colors]."""
@@ -171,23 +188,28 @@ class Projection(keras.Model):
         filters_min: int,
         spectral_norm: bool = False,
         seed: int = 0,
+        dtype: str = "float32",
     ):
         """Builds every stage.
 
         Arguments as those of Generator, `blocks` being plain convolutions here, and spectral_norm: whether kernels
         are divided by their spectral norm instead of being scaled.
         """
-        super().__init__(name="projection", autocast=False)
+        super().__init__(name="projection", autocast=False, dtype=dtype)
         self.colors, self.scale, self.blocks = colors, scale, blocks
         self.filters, self.filters_min, self.spectral_norm, self.seed = filters, filters_min, spectral_norm, seed
         self.widths = stage_widths(scale, filters, filters_min)
         self.lods = len(self.widths) - 1
-        seed, options = rng.key(seed, "projection"), {"spectral_norm": spectral_norm}
+        seed, kind = rng.key(seed, "projection"), SpectralNormScaledConv2D if spectral_norm else ScaledConv2D
         for k in range(self.lods, 0, -1):
             name, (width, width_out) = f"stage_{k}", (self.widths[k], self.widths[k - 1])
-            setattr(self, name, ProjectionStage(width, width_out, seed=rng.key(seed, name), name=name, **options))
+            setattr(
+                self,
+                name,
+                ProjectionStage(width, width_out, seed=rng.key(seed, name), name=name, kind=kind, dtype=dtype),
+            )
         for b in range(blocks):
-            setattr(self, f"block_{b}", conv(f"block_{b}", self.widths[0], "lrelu", seed, spectral_norm))
+            setattr(self, f"block_{b}", conv(f"block_{b}", self.widths[0], "lrelu", seed, kind, dtype))
         self.build()
 
     def build(self, input_shape=None) -> None:

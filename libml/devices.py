@@ -42,7 +42,11 @@ class Devices:
 
 
 def make_devices(
-    batch: int, gpus: Sequence[int] | None = None, tf_config: str | None = None, deterministic: bool = False
+    batch: int,
+    gpus: Sequence[int] | None = None,
+    tf_config: str | None = None,
+    deterministic: bool = False,
+    tf32: bool = False,
 ) -> Devices:
     """The devices to train on. To be called before TensorFlow does anything else.
 
@@ -51,12 +55,15 @@ def make_devices(
         gpus: which GPUs to use; None for all. Without any, the CPU.
         tf_config: contents of TF_CONFIG, which names the machines of a cluster; None for this machine alone.
         deterministic: only operations whose result never depends on timing.
+        tf32: let GPUs round the inputs of convolutions to TensorFloat-32, which the reference does not.
 
     Raises:
-        UserError: if there is no such GPU, TF_CONFIG makes no sense, or the devices cannot share the batch evenly.
+        UserError: if there is no such GPU, none for tf32, TF_CONFIG makes no sense, or the devices cannot share the
+            batch evenly.
     """
-    # Full float32: TF32 would round the convolutions' inputs to 10 bits, which the reference does not.
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+    if tf32 and not tf.config.list_physical_devices("GPU"):
+        raise UserError("--precision=tf32 is for GPUs, and this machine shows none: use float32 or bfloat16")
+    tf.config.experimental.enable_tensor_float_32_execution(tf32)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the strategies announce themselves at length

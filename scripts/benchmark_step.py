@@ -1,13 +1,19 @@
-"""Measures training steps: images/s of the sizes S, M and L of LAG on synthetic images.
+"""Measures training steps and the generator of LAG on images of noise: images/s, and the share of the machine's peak.
 
 python scripts/benchmark_step.py --sizes=S,M,L
+python scripts/benchmark_step.py --sizes=M --compare=precision=float32 --compare=precision=bfloat16
+python scripts/benchmark_step.py --sizes=L --inference
+
+The share is 2 (6 G + 15 P) operations an image (G and P: multiply-adds of a pass in the plain formulation) times
+images/s, over the rate of a large convolution of the same precision, measured in the same process.
 """
 
+import dataclasses
 import json
-import statistics
+import resource
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -27,51 +33,105 @@ SIZES = {
 FLAGS = flags.FLAGS
 flags.DEFINE_list("sizes", ["S", "M", "L"], f"Which of {', '.join(SIZES)}; all at 8x.")
 flags.DEFINE_integer("batch", 16, "Images a step.")
-flags.DEFINE_integer("steps", 0, "Steps timed; 0: as many as fill --seconds, at least 3.")
-flags.DEFINE_float("seconds", 10.0, "Time to fill for each size.")
+flags.DEFINE_string("phase", "", "Levels of detail, as 2 or 1-2 for a transition; by default the last.")
+flags.DEFINE_list("set", [], "Parameters of lag.py to change, as precision=bfloat16,jit_compile=true,blocks=4.")
+flags.DEFINE_multi_string("compare", [], "Given twice or more: further parameters; the configurations take turns.")
+flags.DEFINE_integer("replicas", 1, "Devices to train on; without as many GPUs the CPU is divided.")
+flags.DEFINE_boolean("inference", False, "Measure the generator and the export's `sample` at batch 1 and 32 instead.")
+flags.DEFINE_float("seconds", 10.0, "Time for each configuration, after a warm-up.")
 flags.DEFINE_string("json", "", "File to write the figures to as well.")
 
 
-def measure(size: str, batch: int, steps: int, seconds: float) -> dict[str, float]:
-    """images/s of the last phase: median, least and most over the steps after two of warm-up."""
-    import tensorflow as tf
+def configured(config: LAGConfig, words: list[str]) -> LAGConfig:
+    """A config with parameters changed as 'name=value' words say.
 
-    from lag.model import LAG
-    from libml.devices import make_devices
-    from libml.layers import DOWNSCALERS
+    Raises:
+        UserError: if there is no such parameter or value.
+    """
+    kinds = {field.name: type(field.default) for field in dataclasses.fields(config)}
+    changed: dict[str, Any] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in kinds:
+            raise UserError(f"{word!r}: lag.py has no parameter {name!r}")
+        try:
+            parse = {bool: lambda v: {"true": True, "false": False}[v.lower()]}.get(kinds[name], kinds[name])
+            changed[name] = parse(value)
+        except (ValueError, KeyError):
+            raise UserError(f"{word!r}: {value!r} is no {kinds[name].__name__}") from None
+    made = dataclasses.replace(config, **changed)
+    made.validate()
+    return made
 
-    side, options = SIZES[size]
-    config = LAGConfig(scale=8, batch=batch, **options)
-    model = LAG(config, 3, make_devices(batch).strategy)
-    hires = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1.0, 1.0)
-    images = (DOWNSCALERS["average"](hires, 8), hires)
-    phase = config.schedule().phases[-1]
 
-    def step(i: int) -> float:
-        start = time.perf_counter()
-        model.train_step(images, phase, i * batch)
-        model.meters.steps.numpy()  # waits for the device
-        return time.perf_counter() - start
+def levels(text: str) -> tuple[int, int]:
+    """(lod_start, lod_stop) of '2' or '1-2'; (0, 0) of ''."""
+    try:
+        found = [int(word) for word in text.split("-")] if text else [0]
+    except ValueError:
+        found = []
+    if not 1 <= len(found) <= 2 or not 0 <= found[-1] - found[0] <= 1:
+        raise UserError(f"--phase={text}: write a level, as 2, or a transition to the next, as 1-2")
+    return found[0], found[-1]
 
-    step(0)
-    steps = steps or max(3, int(seconds / step(1)))
-    rates = [batch / step(i + 2) for i in range(steps)]
-    return {"median": statistics.median(rates), "min": min(rates), "max": max(rates), "steps": steps}
+
+def configurations(size: str) -> list[tuple[str, LAGConfig]]:
+    """(name, config) of what is timed at a size."""
+    base = configured(LAGConfig(scale=8, batch=FLAGS.batch, **SIZES[size][1]), FLAGS.set)
+    if not FLAGS.compare:
+        return [(size, base)]
+    return [(f"{size} {words}", configured(base, words.split(","))) for words in FLAGS.compare]
+
+
+def measure(size: str) -> list[dict[str, Any]]:
+    """A record for each configuration of a size."""
+    from lag import benchmark
+
+    side, pairs, timed = SIZES[size][0], configurations(size), []
+    for name, config in pairs:
+        if FLAGS.inference:
+            for batch in (1, 32):
+                timed.append((benchmark.generator_call(f"{name} G, batch {batch}", config, side, batch), config))
+                timed.append((benchmark.exported_call(f"{name} sample, batch {batch}", config, side, batch), config))
+        else:
+            phase = benchmark.phase_of(config, *levels(FLAGS.phase))
+            timed.append((benchmark.training_step(name, config, side, phase, FLAGS.replicas), config))
+    peaks = {precision: benchmark.peak(precision) for precision in {config.precision for _, config in timed}}
+    records = []
+    for (item, config), speed in zip(timed, benchmark.speeds([t for t, _ in timed], FLAGS.seconds), strict=True):
+        share = item.operations * speed.median / peaks[config.precision]
+        # Of the whole process so far, so only the first configuration's is its own.
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        records.append(
+            {"name": item.name, **speed._asdict(), "peak": peaks[config.precision], "share": share, "GiB": memory}
+        )
+    return records
 
 
 def main() -> None:
     """Measures each size and prints a table."""
     if unknown := set(FLAGS.sizes) - set(SIZES):
         raise UserError(f"--sizes: no size {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
-    print(f"{'size':<6}{'images/s':>10}{'least':>10}{'most':>10}{'steps':>8}")
-    figures = {}
+    if FLAGS.batch < 1 or FLAGS.replicas < 1 or FLAGS.seconds <= 0:
+        raise UserError("--batch, --replicas and --seconds must be positive")
+    from lag import benchmark
+
+    benchmark.divide_devices(FLAGS.replicas)
+    heads = ("images/s", "low", "high", "calls", "GFLOP/s", "share", "GiB")
+    print(f"{'':<34}" + "".join(f"{head:>10}" for head in heads), flush=True)
+    records = []
     for size in FLAGS.sizes:
-        figures[size] = r = measure(size, FLAGS.batch, FLAGS.steps, FLAGS.seconds)
-        print(f"{size:<6}{r['median']:>10.4g}{r['min']:>10.4g}{r['max']:>10.4g}{r['steps']:>8}", flush=True)
+        for r in measure(size):
+            records.append(r)
+            rates = "".join(f"{r[key]:>10.4g}" for key in ("median", "low", "high"))
+            print(
+                f"{r['name']:<34}{rates}{r['calls']:>10}{r['peak'] / 1e9:>10.0f}{r['share']:>10.3f}{r['GiB']:>10.2f}",
+                flush=True,
+            )
     if FLAGS.json:
         from libml.files import write_atomic
 
-        write_atomic(FLAGS.json, (json.dumps(figures, indent=2) + "\n").encode())
+        write_atomic(FLAGS.json, (json.dumps(records, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":

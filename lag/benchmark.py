@@ -1,0 +1,164 @@
+"""How fast training steps and the generator are, in images/s and as a share of what convolutions reach here."""
+
+import dataclasses
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lag import costs
+from lag.config import LAGConfig
+from lag.export import ExportedGenerator, write_saved_model
+from lag.model import LAG
+from lag.sampling import Trained
+from libml.devices import check_batch
+from libml.errors import UserError
+from libml.layers import DOWNSCALERS
+from libml.schedule import KIMG, Phase
+
+WARM_UP = 3  # calls that are not timed: tracing, the allocator, caches
+ROUND_SECONDS = 1.0  # of one configuration, before it is the next one's turn
+
+
+class Speed(NamedTuple):
+    """Images a second over the timed calls."""
+
+    median: float
+    low: float  # a tenth of the calls were slower
+    high: float  # a tenth were faster
+    calls: int
+
+
+class Timed(NamedTuple):
+    """Something to time."""
+
+    name: str
+    call: Callable[[int], None]  # one call, waited for; its number is the argument
+    images: int  # a call
+    operations: int  # an image, in the plain formulation
+
+
+def speeds(timed: Sequence[Timed], seconds: float) -> list[Speed]:
+    """Times each for so many seconds in all, in turns of about a second, after a warm-up."""
+    times: list[list[float]] = [[] for _ in timed]
+    for item in timed:
+        for i in range(WARM_UP):
+            item.call(i)
+    while any(sum(t) < seconds or len(t) < 3 for t in times):
+        for item, taken in zip(timed, times, strict=True):
+            turn = time.perf_counter()
+            while time.perf_counter() - turn < ROUND_SECONDS:
+                start = time.perf_counter()
+                item.call(WARM_UP + len(taken))
+                taken.append(time.perf_counter() - start)
+    return [_speed(item.images, taken) for item, taken in zip(timed, times, strict=True)]
+
+
+def _speed(images: int, times: Sequence[float]) -> Speed:
+    rates = sorted(images / t for t in times)
+    tenth = len(rates) // 10
+    return Speed(statistics.median(rates), rates[tenth], rates[-1 - tenth], len(rates))
+
+
+def convolution(precision: str) -> Timed:
+    """A large convolution, what the machine does best: 3 x 3, 256 to 256 channels at 32 x 32, batch 32."""
+    dtype = tf.bfloat16 if precision == "bfloat16" else tf.float32
+    x, kernel = (tf.cast(tf.random.stateless_normal(s, [0, 1]), dtype) for s in ([32, 32, 32, 256], [3, 3, 256, 256]))
+
+    @tf.function(autograph=False)
+    def convolve(x, kernel):
+        return tf.nn.conv2d(x, kernel, 1, "SAME")
+
+    def call(_: int) -> None:
+        convolve(x, kernel)[0, 0, 0, 0].numpy()
+
+    return Timed(f"convolution, {precision}", call, 32, 2 * 32 * 32 * 9 * 256 * 256)
+
+
+def peak(precision: str, seconds: float = 3.0) -> float:
+    """Operations a second that a large convolution reaches; its faster tenth, since nothing else should be running."""
+    timed = convolution(precision)
+    return speeds([timed], seconds)[0].high * timed.operations
+
+
+def phase_of(config: LAGConfig, lod_start: int, lod_stop: int) -> Phase:
+    """A phase of a run, by its levels; (0, 0) for the last."""
+    if not lod_stop:
+        lod_start = lod_stop = config.lods
+    return Phase(0, KIMG, lod_start, lod_stop)
+
+
+def divide_devices(replicas: int) -> None:
+    """Makes so many devices of a CPU where there are no GPUs. Before TensorFlow does anything else."""
+    if replicas > 1 and not tf.config.list_physical_devices("GPU"):
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
+
+
+def _strategy(replicas: int) -> tf.distribute.Strategy:
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    devices = tf.config.list_logical_devices(kind)
+    if len(devices) < replicas:
+        raise UserError(f"--replicas={replicas}: there are {len(devices)} devices")
+    return tf.distribute.MirroredStrategy([d.name for d in devices[:replicas]])
+
+
+def training_step(name: str, config: LAGConfig, size: int, phase: Phase, replicas: int = 1) -> Timed:
+    """The training step of a phase on images of noise.
+
+    Args:
+        name: for tables.
+        config: of the run.
+        size: side of the HR images.
+        phase: which one.
+        replicas: devices that share a batch.
+    """
+    check_batch(config.batch, replicas)
+    tf.config.experimental.enable_tensor_float_32_execution(config.precision == "tf32")
+    model = LAG(config, 3, _strategy(replicas))
+    hires = tf.random.stateless_uniform([config.batch, size, size, 3], [0, 0], -1.0, 1.0)
+    images = (DOWNSCALERS[config.downscaler](hires, config.scale), hires)
+
+    def call(i: int) -> None:
+        model.train_step(images, phase, i * config.batch % KIMG)
+        model.meters.steps.numpy()  # waits for the device
+
+    operations = costs.step_operations(model.generator, model.projection, size, phase.lod_stop)
+    return Timed(name, call, config.batch, operations)
+
+
+def generator_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
+    """The generator alone, in a tf.function, to images of the full size. Arguments as those of training_step."""
+    model = LAG(config, 3)
+    generator, side = model.generator, size // config.scale
+    lores = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1.0, 1.0)
+    z = tf.random.stateless_normal([batch, side, side, config.noise_dim], [0, 1])
+
+    @tf.function(autograph=False)
+    def generate(lores, z):
+        return generator(lores, z, lod_start=config.lods, lod_stop=config.lods, lod=tf.constant(float(config.lods)))
+
+    def call(_: int) -> None:
+        generate(lores, z)[0, 0, 0, 0].numpy()
+
+    return Timed(name, call, batch, 2 * costs.multiply_adds(generator, size))
+
+
+def exported_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
+    """The `sample` signature of an export, noise drawn on the way. Arguments as those of training_step."""
+    generator, side = LAG(dataclasses.replace(config, precision="float32"), 3).ema, size // config.scale
+    lores = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1.0, 1.0)
+    trained = Trained(generator, config, config.schedule().total)
+    with tempfile.TemporaryDirectory() as folder:
+        write_saved_model(ExportedGenerator(trained), Path(folder))
+        exported = tf.saved_model.load(folder)  # owns the variables
+
+    def call(i: int) -> None:
+        exported.sample(lores, noise=np.float32(1), seed=np.int64(i))["hires"][0, 0, 0, 0].numpy()
+
+    return Timed(name, call, batch, 2 * costs.multiply_adds(generator, size))

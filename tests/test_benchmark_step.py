@@ -1,0 +1,83 @@
+"""The benchmark of steps: what it counts, how it takes turns, what it refuses."""
+
+import json
+
+import pytest
+
+from lag import benchmark, costs
+from lag.networks import Generator, Projection
+from scripts import benchmark_step
+from tests.test_programs import mistake, start
+
+SIZES = {"scale": 4, "blocks": 2, "filters": 8, "filters_min": 4}
+
+
+def test_multiply_adds_by_hand():
+    # 16 x 16 images, 4 x 4 LR ones; widths 8, 4, 4; 3 colours, 2 channels of noise.
+    generator = Generator(colors=3, noise_dim=2, **SIZES)
+    at_lores = 9 * (5 * 8 + 4 * 8 * 8) * 16
+    first = 9 * (8 * 4 + 4 * 4 + 4 * 3) * 64
+    second = 9 * (4 * 4 + 4 * 4 + 4 * 3) * 256
+    assert costs.multiply_adds(generator, 16) == at_lores + first + second
+    assert costs.multiply_adds(generator, 16, lod_stop=1) == at_lores + first
+    projection = Projection(colors=3, **SIZES)
+    largest = 9 * ((3 * 4 + 4 * 4) * 256 + 16 * 4 * 64)
+    middle = 9 * ((3 * 4 + 4 * 4) * 64 + 16 * 8 * 16)
+    assert costs.multiply_adds(projection, 16) == largest + middle + 9 * (11 * 8 + 8 * 8) * 16
+    g, p = costs.multiply_adds(generator, 16), costs.multiply_adds(projection, 16)
+    assert costs.step_operations(generator, projection, 16) == 12 * g + 30 * p
+
+
+def test_configurations_take_turns(monkeypatch):
+    now, order = [0.0], []
+
+    def timed(name, seconds):
+        def call(i):
+            order.append(name)
+            now[0] += seconds
+
+        return benchmark.Timed(name, call, 4, 100)
+
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: now[0])
+    slow, fast = benchmark.speeds([timed("a", 0.5), timed("b", 0.25)], seconds=2.0)
+    assert "".join(order) == "aaabbb" + 2 * "aabbbb"
+    assert (slow.median, slow.calls, fast.median, fast.calls) == (8, 4, 16, 8)
+
+
+def test_a_table_and_json(tmp_path):
+    compare = ["--compare=jit_compile=false", "--compare=precision=bfloat16,blocks=1"]
+    small = ["--sizes=S", "--batch=2", "--seconds=0.1", "--set=filters=8,filters_min=4", "--phase=1-2"]
+    done = start("scripts/benchmark_step.py", *small, *compare, f"--json={tmp_path}/figures.json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert [f["name"] for f in figures] == ["S jit_compile=false", "S precision=bfloat16,blocks=1"]
+    assert all(f["low"] <= f["median"] <= f["high"] and f["peak"] > 1e9 and f["share"] > 0 for f in figures)
+    assert "S jit_compile=false" in done.stdout
+
+
+def test_the_generator_and_its_export(tmp_path):
+    small = ["--sizes=S", "--seconds=0.1", "--set=filters=8,filters_min=4,blocks=1"]
+    done = start("scripts/benchmark_step.py", *small, "--inference", f"--json={tmp_path}/figures.json")
+    assert done.returncode == 0, done.stderr
+    names = [f["name"] for f in json.loads((tmp_path / "figures.json").read_text())]
+    assert names == ["S G, batch 1", "S sample, batch 1", "S G, batch 32", "S sample, batch 32"]
+
+
+@pytest.mark.parametrize(
+    "args, said",
+    [
+        (["--sizes=XL"], "no size XL"),
+        (["--set=colour=3"], "no parameter 'colour'"),
+        (["--set=blocks=many"], "'many' is no int"),
+        (["--set=precision=float8"], "precision=float8 is unknown"),
+        (["--phase=1-3"], "write a level"),
+        (["--batch=3", "--replicas=2"], "multiple of 2"),
+    ],
+)
+def test_mistakes_are_one_line(args, said):
+    assert said in mistake("scripts/benchmark_step.py", "--seconds=0.1", "--set=filters=8", *args)
+
+
+def test_configured_parses_as_the_flags_do():
+    config = benchmark_step.configured(benchmark_step.LAGConfig(), ["blocks=3", "jit_compile=TRUE", "lr=0.5"])
+    assert (config.blocks, config.jit_compile, config.lr) == (3, True, 0.5)
