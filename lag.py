@@ -17,7 +17,8 @@ def main() -> None:
     """Flags -> config -> run."""
     config, folder = app.config_and_folder(LAGConfig)
     devices = app.device_options() | {"tf32": config.precision == "tf32"}
-    from lag import program  # brings in TensorFlow, which --help and a mistaken flag need not wait for
+    with app.importing():  # TensorFlow, which --help and a mistaken flag need not wait for
+        from lag import program
 
     if FLAGS.dry_run:
         program.dry_run(config, folder, FLAGS.data_dir)

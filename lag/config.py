@@ -36,6 +36,7 @@ class LAGConfig(RunConfig):
     encoder_weight: float = option(10.0, "Weight of the encoder's distance to N(0, 1).", PINNED)
     precision: str = option("float32", "Of the convolutions: float32, bfloat16, or tf32 on GPUs.", PINNED)
     jit_compile: bool = option(False, "Compile the step's losses and gradients with XLA.", FREE)
+    remat: bool = option(False, "Recompute stages in the backward pass: less memory, more time.", FREE)
     total_kimg: int = option(0, "Length of the whole run in 1024 images; 0: the sum of the phases.", FREE)
 
     def validate(self) -> None:

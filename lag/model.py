@@ -1,7 +1,4 @@
-"""All that is trained, and one training step of it (paper sections 2.1 and 3.1)."""
-
-import functools
-from typing import NamedTuple
+"""All that is trained, and how a step trains it (paper sections 2.1 and 3.1)."""
 
 import keras
 import tensorflow as tf
@@ -10,37 +7,16 @@ from lag import losses
 from lag.config import LAGConfig
 from lag.encoder import Encoder
 from lag.networks import CriticHead, Generator, Projection
+from lag.step import Noise, Step, StepTerms, up_to
 from libml import rng
 from libml.devices import replica_share
-from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse
+from libml.layers import grey_mse
 from libml.meters import Meters
 from libml.optimizers import FusedAdam
 from libml.schedule import Phase, Schedule
 
 LOSSES = ("dreal", "dfake", "gp", "gfake", "gmse", "mse")  # of a step; mse is in squared grey levels
 METRICS = (*LOSSES[:-1], "rmse")  # the reference's log tags
-
-
-class CriticPass(NamedTuple):
-    """What the projection P received and returned."""
-
-    image: tf.Tensor  # [N, H/e, W/e, C]
-    delta: tf.Tensor  # [N, h, w, C]
-    latent: tf.Tensor  # [N, h, w, latent channels]
-
-
-class StepTerms(NamedTuple):
-    """Everything one step computes before it changes a weight."""
-
-    losses: dict[str, tf.Tensor]  # scalars, by LOSSES
-    passes: dict[str, CriticPass]  # real, fake (z = 0), fake_z, mixed
-    grad_d: list[tf.Tensor]  # of the critic loss, in the order of LAG.critic_variables
-    grad_g: list[tf.Tensor]  # of the generator loss, in the order of LAG.generator_variables
-    grad_e: list[tf.Tensor]  # of the generator loss and the prior term, in the order of the encoder's; none without it
-
-
-def _up_to(lod_stop: int, network: keras.Model) -> list[keras.Variable]:
-    return [v for k in range(lod_stop + 1) for v in network.stage_variables(k)]
 
 
 class LAG(tf.Module):
@@ -62,7 +38,6 @@ class LAG(tf.Module):
         super().__init__(name="lag")
         self.config, self.colors = config, colors
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.downscale = DOWNSCALERS[config.downscaler]
         sizes = {k: getattr(config, k) for k in ("scale", "blocks", "filters", "filters_min", "seed")}
         dtype = "mixed_bfloat16" if config.precision == "bfloat16" else "float32"
         with self.strategy.scope():
@@ -113,125 +88,48 @@ class LAG(tf.Module):
 
     def generator_variables(self, lod_stop: int) -> list[keras.Variable]:
         """G's variables that train up to lod_stop, stage by stage."""
-        return _up_to(lod_stop, self.generator)
+        return up_to(lod_stop, self.generator)
 
     def critic_variables(self, lod_stop: int) -> list[keras.Variable]:
         """P's variables that train up to lod_stop, stage by stage; F has none."""
-        return _up_to(lod_stop, self.projection)
+        return up_to(lod_stop, self.projection)
 
-    def step_terms(self, lores, hires, z, rho, lod, center_noise=None, *, lod_start: int, lod_stop: int) -> StepTerms:
-        """Losses and both networks' gradients at the present weights, as means over this batch.
+    def step_terms(self, lores, hires, noise: Noise, lod, *, lod_start: int, lod_stop: int) -> StepTerms:
+        """Losses and the networks' gradients at the present weights, as means over this batch.
 
         Args:
             lores: [N, h, w, C], the downscaled hires.
             hires: [N, H, W, C] in [-1, 1].
-            z: [N, h, w, noise_dim], standard normal.
-            rho: [N, 1, 1, 1] in [0, 1), where the gradient penalty is taken between real (0) and fake (1).
+            noise: of this batch.
             lod: float32 scalar, level of detail.
-            center_noise: as z, the encoder's noise, where there is an encoder.
             lod_start: of the phase.
             lod_stop: of the phase.
-
-        Both networks' gradients come from one backward pass through P: each fake's score enters both losses, so its
-        image gradient serves both but for a factor, -1 / ttur with the Wasserstein loss. P is frozen for the
-        perceptual centre, which only the generator learns from.
         """
-        config = self.config
-        excess = 2 ** (config.lods - lod_stop)
-        phase = {"lod_start": lod_start, "lod_stop": lod_stop, "lod": lod}
-        project = functools.partial(self.projection, **phase)
-        downscale = functools.partial(self.downscale, n=config.scale)
-        error = functools.partial(losses.lores_error, color_round=config.color_round)
-        n = lores.shape[0]
+        return Step(self.config, self.trained, self.head, lores, hires, lod, lod_start, lod_stop).terms(noise)
 
-        real = losses.real_at_phase(hires, excess, lod - lod_start if lod_start != lod_stop else None)
-        with tf.GradientTape(watch_accessed_variables=False) as g_tape:
-            g_variables = self.generator_variables(lod_stop)
-            e_variables = _up_to(lod_stop, self.encoder) if config.encoder else []
-            g_tape.watch([v.value for v in g_variables + e_variables])
-            center_z, gkl = tf.zeros_like(z), tf.zeros([])
-            if config.encoder:
-                center_z, gkl = self.encoder(real, lores, center_noise, **phase)
-            # The centre and z in one pass.
-            fakes = self.generator(tf.concat([lores, lores], 0), tf.concat([center_z, z], 0), **phase)
-
-        fake, fake_z = fakes[:n], fakes[n:]
-        # Where z is encoded the centre is no longer among what z ~ N(0, 1) makes: the critic must judge it too.
-        judged, judged_lores = fake_z, lores
-        if config.encoder:
-            judged, judged_lores = tf.concat([fake_z, fake], 0), tf.concat([lores, lores], 0)
-        with tf.GradientTape(watch_accessed_variables=False) as d_tape:
-            d_variables = self.critic_variables(lod_stop)
-            d_tape.watch([v.value for v in d_variables])
-            d_tape.watch([fake, judged])
-            repeated = functools.partial(downscale, repeat=excess)
-            delta, judged_delta = error(lores, fake, repeated), error(judged_lores, judged, repeated)
-            no_delta = tf.zeros_like(lores)  # the real image's LR error is 0 by construction
-            latents = project(tf.concat([real, judged], 0), tf.concat([no_delta, judged_delta], 0))
-            latent_real = latents[:n]
-            latent = project(fake, delta, frozen=True)
-            scores = self.head(latents)
-            adversarial = losses.GAN_LOSSES[config.gan_loss](scores[:n], scores[n:])
-            dreal, dfake = adversarial.dreal, adversarial.dfake
-            gmse = losses.center_distance(tf.stop_gradient(latent_real), latent)
-
-            passes = {
-                "real": CriticPass(real, no_delta, latent_real),
-                "fake": CriticPass(fake, delta, latent),
-                "fake_z": CriticPass(fake_z, judged_delta[:n], latents[n : 2 * n]),
-            }
-
-            def mixed_score(hires_mixed):
-                image = downscale2d(hires_mixed, excess)
-                delta = error(lores, hires_mixed, downscale)
-                passes["mixed"] = CriticPass(image, delta, project(image, delta))
-                return tf.reduce_mean(passes["mixed"].latent, axis=-1)
-
-            gp = tf.zeros([])
-            if not config.spectral_norm:
-                mixed = tf.stop_gradient(blend(real, fake_z, rho))
-                gp = losses.gradient_penalty(mixed_score, mixed, excess, config.wass_target)
-            objective = config.ttur * (dreal + dfake + gp) + config.mse_weight * gmse
-        grad_d, grad_fake, grad_judged = d_tape.gradient(objective, [[v.value for v in d_variables], fake, judged])
-        grad_judged *= adversarial.generator_share[:, None, None, None] / config.ttur
-        if config.encoder:
-            grad_fake += grad_judged[n:]
-        grad_fakes = tf.concat([grad_fake, grad_judged[:n]], 0)
-        sources = [[v.value for v in g_variables], [v.value for v in e_variables]]
-        cotangents = [grad_fakes, tf.constant(config.encoder_weight)]
-        targets = [fakes, gkl] if config.encoder else [fakes]
-        grad_g, grad_e = g_tape.gradient(targets, sources, output_gradients=cotangents[: len(targets)])
-
-        values = {"dreal": dreal, "dfake": dfake, "gp": gp, "gfake": adversarial.gfake, "gmse": gmse}
-        values |= {"mse": grey_mse(fake, real), "gkl": gkl}
-        return StepTerms({name: values[name] for name in self.losses}, passes, grad_d, grad_g, grad_e)
-
-    def _replica_step(self, lores, hires, lod, noise, lod_start: int, lod_stop: int) -> tf.Tensor:
+    def _replica_step(self, lores, hires, noise: Noise, lod, lod_start: int, lod_stop: int) -> tf.Tensor:
         """One replica's share of the global batch: its gradients, applied together with the others'. self.losses."""
-        lores, hires, z, rho, *center_noise = replica_share([lores, hires], noise, self.local_replicas)
+        given = [value for value in noise if value is not None]
+        lores, hires, *given = replica_share([lores, hires], given, self.local_replicas)
         replicas = self.strategy.num_replicas_in_sync
-        terms = self._step_terms(lores, hires, z, rho, lod, *center_noise, lod_start=lod_start, lod_stop=lod_stop)
+        terms = self._step_terms(lores, hires, Noise(*given), lod, lod_start=lod_start, lod_stop=lod_stop)
         self.projection.update_norms(lod_stop)
-        for name, grads in (("d", terms.grad_d), ("g", terms.grad_g), ("e", terms.grad_e)):
+        for name, grads in terms.grads.items():
             # Optimizers sum over replicas; the loss is the mean over the global batch.
             grads = [g / replicas for g in grads] if replicas > 1 else list(grads)
-            for k in range(lod_stop + 1 if grads else 0):
+            for k in range(lod_stop + 1):
                 variables = self.trained[name].stage_variables(k)
                 stage_grads, grads = grads[: len(variables)], grads[len(variables) :]
                 getattr(self, f"{name}_optimizer_{k}").apply(stage_grads, variables)
-        return tf.stack(list(terms.losses.values())) / replicas
+        return tf.stack([terms.losses[name] for name in self.losses]) / replicas
 
-    def apply_step(
-        self, lores, hires, z, rho, lod, center_noise=None, *, lod_start: int, lod_stop: int
-    ) -> dict[str, tf.Tensor]:
+    def apply_step(self, lores, hires, noise: Noise, lod, *, lod_start: int, lod_stop: int) -> dict[str, tf.Tensor]:
         """Trains on one global batch with given noise: both networks, then the moving average. In a tf.function.
 
         Arguments as those of step_terms, but lores and hires are this worker's part of the batch and the noise is the
         whole batch's. Returns the losses over the global batch.
         """
-        noise = [z, rho] if center_noise is None else [z, rho, center_noise]
-        args = (lores, hires, lod, noise, lod_start, lod_stop)
-        per_replica = self.strategy.run(self._replica_step, args=args)
+        per_replica = self.strategy.run(self._replica_step, args=(lores, hires, noise, lod, lod_start, lod_stop))
         summed = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
         if self.config.weight_avg:
             for k in range(lod_stop + 1):
@@ -240,8 +138,8 @@ class LAG(tf.Module):
                     shadow.assign_sub((shadow - weight) * (1 - self.config.weight_avg))
         return dict(zip(self.losses, tf.unstack(summed), strict=True))
 
-    def draw(self, lores, nimg) -> dict[str, tf.Tensor]:
-        """z, rho and, for an encoder, center_noise of the global batch that starts at image nimg.
+    def draw(self, lores, nimg) -> Noise:
+        """The noise of the global batch that starts at image nimg.
 
         Args:
             lores: this worker's part of it.
@@ -250,18 +148,14 @@ class LAG(tf.Module):
         n, h, w, _ = lores.shape
         n, seed = n * self.workers, self.config.seed
         z_shape = [n, h, w, self.config.noise_dim]
-        noise = {
-            "z": rng.normal(z_shape, rng.key(seed, "z"), nimg),
-            "rho": rng.uniform([n, 1, 1, 1], rng.key(seed, "rho"), nimg),
-        }
-        if self.config.encoder:
-            noise["center_noise"] = rng.normal(z_shape, rng.key(seed, "center_noise"), nimg)
-        return noise
+        z = rng.normal(z_shape, rng.key(seed, "z"), nimg)
+        rho = rng.uniform([n, 1, 1, 1], rng.key(seed, "rho"), nimg)
+        return Noise(z, rho, rng.normal(z_shape, rng.key(seed, "center"), nimg) if self.config.encoder else None)
 
     @tf.function(autograph=False)
     def _train(self, lores, hires, nimg, lod, lod_start: int, lod_stop: int):
         noise = self.draw(lores, nimg)
-        values = self.apply_step(lores, hires, lod=lod, lod_start=lod_start, lod_stop=lod_stop, **noise)
+        values = self.apply_step(lores, hires, noise, lod, lod_start=lod_start, lod_stop=lod_stop)
         values["rmse"] = tf.sqrt(values.pop("mse"))
         self.meters.update(values, nimg)
 

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from libml import rng
-from libml.layers import ScaledConv2D, UpscaledConv2D, downscale2d, ilog2, space_to_channels, upscale2d
+from libml.layers import ScaledConv2D, downscale2d, ilog2, through, upscale2d
 from libml.spectral_norm import SpectralNormScaledConv2D
 
 
@@ -34,11 +34,12 @@ def conv(
     activation: str,
     seed: int,
     kind: type[ScaledConv2D] = ScaledConv2D,
-    dtype: keras.DTypePolicy | str | None = None,
+    **options,
 ) -> ScaledConv2D:
     """A convolution whose initial values follow from the seed of what it is part of and its name in it."""
-    options = {"u_seed": rng.small_key(seed, f"{name}/u")} if kind is SpectralNormScaledConv2D else {}
-    return kind(filters, activation, seed=rng.small_key(seed, name), name=name, dtype=dtype, **options)
+    if kind is SpectralNormScaledConv2D:
+        options["u_seed"] = rng.small_key(seed, f"{name}/u")
+    return kind(filters, activation, seed=rng.small_key(seed, name), name=name, **options)
 
 
 class GeneratorStage(keras.layers.Layer):
@@ -46,7 +47,7 @@ class GeneratorStage(keras.layers.Layer):
 
     def __init__(self, filters: int, colors: int, *, seed: int, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.conv_0 = conv("conv_0", filters, "lrelu", seed, UpscaledConv2D, dtype=self.dtype_policy)
+        self.conv_0 = conv("conv_0", filters, "lrelu", seed, form="upscaled", dtype=self.dtype_policy)
         self.conv_1 = conv("conv_1", filters, "lrelu", seed, dtype=self.dtype_policy)
         self.to_rgb = conv("to_rgb", colors, "linear", seed, dtype=self.dtype_policy)
 
@@ -57,10 +58,14 @@ class GeneratorStage(keras.layers.Layer):
         self.conv_1.build(features)
         self.to_rgb.build(features)
 
-    def call(self, y) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(self, y, remat: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """[N, h, w, C] -> features [N, 2h, 2w, filters] and image [N, 2h, 2w, colors]."""
-        y = self.conv_1(self.conv_0(y))
-        return y, _float32(self.to_rgb(y))
+
+        def run(convs, y):
+            y = convs[1](convs[0](y))
+            return y, _float32(convs[2](y))
+
+        return through([self.conv_0, self.conv_1, self.to_rgb], run, y, remat=remat)
 
 
 class Generator(keras.Model):
@@ -132,18 +137,19 @@ class Generator(keras.Model):
         """Kernels and biases of stage k."""
         return [v for layer in self.stage_layers(k) for v in (layer.kernel, layer.bias)]
 
-    def call(self, lores, z, *, lod_start: int, lod_stop: int, lod) -> tf.Tensor:
+    def call(self, lores, z, *, lod_start: int, lod_stop: int, lod, remat: bool = False) -> tf.Tensor:
         """lores [N, h, w, C] in [-1, 1] and z [N, h, w, noise_dim] -> float32 [N, h 2^lod_stop, w 2^lod_stop, C].
 
-        There is no squashing at the end: values may leave [-1, 1].
+        There is no squashing at the end: values may leave [-1, 1]. With remat=True the stages are computed again in
+        the backward pass.
         """
         y = self.stem(tf.concat([lores, z], axis=-1))
         for b in range(self.blocks):
             dy = getattr(self, f"block_{b}_conv_1")(getattr(self, f"block_{b}_conv_0")(y))
             y += dy / self.blocks
-        y, image = self.stage_1(y)
+        y, image = self.stage_1(y, remat=remat)
         for k in range(2, lod_stop + 1):
-            y, rgb = getattr(self, f"stage_{k}")(y)
+            y, rgb = getattr(self, f"stage_{k}")(y, remat=remat)
             image = upscale2d(image) + (rgb if k <= lod_start else (lod - lod_start) * rgb)
         return image
 
@@ -159,9 +165,10 @@ class ProjectionStage(keras.layers.Layer):
     def __init__(self, filters: int, filters_out: int, *, seed: int, kind: type[ScaledConv2D] = ScaledConv2D, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.filters, self.filters_out = filters, filters_out
-        self.from_rgb = conv("from_rgb", filters, "lrelu", seed, kind, self.dtype_policy)
-        self.conv_0 = conv("conv_0", filters, "lrelu", seed, kind, self.dtype_policy)
-        self.conv_1 = conv("conv_1", filters_out, "lrelu", seed, kind, self.dtype_policy)
+        options = {"seed": seed, "kind": kind, "dtype": self.dtype_policy}
+        self.from_rgb = conv("from_rgb", filters, "lrelu", **options)
+        self.conv_0 = conv("conv_0", filters, "lrelu", **options)
+        self.conv_1 = conv("conv_1", filters_out, "lrelu", form="shuffled", **options)
 
     def build(self, input_shape) -> None:
         """Builds the convolutions for images [N, h, w, colors]."""
@@ -169,10 +176,28 @@ class ProjectionStage(keras.layers.Layer):
         self.conv_0.build((*input_shape[:3], self.filters))
         self.conv_1.build((*input_shape[:3], 4 * self.filters))
 
-    def call(self, y, frozen: bool = False) -> tf.Tensor:
-        """Features [N, h, w, filters] -> [N, h/2, w/2, filters_out]."""
-        y = space_to_channels(self.conv_0(y, frozen=frozen))
-        return self.conv_1(y, frozen=frozen)
+    def call(self, x, above=None, fade=1.0, frozen: bool = False, remat: bool = False) -> tf.Tensor:
+        """The image at this size and the features of the stage above -> the features of this stage.
+
+        Args:
+            x: [N, h, w, colors].
+            above: [N, h, w, filters]; none in the first stage.
+            fade: weight of what is above.
+            frozen: let gradients reach x and above but not the weights.
+            remat: compute the inside again in the backward pass.
+
+        Returns:
+            [N, h/2, w/2, filters_out].
+        """
+
+        def run(convs, x, *above):
+            y = convs[0](x)
+            for features in above:
+                y += tf.cast(fade, y.dtype) * features
+            return convs[2](convs[1](y))
+
+        inputs = [x] if above is None else [x, above]
+        return through([self.from_rgb, self.conv_0, self.conv_1], run, *inputs, frozen=frozen, remat=remat)
 
 
 class Projection(keras.Model):
@@ -209,7 +234,7 @@ class Projection(keras.Model):
                 ProjectionStage(width, width_out, seed=rng.key(seed, name), name=name, kind=kind, dtype=dtype),
             )
         for b in range(blocks):
-            setattr(self, f"block_{b}", conv(f"block_{b}", self.widths[0], "lrelu", seed, kind, dtype))
+            setattr(self, f"block_{b}", conv(f"block_{b}", self.widths[0], "lrelu", seed, kind, dtype=dtype))
         self.build()
 
     def build(self, input_shape=None) -> None:
@@ -237,20 +262,18 @@ class Projection(keras.Model):
             for layer in self.stage_layers(k):
                 layer.update_u()
 
-    def call(self, x, delta, *, lod_start: int, lod_stop: int, lod, frozen: bool = False) -> tf.Tensor:
+    def call(
+        self, x, delta, *, lod_start: int, lod_stop: int, lod, frozen: bool = False, remat: bool = False
+    ) -> tf.Tensor:
         """x [N, h 2^lod_stop, w 2^lod_stop, C] and delta [N, h, w, C] -> latent, float32 [N, h, w, latent channels].
 
-        With frozen=True gradients reach x and delta but not the weights.
+        With frozen=True gradients reach x and delta but not the weights. With remat=True the stages are computed
+        again in the backward pass, which then has no second derivative.
         """
+        y = None
         for k in range(lod_stop, 0, -1):
-            stage = getattr(self, f"stage_{k}")
-            rgb = stage.from_rgb(x, frozen=frozen)
-            if k == lod_stop:
-                y = rgb
-            else:
-                fade = tf.cast(lod - lod_start, y.dtype) if k == lod_start != lod_stop else 1
-                y = rgb + fade * y
-            y = stage(y, frozen=frozen)
+            fade = lod - lod_start if k == lod_start != lod_stop else 1.0
+            y = getattr(self, f"stage_{k}")(x, y, fade=fade, frozen=frozen, remat=remat)
             x = downscale2d(x) if k > 1 else x
         y = tf.concat([y, tf.cast(delta, y.dtype)], axis=-1)
         for b in range(self.blocks):

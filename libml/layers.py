@@ -5,7 +5,8 @@ Everything here has the second derivative that a gradient penalty needs.
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -41,7 +42,13 @@ def downscale2d(x: tf.Tensor, n: int = 2) -> tf.Tensor:
         return x
     if any(side is not None and side % n for side in x.shape[1:3]):
         raise ValueError(f"cannot take {n} x {n} box means of an image of shape {x.shape}")
-    return tf.nn.avg_pool2d(x, n, n, "VALID")
+
+    @tf.custom_gradient
+    def means(x):
+        # The pooling kernels' own gradient is slower.
+        return tf.nn.avg_pool2d(x, n, n, "VALID"), lambda dy: upscale2d(dy / (n * n), n)
+
+    return means(x)
 
 
 def upscale2d(x: tf.Tensor, n: int = 2) -> tf.Tensor:
@@ -210,24 +217,64 @@ def _leaky_relu_grad(dy: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
 _ACTIVATIONS = {"linear": lambda x: x, "relu": tf.nn.relu, "lrelu": leaky_relu}
 
 
+def _plain(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+
+
+def _upscaled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The convolution of upscale2d(x), from x itself.
+
+    A box of 2 x 2 equal pixels meets the 3 x 3 kernel in 4 x 4 sums of its taps: a transposed convolution of stride 2
+    with 16 multiplications a small pixel in place of 36.
+    """
+    taps = tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2])
+    rows = tf.pad(taps, [[0, 1], [0, 0], [0, 0], [0, 0]]) + tf.pad(taps, [[1, 0], [0, 0], [0, 0], [0, 0]])
+    both = tf.pad(rows, [[0, 0], [0, 1], [0, 0], [0, 0]]) + tf.pad(rows, [[0, 0], [1, 0], [0, 0], [0, 0]])
+    shape = tf.shape(x)
+    n, h, w = (shape[i] if x.shape[i] is None else x.shape[i] for i in range(3))
+    return tf.nn.conv2d_transpose(x, both, [n, 2 * h, 2 * w, kernel.shape[-1]], strides=2, padding="SAME")
+
+
+def _shuffled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The convolution of space_to_channels(x): TensorFlow's own shuffle is faster, and a kernel is small to reorder."""
+    h, w, inputs, filters = kernel.shape
+    kernel = tf.transpose(tf.reshape(kernel, [h, w, inputs // 4, 4, filters]), [0, 1, 3, 2, 4])
+    return _plain(tf.nn.space_to_depth(x, 2), tf.reshape(kernel, [h, w, inputs, filters]))
+
+
+_FORMS = {"plain": _plain, "upscaled": _upscaled, "shuffled": _shuffled}
+
+
 class ScaledConv2D(keras.layers.Layer):
     """3 x 3 SAME convolution whose N(0, 1) kernel is multiplied at run time by sqrt(2 / ((1 + s^2) fan_in)).
 
     s is the slope of what follows: 0 before ReLU, 0.2 before LeakyReLU, 1 for linear. Maps [N, H, W, C] to
-    [N, H, W, filters], in the compute type of its dtype policy.
+    [N, H, W, filters], in the compute type of its dtype policy. Its form says what is done to the image before, in one
+    with the convolution and equal to the two but for rounding: 'upscaled', upscale2d, to [N, 2 H, 2 W, filters];
+    'shuffled', space_to_channels, to [N, H/2, W/2, filters].
     """
 
-    def __init__(self, filters: int, activation: str = "linear", *, seed: int | None = None, **kwargs):
-        """Args: filters; activation 'linear', 'relu' or 'lrelu'; seed of the kernel's initial values."""
+    def __init__(
+        self,
+        filters: int,
+        activation: str = "linear",
+        *,
+        form: str = "plain",
+        seed: int | None = None,
+        **kwargs,
+    ):
+        """Args: filters; activation 'linear', 'relu' or 'lrelu'; form; seed of the kernel's initial values."""
         super().__init__(autocast=False, **kwargs)
-        if activation not in _ACTIVATION_SLOPE:
-            raise ValueError(f"activation must be one of {sorted(_ACTIVATION_SLOPE)}, got {activation!r}")
+        for name, value, known in (("activation", activation, _ACTIVATIONS), ("form", form, _FORMS)):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {sorted(known)}, got {value!r}")
         self.filters = filters
         self.activation = activation
+        self.form = form
         self.seed = seed
 
     def build(self, input_shape) -> None:
-        """Makes kernel [3, 3, C, filters] and bias [filters]."""
+        """Makes kernel [3, 3, C, filters] and bias [filters]; C is that of the shuffled image where it is shuffled."""
         shape = (3, 3, input_shape[-1], self.filters)
         slope = _ACTIVATION_SLOPE[self.activation]
         self.scale = math.sqrt(2 / ((1 + slope**2) * math.prod(shape[:3])))
@@ -238,41 +285,54 @@ class ScaledConv2D(keras.layers.Layer):
 
     def call(self, x, frozen: bool = False) -> tf.Tensor:
         """Convolves; with frozen=True gradients reach x but not the weights."""
+        return self.convolve(x, *self.effective_weights(frozen))
+
+    def effective_weights(self, frozen: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        """(kernel, bias) as they meet the image."""
         kernel, bias = (tf.convert_to_tensor(v) for v in (self.kernel, self.bias))
         if frozen:
             kernel, bias = tf.stop_gradient(kernel), tf.stop_gradient(bias)
-        kernel = self.effective_kernel(kernel)
-        x, kernel, bias = (tf.cast(t, self.compute_dtype) for t in (x, kernel, bias))
-        return _ACTIVATIONS[self.activation](tf.nn.bias_add(self.convolve(x, kernel), bias))
+        return tf.cast(self.effective_kernel(kernel), self.compute_dtype), tf.cast(bias, self.compute_dtype)
+
+    def convolve(self, x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        """What a call does, with given effective weights."""
+        y = _FORMS[self.form](tf.cast(x, self.compute_dtype), kernel)
+        return _ACTIVATIONS[self.activation](tf.nn.bias_add(y, bias))
 
     def effective_kernel(self, kernel: tf.Tensor) -> tf.Tensor:
         """What the image is convolved with."""
         return kernel * self.scale
 
-    def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """The convolution alone."""
-        return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-
     def get_config(self) -> dict:
         """Constructor arguments."""
-        return {**super().get_config(), "filters": self.filters, "activation": self.activation, "seed": self.seed}
+        names = ("filters", "activation", "form", "seed")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-class UpscaledConv2D(ScaledConv2D):
-    """ScaledConv2D of upscale2d(x), from x itself: [N, H, W, C] -> [N, 2 H, 2 W, filters].
+def through(
+    layers: Sequence[ScaledConv2D],
+    run: Callable[..., Any],
+    *inputs: tf.Tensor,
+    frozen: bool = False,
+    remat: bool = False,
+) -> Any:
+    """run(convolutions, *inputs), where the convolutions are those of the layers.
 
-    A box of 2 x 2 equal pixels meets the 3 x 3 kernel in 4 x 4 sums of its taps: a transposed convolution of stride 2
-    with 16 multiplications a small pixel in place of 36. Equal but for rounding.
+    Args:
+        layers: the convolutions that `run` gets, as functions of an image.
+        run: what to compute.
+        inputs: further arguments of `run`.
+        frozen: let gradients reach the inputs but not the weights.
+        remat: keep nothing of the inside for the backward pass, but compute it again there. First derivatives only.
     """
+    weights = [w for layer in layers for w in layer.effective_weights(frozen)]
 
-    def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """The transposed convolution alone."""
-        taps = tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2])
-        rows = tf.pad(taps, [[0, 1], [0, 0], [0, 0], [0, 0]]) + tf.pad(taps, [[1, 0], [0, 0], [0, 0], [0, 0]])
-        both = tf.pad(rows, [[0, 0], [0, 1], [0, 0], [0, 0]]) + tf.pad(rows, [[0, 0], [1, 0], [0, 0], [0, 0]])
-        shape = tf.shape(x)
-        n, h, w = (shape[i] if x.shape[i] is None else x.shape[i] for i in range(3))
-        return tf.nn.conv2d_transpose(x, both, [n, 2 * h, 2 * w, self.filters], strides=2, padding="SAME")
+    def body(*args):
+        images, values = args[: len(inputs)], args[len(inputs) :]
+        pairs = zip(layers, values[::2], values[1::2], strict=True)
+        return run([functools.partial(layer.convolve, kernel=k, bias=b) for layer, k, b in pairs], *images)
+
+    return (tf.recompute_grad(body) if remat else body)(*inputs, *weights)
 
 
 def conv2d(

@@ -13,14 +13,17 @@ import numpy as np
 import tensorflow as tf
 
 from libml import rng
+from libml.damage import damaged_records, sound_pieces, sound_records
 from libml.data import Dataset, count_of_files, find_files, present_files
 from libml.errors import UserError
 from libml.layers import DOWNSCALERS
-from libml.recordfile import damaged_records, sound_pieces, sound_records
 from libml.tfio import first_line
 from libml.workers import available_cores
 
 SHUFFLE_BUFFER = 4096  # encoded records; the reference's is at least 1024
+
+# No function here branches on a tensor: rewriting each for that would take longer than building the pipeline.
+_plain = tf.autograph.experimental.do_not_convert
 
 
 def _decode(encoded: tf.Tensor, dataset: Dataset, flip: tf.Tensor | bool = False) -> tuple[tf.Tensor, tf.Tensor]:
@@ -102,16 +105,21 @@ class Images:
             print(f"{self.dataset.name} is made of {names}; missing: {', '.join(missing)}", file=sys.stderr)
         return tuple(present)
 
+    def _pieces(self, member: int) -> tuple[Callable[..., tf.data.Dataset], list[tf.Tensor]]:
+        """What a member's training records are read with, and its arguments: the files, or their sound stretches."""
+        files = self.train_files[member]
+        if not self._damaged[member]:
+            return functools.partial(tf.data.TFRecordDataset, buffer_size=1 << 20), [
+                tf.constant([str(f) for f in files])
+            ]
+        paths, offsets = zip(*((str(f), offset) for f in files for offset in sound_pieces(f)), strict=True)
+        return sound_records, [tf.constant(paths), tf.constant(offsets, tf.int64)]
+
     def _member_records(self, member: int, seed: int, position: int) -> tf.data.Dataset:
         """Endless (index, record) of one member from a position of its own; a seeded shuffle in every epoch."""
-        files, count = self.train_files[member], self.counts[member]
+        count = self.counts[member]
         shuffle_key = rng.key(seed, f"shuffle/{self.members[member].name}")
-        read = functools.partial(tf.data.TFRecordDataset, buffer_size=1 << 20)
-        pieces = [tf.constant([str(f) for f in files])]
-        if self._damaged[member]:
-            starts = [(str(f), offset) for f in files for offset in sound_pieces(f)]
-            read, pieces = sound_records, [tf.constant(list(part)) for part in zip(*starts, strict=True)]
-            pieces[1] = tf.cast(pieces[1], tf.int64)
+        read, pieces = self._pieces(member)
 
         def epoch_records(epoch: tf.Tensor) -> tf.data.Dataset:
             order = tf.random.experimental.stateless_shuffle(
@@ -150,6 +158,7 @@ class Images:
             return decode(self.members[0])
         return tf.switch_case(member[0], [functools.partial(decode, m) for m in self.members])
 
+    @_plain
     def batches(
         self,
         *,
@@ -216,6 +225,7 @@ class Images:
         decoded = first.map(height, num_parallel_calls=2 * available_cores())
         return decoded.batch(batch).prefetch(2).with_options(_options())
 
+    @_plain
     def check(self) -> None:
         """Reads until the first usable training image, so that a stream of none cannot hang.
 
@@ -223,8 +233,8 @@ class Images:
             UserError: if no training image has the declared number of channels, or none can be read.
         """
         for i, member in enumerate(self.members):
-            encoded = self._member_records(i, seed=0, position=0).take(self.counts[i])
-            images = encoded.map(lambda _, record, m=member: _decode(_parse(record, m), m))
+            read, pieces = self._pieces(i)  # in the files' order: a shuffle would first fill its buffer
+            images = read(*pieces).map(lambda record, m=member: _decode(_parse(record, m), m))
             images = images.ignore_errors() if self.skip_bad_records else images
             usable = images.filter(lambda image, fits: fits).take(1)
             if not any(True for _ in reading(usable, self.locate_bad)):
@@ -248,6 +258,7 @@ class Images:
             damaged += (position - i + turns - 1) // turns // count * bad
         return position - taken + damaged
 
+    @_plain
     def test_images(self, indices: Sequence[int] | None = None, limit: int | None = None) -> np.ndarray:
         """Test images in the order of the files, without flips.
 

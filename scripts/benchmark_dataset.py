@@ -56,8 +56,9 @@ def main() -> None:
         if getattr(FLAGS, name) < 1:
             raise UserError(f"--{name}={getattr(FLAGS, name)} must be at least 1")
     check_downscaler(FLAGS.downscaler)
-    from libml import data
-    from libml.stream import Images, reading
+    with app.importing():  # TensorFlow
+        from libml import data
+        from libml.stream import Images, reading
 
     dataset = data.lookup(FLAGS.dataset, FLAGS.data_dir)
     data.check_sizes(dataset, FLAGS.scale, FLAGS.downscaler)

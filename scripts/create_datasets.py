@@ -56,7 +56,8 @@ def main(names: list[str]) -> int:
 
 def check() -> int:
     """--check."""
-    from libml.datasets.check import check
+    with app.importing():  # TensorFlow
+        from libml.datasets.check import check
 
     content = check(FLAGS.data_dir, FLAGS.check)
     print(f"{FLAGS.check} is whole: {summary(content)}")
@@ -66,8 +67,9 @@ def check() -> int:
 def make_from_folder() -> int:
     """--folder and --name."""
     options = folder_options()
-    from libml import data
-    from libml.datasets import folder
+    with app.importing():  # TensorFlow
+        from libml import data
+        from libml.datasets import folder
 
     folder.check_name(FLAGS.name, data.names())
     arguments = (FLAGS.test_fraction, FLAGS.workers, FLAGS.overwrite)
@@ -111,7 +113,8 @@ def folder_options() -> Any:
 
 def make_standard(names: list[str]) -> int:
     """Each set in turn; one that fails does not keep the others from being made."""
-    from libml.datasets import standard
+    with app.importing():  # TensorFlow
+        from libml.datasets import standard
 
     status = 0
     tfds_dir = FLAGS.tfds_dir or os.path.join(FLAGS.data_dir, "tfds")

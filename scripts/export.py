@@ -20,7 +20,8 @@ flags.DEFINE_string("weights", "float32", "How weights are stored: float32; floa
 
 def main() -> None:
     """Exports the run's newest checkpoint."""
-    from lag.export import export_run  # brings in TensorFlow
+    with app.importing():  # TensorFlow
+        from lag.export import export_run
 
     made = export_run(FLAGS.ckpt, FLAGS.export_dir, FLAGS.weights)
     if made["weights_psnr"] is not None:

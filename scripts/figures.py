@@ -44,11 +44,12 @@ def main() -> None:
             raise UserError(f"--{option}={FLAGS[option].value} must be at least 1")
     if name == "cross" and not FLAGS.dataset:
         raise UserError("--figure=cross shows inputs of another dataset: add --dataset=NAME")
-    from lag import figures
-    from lag.inputs import load_test_images
-    from lag.sampling import load_trained
-    from libml.files import write_atomic
-    from libml.images import encode_png
+    with app.importing():  # TensorFlow
+        from lag import figures
+        from lag.inputs import load_test_images
+        from lag.sampling import load_trained
+        from libml.files import write_atomic
+        from libml.images import encode_png
 
     trained = load_trained(FLAGS.ckpt)
     config = trained.config

@@ -20,7 +20,8 @@ flags.DEFINE_string("dataset", "", "What it was trained on; by default what its 
 
 def main() -> None:
     """Imports the run's newest checkpoint."""
-    from lag.tf1 import import_run  # brings in TensorFlow
+    with app.importing():  # TensorFlow
+        from lag.tf1 import import_run
 
     folder, nimg = import_run(Path(FLAGS.run), FLAGS.train_dir, FLAGS.dataset)
     print(f"imported {nimg / 1024:g} kimg of training into {folder}")

@@ -31,10 +31,11 @@ def main() -> None:
     for name in ("ncand", "batch"):
         if getattr(FLAGS, name) < 1:
             raise UserError(f"--{name}={getattr(FLAGS, name)} must be at least 1")
-    from lag.inputs import load_test_images
-    from lag.sampling import load_run
-    from libml.candidates import candidate_stds, candidates_grid
-    from libml.images import save_png
+    with app.importing():  # TensorFlow
+        from lag.inputs import load_test_images
+        from lag.sampling import load_run
+        from libml.candidates import candidate_stds, candidates_grid
+        from libml.images import save_png
 
     sampler, config = load_run(FLAGS.ckpt, FLAGS.batch)
     hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, sampler.generator.colors)

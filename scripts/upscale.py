@@ -59,9 +59,10 @@ def main() -> int:
     choice = chosen()
     if not Path(FLAGS.input).exists():
         raise UserError(f"--input={FLAGS.input} does not exist")
-    from lag import ranking  # brings in TensorFlow
-    from lag.upscale import load_model
-    from lag.upscale_folder import Options, upscale_all
+    with app.importing():  # TensorFlow
+        from lag import ranking
+        from lag.upscale import load_model
+        from lag.upscale_folder import Options, upscale_all
 
     common = {k: FLAGS[k].value for k in ("noise", "seed", "consistent", "tile", "grid", "overwrite")}
     critic = ranking.load_critic(FLAGS.model) if choice.get("choose") else None

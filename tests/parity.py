@@ -19,6 +19,7 @@ from lag import tf1
 from lag.config import LAGConfig
 from lag.model import LAG
 from lag.sampling import to_hires_size
+from lag.step import Noise
 from libml.layers import DOWNSCALERS, upscale2d
 
 RELATIVE = 2e-5  # bound of every group but the weights after a step
@@ -101,7 +102,7 @@ def compare_lag(golden) -> Report:
         report.relative("sres_op", f"noise{noise}", image, nhwc(golden[f"sres_op/noise{noise}"]))
 
     # z and rho are arguments of the step that training itself traces.
-    terms = tf.function(model.step_terms, autograph=False)(lores, hires, z, rho, lod, **phase)
+    terms = tf.function(model.step_terms, autograph=False)(lores, hires, Noise(z, rho), lod, **phase)
     for ours, theirs in (("real", "real"), ("fake", "fake"), ("fake_z", "fake_eps"), ("mixed", "mixed")):
         p = terms.passes[ours]
         report.relative("disc_in", theirs, p.image, nhwc(golden[f"disc_in/{theirs}"]))
@@ -112,12 +113,12 @@ def compare_lag(golden) -> Report:
     values = dict(terms.losses, mse_ema=terms.losses["mse"] / 127.5**2)
     for name in ("dreal", "dfake", "gp", "gfake", "gmse", "mse_ema"):
         report.relative(f"loss/{name}", name, values[name], golden[f"loss/{name}"])
-    gradients = {"grad_d": (d, terms.grad_d), "grad_g": (g, terms.grad_g)}
+    gradients = {"grad_d": (d, terms.grads["d"]), "grad_g": (g, terms.grads["g"])}
     for group, (names, grads) in gradients.items():
         for name, gradient in zip(names, grads, strict=True):
             report.relative(group, name, gradient, golden[f"{group}/{name}"])
 
-    tf.function(model.apply_step, autograph=False)(lores, hires, z, rho, lod, **phase)
+    tf.function(model.apply_step, autograph=False)(lores, hires, Noise(z, rho), lod, **phase)
     for group, (names, _) in gradients.items():
         for name, variable in names.items():
             # Where a gradient is 0 but for rounding, Adam's first step is noise of either sign.

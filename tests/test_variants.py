@@ -35,7 +35,7 @@ def batch(count=4, size=16):
 def terms_of(model, data, phase=GROWING, nimg=1500):
     lod = tf.constant(phase.lod(nimg), tf.float32)
     step = tf.function(model.step_terms, autograph=False)
-    return step(*data, lod=lod, lod_start=phase.lod_start, lod_stop=phase.lod_stop, **model.draw(data[0], nimg))
+    return step(*data, model.draw(data[0], nimg), lod, lod_start=phase.lod_start, lod_stop=phase.lod_stop)
 
 
 def plain_objectives(model, data, phase=GROWING, nimg=1500):
@@ -54,10 +54,10 @@ def plain_objectives(model, data, phase=GROWING, nimg=1500):
 
     with tf.GradientTape(persistent=True) as tape:
         real = losses.real_at_phase(hires, 1, lod - phase.lod_start)
-        center_z, gkl = tf.zeros_like(noise["z"]), 0.0
+        center_z, gkl = tf.zeros_like(noise.z), 0.0
         if config.encoder:
-            center_z, gkl = model.encoder(real, lores, noise["center_noise"], **levels)
-        fake, fake_z = model.generator(lores, center_z, **levels), model.generator(lores, noise["z"], **levels)
+            center_z, gkl = model.encoder(real, lores, noise.center, **levels)
+        fake, fake_z = model.generator(lores, center_z, **levels), model.generator(lores, noise.z, **levels)
         latent_real = model.projection(real, tf.zeros_like(lores), **levels)
         score_real, (score_z, _), (score, latent) = model.head(latent_real), critic(fake_z), critic(fake)
         if config.encoder:
@@ -65,7 +65,7 @@ def plain_objectives(model, data, phase=GROWING, nimg=1500):
         adversarial = losses.GAN_LOSSES[config.gan_loss](score_real, score_z)
         gp = 0.0
         if not config.spectral_norm:
-            rho = noise["rho"]
+            rho = noise.rho
             mixed = tf.stop_gradient(real + rho * (fake_z - real))
             gp = losses.gradient_penalty(lambda x: tf.reduce_mean(critic(x)[1], -1), mixed, 1, config.wass_target)
         of_critic = config.ttur * (adversarial.dreal + adversarial.dfake + gp)
@@ -80,7 +80,7 @@ def test_the_shared_backward_pass_gives_both_objectives_gradients(name):
     model, data = make(**VARIANTS[name]), batch()
     terms = terms_of(model, data)
     expected = plain_objectives(model, data)
-    for ours, theirs in zip((terms.grad_d, terms.grad_g, terms.grad_e), expected, strict=True):
+    for ours, theirs in zip((terms.grads.get(name, []) for name in "dge"), expected, strict=True):
         assert len(ours) == len(theirs)
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * max(1.0, np.abs(b).max()))
@@ -170,7 +170,7 @@ def test_antialias_of_a_repeated_image():
 def test_the_encoder_learns_z():
     model, data = make(encoder=True, noise_dim=4), batch()
     lores, hires = data
-    noise = model.draw(lores, 0)["center_noise"]
+    noise = model.draw(lores, 0).center
     levels = {"lod_start": 2, "lod_stop": 2, "lod": tf.constant(2.0)}
     z, nats = model.encoder(hires, lores, noise, **levels)
     mean, _ = model.encoder(hires, lores, tf.zeros_like(noise), **levels)

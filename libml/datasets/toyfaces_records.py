@@ -2,10 +2,6 @@
 
 from pathlib import Path
 
-import tqdm
-
-from libml.datasets import records, toyfaces
-
 
 def make(data_dir: Path, size: int) -> None:
     """Draws toyfaces{size}-{test,train}.tfrecord into the data folder: 8,192 training and 512 test images.
@@ -13,6 +9,10 @@ def make(data_dir: Path, size: int) -> None:
     Raises:
         UserError: if the folder cannot be written.
     """
+    import tqdm
+
+    from libml.datasets import records, toyfaces  # TensorFlow, which those who look up a name need not wait for
+
     train, test = toyfaces.TRAIN_IMAGES, toyfaces.TEST_IMAGES
     spans = {"test": (train, train + test), "train": (0, train)}
     with tqdm.tqdm(total=train + test, desc=f"drawing toyfaces{size} into {data_dir}", unit="face") as bar:

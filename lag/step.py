@@ -1,0 +1,178 @@
+"""The losses and gradients of one training step (paper sections 2.1 and 3.1). No weight changes here.
+
+N is the batch; images are [N, H, W, C] in [-1, 1].
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from lag import losses
+from lag.config import LAGConfig
+from lag.networks import CriticHead
+from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse
+
+
+class CriticPass(NamedTuple):
+    """What the projection P received and returned."""
+
+    image: tf.Tensor  # [N, H/e, W/e, C]
+    delta: tf.Tensor  # [N, h, w, C]
+    latent: tf.Tensor  # [N, h, w, latent channels]
+
+
+class Noise(NamedTuple):
+    """The random numbers of a step."""
+
+    z: tf.Tensor  # [N, h, w, noise_dim], standard normal
+    rho: tf.Tensor  # [N, 1, 1, 1] in [0, 1), where the penalty is taken between real (0) and fake (1)
+    center: tf.Tensor | None = None  # as z, for the encoder where there is one
+
+
+class StepTerms(NamedTuple):
+    """Everything one step computes."""
+
+    losses: dict[str, tf.Tensor]  # scalars: dreal, dfake, gp, gfake, gmse, mse (squared grey levels); gkl of an encoder
+    passes: dict[str, CriticPass]  # real, fake (z = 0), fake_z, mixed
+    grads: dict[str, list[tf.Tensor]]  # by network: d of the critic loss, g and e of the generator loss
+
+
+def up_to(lod_stop: int, network: keras.Model) -> list[keras.Variable]:
+    """A network's variables that train up to lod_stop, stage by stage."""
+    return [v for k in range(lod_stop + 1) for v in network.stage_variables(k)]
+
+
+class Step:
+    """One step of a phase on a batch, at the present weights.
+
+    Both networks' gradients come from one backward pass through P: each fake's score enters both losses, so its image
+    gradient serves both but for a factor, -1 / ttur with the Wasserstein loss. P is frozen for the perceptual centre,
+    which only the generator learns from.
+    """
+
+    def __init__(
+        self,
+        config: LAGConfig,
+        networks: Mapping[str, keras.Model],
+        head: CriticHead,
+        lores: tf.Tensor,
+        hires: tf.Tensor,
+        lod: tf.Tensor,
+        lod_start: int,
+        lod_stop: int,
+    ):
+        """Looks at the real images.
+
+        Args:
+            config: the run's parameters.
+            networks: g, the generator; d, the projection; e, the encoder, where there is one.
+            head: F.
+            lores: [N, h, w, C], the downscaled hires.
+            hires: [N, H, W, C].
+            lod: float32 scalar, level of detail.
+            lod_start: of the phase.
+            lod_stop: of the phase.
+        """
+        self.config, self.networks, self.head, self.lores = config, networks, head, lores
+        self.phase = {"lod_start": lod_start, "lod_stop": lod_stop, "lod": lod}
+        self.excess = 2 ** (config.lods - lod_stop)
+        self.weights = {name: [v.value for v in up_to(lod_stop, network)] for name, network in networks.items()}
+        self.real = losses.real_at_phase(hires, self.excess, lod - lod_start if lod_start != lod_stop else None)
+        self.no_delta = tf.zeros_like(lores)  # the real image's LR error is 0 by construction
+
+    def terms(self, noise: Noise) -> StepTerms:
+        """Losses and gradients, as means over this batch."""
+        config, n = self.config, self.lores.shape[0]
+        tape, fakes, gkl = self._generate(noise)
+        fake, fake_z = fakes[:n], fakes[n:]
+        gp, grad_gp, mixed = self._penalty(fake_z, noise.rho)
+        # To save memory the penalty's pass ends before the others begin.
+        with tf.control_dependencies([g for g in grad_gp if g is not None] if config.remat else []):
+            values, passes, grad_d, grad_fakes = self._judge(fake, fake_z)
+        if grad_gp:
+            grad_d = [a if b is None else a + b for a, b in zip(grad_d, grad_gp, strict=True)]
+
+        targets, cotangents = [fakes], [grad_fakes]
+        if config.encoder:
+            targets, cotangents = [fakes, gkl], [grad_fakes, tf.constant(config.encoder_weight)]
+            values["gkl"] = gkl
+        trained = {name: self.weights[name] for name in self.networks if name != "d"}
+        grads = {"d": grad_d} | tape.gradient(targets, trained, output_gradients=cotangents)
+        values |= {"gp": gp, "mse": grey_mse(fake, self.real)}
+        return StepTerms(values, passes | mixed, grads)
+
+    def _generate(self, noise: Noise) -> tuple[tf.GradientTape, tf.Tensor, tf.Tensor]:
+        """The tape over G (and E), the images [2 N, ...] of the perceptual centre and of z, and E's prior term."""
+        center_z, gkl = tf.zeros_like(noise.z), tf.zeros([])
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([w for name, weights in self.weights.items() if name != "d" for w in weights])
+            if "e" in self.networks:
+                center_z, gkl = self.networks["e"](self.real, self.lores, noise.center, **self.phase)
+            # The centre and z in one pass.
+            lores, z = tf.concat([self.lores, self.lores], 0), tf.concat([center_z, noise.z], 0)
+            fakes = self.networks["g"](lores, z, **self.phase, remat=self.config.remat)
+        return tape, fakes, gkl
+
+    def _delta(self, lores: tf.Tensor, image: tf.Tensor, repeat: int) -> tf.Tensor:
+        """|y - H(x)|, rounded; x is the image with each pixel repeated."""
+        downscale = DOWNSCALERS[self.config.downscaler]
+        return losses.lores_error(
+            lores, image, lambda x: downscale(x, self.config.scale, repeat), self.config.color_round
+        )
+
+    def _penalty(self, fake_z: tf.Tensor, rho: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor], dict[str, CriticPass]]:
+        """gp, its weighted gradients for P, and what P saw; nothing of it where P is spectrally normalised.
+
+        A gradient is None where the slope does not depend on a weight, as on biases behind which nothing bends.
+        """
+        if self.config.spectral_norm:
+            return tf.zeros([]), [], {}
+        passes = {}
+
+        def score(hires):
+            image, delta = downscale2d(hires, self.excess), self._delta(self.lores, hires, 1)
+            passes["mixed"] = CriticPass(image, delta, self.networks["d"](image, delta, **self.phase))
+            return tf.reduce_mean(passes["mixed"].latent, axis=-1)
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(self.weights["d"])
+            mixed = tf.stop_gradient(blend(self.real, fake_z, rho))
+            gp = losses.gradient_penalty(score, mixed, self.excess, self.config.wass_target)
+            objective = self.config.ttur * gp
+        return gp, tape.gradient(objective, self.weights["d"]), passes
+
+    def _judge(
+        self, fake: tf.Tensor, fake_z: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], dict[str, CriticPass], list[tf.Tensor], tf.Tensor]:
+        """The losses of P's scores and of the centre's latent, what P saw, and gradients for P and for the images.
+
+        The gradients for the images [2 N, ...], the centre's and those of z, are the generator's.
+        """
+        config, n = self.config, fake.shape[0]
+        # Where z is encoded the centre is no longer among what z ~ N(0, 1) makes: the critic must judge it too.
+        judged, lores = [fake_z, fake] if config.encoder else [fake_z], [self.lores, self.lores]
+        judged, lores = tf.concat(judged, 0), tf.concat(lores[: len(judged)], 0)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([*self.weights["d"], fake, judged])
+            delta, judged_delta = self._delta(self.lores, fake, self.excess), self._delta(lores, judged, self.excess)
+            images, deltas = tf.concat([self.real, judged], 0), tf.concat([self.no_delta, judged_delta], 0)
+            latents = self.networks["d"](images, deltas, **self.phase, remat=config.remat)
+            latent = self.networks["d"](fake, delta, **self.phase, frozen=True, remat=config.remat)
+            scores = self.head(latents)
+            adversarial = losses.GAN_LOSSES[config.gan_loss](scores[:n], scores[n:])
+            gmse = losses.center_distance(tf.stop_gradient(latents[:n]), latent)
+            objective = config.ttur * (adversarial.dreal + adversarial.dfake) + config.mse_weight * gmse
+        grad_d, grad_fake, grad_judged = tape.gradient(objective, [self.weights["d"], fake, judged])
+        grad_judged *= adversarial.generator_share[:, None, None, None] / config.ttur
+        if config.encoder:
+            grad_fake += grad_judged[n:]
+
+        values = {name: getattr(adversarial, name) for name in ("dreal", "dfake", "gfake")} | {"gmse": gmse}
+        passes = {
+            "real": CriticPass(self.real, self.no_delta, latents[:n]),
+            "fake": CriticPass(fake, delta, latent),
+            "fake_z": CriticPass(fake_z, judged_delta[:n], latents[n : 2 * n]),
+        }
+        return values, passes, grad_d, tf.concat([grad_fake, grad_judged[:n]], 0)
