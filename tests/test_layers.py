@@ -126,3 +126,45 @@ def test_frozen_convolution_passes_gradients_to_its_input_only():
         y = tf.reduce_sum(layer(x, frozen=True) ** 2)
     dx, dk, db = tape.gradient(y, [x, layer.kernel.value, layer.bias.value])
     assert np.any(dx != 0) and dk is None and db is None
+
+
+PLAIN = {
+    "plain": lambda x: x,
+    "upscaled": layers.upscale2d,
+    "shuffled": layers.space_to_channels,
+}
+
+
+@pytest.mark.parametrize("form", PLAIN)
+def test_forms_equal_the_operation_before_a_plain_convolution(form):
+    """Images, first derivatives, and (but for the generator's upscaling) the derivatives of those."""
+    x = tf.random.stateless_normal([2, 6, 8, 3], [1, 2])
+    fused, plain = (layers.ScaledConv2D(5, "lrelu", form=f, seed=3) for f in (form, "plain"))
+    channels = PLAIN[form](x).shape[-1]
+    for layer in (fused, plain):
+        layer.build((None, None, None, channels))
+        layer.bias.assign(tf.random.stateless_normal([5], [3, 4]))
+
+    def derivatives(run, layer):
+        weights = [layer.kernel.value, layer.bias.value]
+        with tf.GradientTape() as outer:
+            with tf.GradientTape(persistent=True) as inner:
+                inner.watch(x)
+                y = run(x)
+                total = tf.reduce_sum(tf.sin(y))
+            slope = inner.gradient(total, x)
+            first = inner.gradient(total, weights)
+            penalty = tf.reduce_sum(tf.square(slope))
+        second = outer.gradient(penalty, weights) if form != "upscaled" else []
+        return [y, slope, *first, *second]
+
+    theirs = derivatives(lambda x: plain(PLAIN[form](x)), plain)
+    for a, b in zip(derivatives(fused, fused), theirs, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5 * np.abs(b).max())
+
+
+def test_unknown_forms_and_activations_are_refused():
+    with pytest.raises(ValueError, match="form must be one of"):
+        layers.ScaledConv2D(4, form="sideways")
+    with pytest.raises(ValueError, match="activation must be one of"):
+        layers.ScaledConv2D(4, "gelu")

@@ -1,0 +1,80 @@
+"""What makes a step cheaper: the same step, to the precision that is asked for."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lag.config import LAGConfig
+from lag.model import LAG
+from lag.sampling import load_trained
+from libml.devices import make_devices
+from libml.errors import UserError
+from tests.test_variants import GROWING, LAST, batch, make, terms_of
+from tests.untrained import untrained_run
+
+
+def relative(a, b) -> float:
+    return float(np.linalg.norm(np.asarray(a, np.float64) - b) / (np.linalg.norm(b) or 1))
+
+
+@pytest.mark.parametrize("phase, nimg", [(GROWING, 1500), (LAST, 2048)])
+def test_bfloat16_is_near_float32_and_keeps_float32_where_it_matters(phase, nimg):
+    whole, half = (terms_of(make(precision=p), batch(), phase, nimg) for p in ("float32", "bfloat16"))
+    for name, value in half.losses.items():
+        assert value.dtype == tf.float32 and np.isclose(value, whole.losses[name], rtol=0.1, atol=0.05), name
+    for name, grads in half.grads.items():
+        assert all(g.dtype == tf.float32 for g in grads)
+        errors = [relative(g, w) for g, w in zip(grads, whole.grads[name], strict=True) if w.shape.rank == 4]
+        assert 1e-4 < np.median(errors) < 0.1
+    model = make(precision="bfloat16")
+    assert all(v.dtype == "float32" for v in model.generator.variables + model.projection.variables)
+    for p in half.passes.values():
+        assert (p.image.dtype, p.delta.dtype, p.latent.dtype) == (tf.float32,) * 3
+
+
+def test_the_fade_weight_is_not_rounded_to_bfloat16():
+    """Between two levels of detail closer than bfloat16 can tell apart, the image still moves."""
+    model, (lores, _) = make(precision="bfloat16"), batch()
+    z = tf.zeros([4, 4, 4, 2])
+    near, far = (model.generator(lores, z, lod_start=1, lod_stop=2, lod=tf.constant(lod)) for lod in (1.5, 1.5005))
+    assert np.any(near != far)
+
+
+def test_images_are_made_in_float32_whatever_a_run_was_trained_in(tmp_path):
+    run = untrained_run(tmp_path, precision="bfloat16")
+    assert load_trained(run).generator.stem.compute_dtype == "float32"
+    assert make(precision="bfloat16").sampler.stem.compute_dtype == "float32"
+
+
+def test_xla_compiles_the_second_derivative():
+    plain, compiled = make(), make(jit_compile=True)
+    for model in (plain, compiled):
+        model.train_step(batch(), GROWING, 1500)
+    for k in range(3):
+        for n in "gd":  # the second moment shows the gradient that was applied
+            pair = (getattr(m, f"{n}_optimizer_{k}")._velocities for m in (plain, compiled))
+            for a, b in zip(*pair, strict=True):
+                np.testing.assert_allclose(np.sqrt(a), np.sqrt(b), atol=1e-4 * max(np.sqrt(a).max(), 1e-3))
+
+
+def test_recomputing_changes_nothing():
+    kept, recomputed = (terms_of(make(remat=remat), batch()) for remat in (False, True))
+    for name, grads in recomputed.grads.items():
+        for a, b in zip(grads, kept.grads[name], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6 * max(1.0, np.abs(b).max()))
+
+
+def test_tf32_needs_a_gpu(monkeypatch):
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is one")
+    with pytest.raises(UserError, match="tf32 is for GPUs"):
+        make_devices(4, tf32=True)
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(UserError, match="float32, bfloat16, tf32"):
+        dataclasses.replace(LAGConfig(), precision="float8").validate()
+    assert "precisionbfloat16" in LAGConfig(precision="bfloat16").folder.name
+    assert LAG(LAGConfig(scale=2, filters=4, blocks=1), 1).config.precision == "float32"
