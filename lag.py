@@ -16,15 +16,16 @@ flags.DEFINE_boolean("dry_run", False, "Print the phases, the parameters and an 
 def main() -> None:
     """Flags -> config -> run."""
     config, folder = app.config_and_folder(LAGConfig)
-    devices = app.device_options() | {"tf32": config.precision == "tf32"}
+    devices = app.device_options()
     with app.importing():  # TensorFlow, which --help and a mistaken flag need not wait for
         from lag import program
 
     if FLAGS.dry_run:
         program.dry_run(config, folder, FLAGS.data_dir)
     elif FLAGS.memtest:
-        program.memtest(config, FLAGS.data_dir, devices)
+        program.memtest(config, FLAGS.data_dir, devices | program.device_needs(config, FLAGS.data_dir))
     else:
+        devices |= program.device_needs(config, FLAGS.data_dir)
         program.train(config, folder, devices, **app.run_options("export"))
 
 

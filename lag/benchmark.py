@@ -20,6 +20,7 @@ from libml.devices import check_batch
 from libml.errors import UserError
 from libml.layers import DOWNSCALERS
 from libml.schedule import KIMG, Phase
+from libml.workers import available_cores
 
 WARM_UP = 3  # calls that are not timed: tracing, the allocator, caches
 ROUND_SECONDS = 1.0  # of one configuration, before it is the next one's turn
@@ -66,18 +67,24 @@ def _speed(images: int, times: Sequence[float]) -> Speed:
 
 
 def convolution(precision: str) -> Timed:
-    """A large convolution, what the machine does best: 3 x 3, 256 to 256 channels at 32 x 32, batch 32."""
+    """A large convolution, what the machine does best: 3 x 3, 256 to 256 channels at 32 x 32, batch 32.
+
+    As many of them at a time as it takes to keep all cores busy.
+    """
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    at_once = max(1, available_cores() // threads) if threads else 1
     dtype = tf.bfloat16 if precision == "bfloat16" else tf.float32
     x, kernel = (tf.cast(tf.random.stateless_normal(s, [0, 1]), dtype) for s in ([32, 32, 32, 256], [3, 3, 256, 256]))
 
     @tf.function(autograph=False)
-    def convolve(x, kernel):
-        return tf.nn.conv2d(x, kernel, 1, "SAME")
+    def convolve(x, *kernels):
+        return [tf.nn.conv2d(x, kernel, 1, "SAME") for kernel in kernels]
 
     def call(_: int) -> None:
-        convolve(x, kernel)[0, 0, 0, 0].numpy()
+        for y in convolve(x, *(kernel + i for i in range(at_once))):
+            y[0, 0, 0, 0].numpy()
 
-    return Timed(f"convolution, {precision}", call, 32, 2 * 32 * 32 * 9 * 256 * 256)
+    return Timed(f"convolution, {precision}", call, 32 * at_once, 2 * 32 * 32 * 9 * 256 * 256)
 
 
 def peak(precision: str, seconds: float = 3.0) -> float:
@@ -128,8 +135,7 @@ def training_step(name: str, config: LAGConfig, size: int, phase: Phase, replica
         model.train_step(images, phase, i * config.batch % KIMG)
         model.meters.steps.numpy()  # waits for the device
 
-    operations = costs.step_operations(model.generator, model.projection, size, phase.lod_stop)
-    return Timed(name, call, config.batch, operations)
+    return Timed(name, call, config.batch, costs.step_operations(config, 3, size, phase.lod_stop))
 
 
 def generator_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
@@ -146,7 +152,7 @@ def generator_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed
     def call(_: int) -> None:
         generate(lores, z)[0, 0, 0, 0].numpy()
 
-    return Timed(name, call, batch, 2 * costs.multiply_adds(generator, size))
+    return Timed(name, call, batch, 2 * costs.generator_multiply_adds(config, 3, size))
 
 
 def exported_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
@@ -161,4 +167,4 @@ def exported_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
     def call(i: int) -> None:
         exported.sample(lores, noise=np.float32(1), seed=np.int64(i))["hires"][0, 0, 0, 0].numpy()
 
-    return Timed(name, call, batch, 2 * costs.multiply_adds(generator, size))
+    return Timed(name, call, batch, 2 * costs.generator_multiply_adds(config, 3, size))

@@ -1,32 +1,46 @@
-"""How much arithmetic a network's pass and a training step take, counted from the shapes of the layers."""
+"""How much arithmetic a network's pass and a training step take, from a run's parameters alone."""
 
-from lag.networks import Generator, Projection
+from lag.config import LAGConfig
+from lag.networks import stage_widths
+
+KERNEL = 9  # taps of each convolution
 
 
-def multiply_adds(network: Generator | Projection, size: int, lod_stop: int | None = None) -> int:
-    """Multiply-adds of one image's pass in the plain formulation: each convolution at the size of its output.
+def _widths(config: LAGConfig) -> tuple[int, ...]:
+    return stage_widths(config.scale, config.filters, config.filters_min)
+
+
+def generator_multiply_adds(config: LAGConfig, colors: int, size: int, lod_stop: int | None = None) -> int:
+    """Multiply-adds of one image's pass through G in the plain formulation: each convolution at its output's size.
 
     Args:
-        network: G or P.
+        config: the run's parameters.
+        colors: channels of the images.
         size: side of the HR images.
         lod_stop: last stage in use; None for all.
     """
-    lores = (size // network.scale) ** 2
-    total = 0
-    for k in range((network.lods if lod_stop is None else lod_stop) + 1):
-        layers = network.stage_layers(k)
-        for layer in layers:
-            # P's last convolution of a stage works behind the space-to-channels shuffle, at half the size.
-            halved = isinstance(network, Projection) and k and layer is layers[-1]
-            height, width, inputs, outputs = layer.kernel.shape
-            total += lores * 4 ** (k - 1 if halved else k) * height * width * inputs * outputs
-    return total
+    w, pixels = _widths(config), (size // config.scale) ** 2
+    total = ((colors + config.noise_dim) * w[0] + 2 * config.blocks * w[0] ** 2) * pixels
+    for k in range(1, (config.lods if lod_stop is None else lod_stop) + 1):
+        total += (w[k - 1] * w[k] + w[k] ** 2 + w[k] * colors) * pixels * 4**k
+    return KERNEL * total
 
 
-def step_operations(generator: Generator, projection: Projection, size: int, lod_stop: int | None = None) -> int:
+def projection_multiply_adds(config: LAGConfig, colors: int, size: int, lod_stop: int | None = None) -> int:
+    """As generator_multiply_adds, of P. A stage's last convolution works at half its size, on shuffled pixels."""
+    w, pixels = _widths(config), (size // config.scale) ** 2
+    total = ((w[0] + colors) * w[0] + (config.blocks - 1) * w[0] ** 2) * pixels
+    for k in range(1, (config.lods if lod_stop is None else lod_stop) + 1):
+        total += (colors * w[k] + w[k] ** 2 + w[k] * w[k - 1]) * pixels * 4**k
+    return KERNEL * total
+
+
+def step_operations(config: LAGConfig, colors: int, size: int, lod_stop: int | None = None) -> int:
     """Operations of one image's training step, a multiply-add counting as two: 2 (6 G + 15 P).
 
     G passes twice and backward twice, at twice the cost for its inputs' and weights' gradients; P passes real, fake,
-    fake_z and the penalty's mixture forward, and backward for what each of them owes.
+    fake_z and the penalty's mixture forward, and backward for what each of them owes. The step here does less: its
+    penalty has no second derivatives of activations, which are 0, and its generator no upscaled convolutions.
     """
-    return 2 * (6 * multiply_adds(generator, size, lod_stop) + 15 * multiply_adds(projection, size, lod_stop))
+    g, p = (count(config, colors, size, lod_stop) for count in (generator_multiply_adds, projection_multiply_adds))
+    return 2 * (6 * g + 15 * p)

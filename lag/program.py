@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lag import sampling
 from lag.config import LAGConfig
+from lag.costs import step_operations
 from lag.export import export_at_end
 from lag.memory import estimate_bytes
 from lag.model import LAG
@@ -51,6 +52,22 @@ def dry_run(config: LAGConfig, folder: Path, data_dir: str) -> None:
     print(describe(model))
     estimate = estimate_bytes(model, dataset.size, config.batch)
     print(f"\nmemory of the last phase at batch {config.batch}: about {estimate / 2**30:.2f} GiB on one device")
+
+
+SMALL_STEP = 30e9  # operations below which a CPU is faster with several of a step's operations at a time
+
+
+def device_needs(config: LAGConfig, data_dir: str) -> dict[str, Any]:
+    """What a run asks of make_devices: --precision=tf32, and on CPUs one core an operation where steps are small."""
+    dataset = lookup(config.dataset, Path(data_dir))
+    threads = threads_per_op(config, dataset.colors, dataset.size)
+    return {"tf32": config.precision == "tf32", "threads_per_op": threads}
+
+
+def threads_per_op(config: LAGConfig, colors: int, size: int) -> int:
+    """Cores that each operation of a step should use; 0 for all."""
+    small = config.batch * step_operations(config, colors, size) < SMALL_STEP
+    return 1 if small and not tf.config.list_physical_devices("GPU") else 0
 
 
 def memtest(config: LAGConfig, data_dir: str, devices: dict[str, Any]) -> None:

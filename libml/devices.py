@@ -47,6 +47,7 @@ def make_devices(
     tf_config: str | None = None,
     deterministic: bool = False,
     tf32: bool = False,
+    threads_per_op: int = 0,
 ) -> Devices:
     """The devices to train on. To be called before TensorFlow does anything else.
 
@@ -55,6 +56,7 @@ def make_devices(
         gpus: which GPUs to use; None for all. Without any, the CPU.
         tf_config: contents of TF_CONFIG, which names the machines of a cluster; None for this machine alone.
         deterministic: only operations whose result never depends on timing.
+        threads_per_op: cores that one operation may use, others working beside it; 0 for all.
         tf32: let GPUs round the inputs of convolutions to TensorFloat-32, which the reference does not.
 
     Raises:
@@ -64,6 +66,8 @@ def make_devices(
     if tf32 and not tf.config.list_physical_devices("GPU"):
         raise UserError("--precision=tf32 is for GPUs, and this machine shows none: use float32 or bfloat16")
     tf.config.experimental.enable_tensor_float_32_execution(tf32)
+    if threads_per_op:
+        tf.config.threading.set_intra_op_parallelism_threads(threads_per_op)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the strategies announce themselves at length

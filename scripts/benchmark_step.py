@@ -11,7 +11,9 @@ images/s, over the rate of a large convolution of the same precision, measured i
 import dataclasses
 import json
 import resource
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ flags.DEFINE_string("phase", "", "Levels of detail, as 2 or 1-2 for a transition
 flags.DEFINE_list("set", [], "Parameters of lag.py to change, as precision=bfloat16,jit_compile=true,blocks=4.")
 flags.DEFINE_multi_string("compare", [], "Given twice or more: further parameters; the configurations take turns.")
 flags.DEFINE_integer("replicas", 1, "Devices to train on; without as many GPUs the CPU is divided.")
+flags.DEFINE_integer("threads_per_op", -1, "Cores that an operation may use, 0 for all; by default as lag.py would.")
 flags.DEFINE_boolean("inference", False, "Measure the generator and the export's `sample` at batch 1 and 32 instead.")
 flags.DEFINE_float("seconds", 10.0, "Time for each configuration, after a warm-up.")
 flags.DEFINE_string("json", "", "File to write the figures to as well.")
@@ -85,9 +88,16 @@ def configurations(size: str) -> list[tuple[str, LAGConfig]]:
 
 def measure(size: str) -> list[dict[str, Any]]:
     """A record for each configuration of a size."""
-    from lag import benchmark
+    import tensorflow as tf
+
+    from lag import benchmark, program
 
     side, pairs, timed = SIZES[size][0], configurations(size), []
+    threads = FLAGS.threads_per_op
+    if threads < 0:
+        threads = 0 if FLAGS.inference else program.threads_per_op(pairs[0][1], 3, side)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    benchmark.divide_devices(FLAGS.replicas)
     for name, config in pairs:
         if FLAGS.inference:
             for batch in (1, 32):
@@ -100,12 +110,28 @@ def measure(size: str) -> list[dict[str, Any]]:
     records = []
     for (item, config), speed in zip(timed, benchmark.speeds([t for t, _ in timed], FLAGS.seconds), strict=True):
         share = item.operations * speed.median / peaks[config.precision]
-        # Of the whole process so far, so only the first configuration's is its own.
+        # Of the whole process so far: each size has its own, but not each configuration.
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         records.append(
             {"name": item.name, **speed._asdict(), "peak": peaks[config.precision], "share": share, "GiB": memory}
         )
     return records
+
+
+def measure_alone(size: str) -> list[dict[str, Any]]:
+    """As measure, in a process of its own: TensorFlow's threads and the peak of memory are a process's.
+
+    Raises:
+        UserError: if that process fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        figures = Path(folder) / "figures.json"
+        done = subprocess.run(
+            [sys.executable, *sys.argv, f"--sizes={size}", f"--json={figures}"], stdout=subprocess.DEVNULL
+        )
+        if done.returncode:
+            raise UserError(f"size {size} could not be measured")
+        return json.loads(figures.read_text())
 
 
 def main() -> None:
@@ -114,15 +140,16 @@ def main() -> None:
         raise UserError(f"--sizes: no size {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
     if FLAGS.batch < 1 or FLAGS.replicas < 1 or FLAGS.seconds <= 0:
         raise UserError("--batch, --replicas and --seconds must be positive")
-    from lag import benchmark
-
-    benchmark.divide_devices(FLAGS.replicas)
+    levels(FLAGS.phase)
+    for size in FLAGS.sizes:
+        configurations(size)
     heads = ("images/s", "low", "high", "calls", "GFLOP/s", "share", "GiB")
     print(f"{'':<34}" + "".join(f"{head:>10}" for head in heads), flush=True)
     records = []
     for size in FLAGS.sizes:
-        for r in measure(size):
-            records.append(r)
+        found = measure_alone(size) if len(FLAGS.sizes) > 1 else measure(size)
+        records += found
+        for r in found:
             rates = "".join(f"{r[key]:>10.4g}" for key in ("median", "low", "high"))
             print(
                 f"{r['name']:<34}{rates}{r['calls']:>10}{r['peak'] / 1e9:>10.0f}{r['share']:>10.3f}{r['GiB']:>10.2f}",

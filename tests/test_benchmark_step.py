@@ -2,30 +2,50 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from lag import benchmark, costs
-from lag.networks import Generator, Projection
+from lag import benchmark, costs, program
+from lag.config import LAGConfig
+from lag.model import LAG
 from scripts import benchmark_step
 from tests.test_programs import mistake, start
 
-SIZES = {"scale": 4, "blocks": 2, "filters": 8, "filters_min": 4}
+CONFIG = LAGConfig(scale=4, blocks=2, filters=8, filters_min=4, noise_dim=2)
 
 
 def test_multiply_adds_by_hand():
     # 16 x 16 images, 4 x 4 LR ones; widths 8, 4, 4; 3 colours, 2 channels of noise.
-    generator = Generator(colors=3, noise_dim=2, **SIZES)
     at_lores = 9 * (5 * 8 + 4 * 8 * 8) * 16
     first = 9 * (8 * 4 + 4 * 4 + 4 * 3) * 64
     second = 9 * (4 * 4 + 4 * 4 + 4 * 3) * 256
-    assert costs.multiply_adds(generator, 16) == at_lores + first + second
-    assert costs.multiply_adds(generator, 16, lod_stop=1) == at_lores + first
-    projection = Projection(colors=3, **SIZES)
+    assert costs.generator_multiply_adds(CONFIG, 3, 16) == at_lores + first + second
+    assert costs.generator_multiply_adds(CONFIG, 3, 16, lod_stop=1) == at_lores + first
     largest = 9 * ((3 * 4 + 4 * 4) * 256 + 16 * 4 * 64)
     middle = 9 * ((3 * 4 + 4 * 4) * 64 + 16 * 8 * 16)
-    assert costs.multiply_adds(projection, 16) == largest + middle + 9 * (11 * 8 + 8 * 8) * 16
-    g, p = costs.multiply_adds(generator, 16), costs.multiply_adds(projection, 16)
-    assert costs.step_operations(generator, projection, 16) == 12 * g + 30 * p
+    assert costs.projection_multiply_adds(CONFIG, 3, 16) == largest + middle + 9 * (11 * 8 + 8 * 8) * 16
+    g, p = costs.generator_multiply_adds(CONFIG, 3, 16), costs.projection_multiply_adds(CONFIG, 3, 16)
+    assert costs.step_operations(CONFIG, 3, 16) == 12 * g + 30 * p
+
+
+def test_multiply_adds_of_the_layers_there_are():
+    model = LAG(CONFIG, 3)
+    for network, counted in (
+        (model.generator, costs.generator_multiply_adds),
+        (model.projection, costs.projection_multiply_adds),
+    ):
+        total = 0
+        for k in range(3):
+            for layer in network.stage_layers(k):
+                pixels = 16 * 4**k // (4 if layer.form == "shuffled" else 1)
+                total += pixels * np.prod(layer.kernel.shape)
+        assert counted(CONFIG, 3, 16) == total
+
+
+def test_small_steps_get_a_core_an_operation(tmp_path):
+    small = {"filters": 64, "filters_min": 16, "blocks": 2, "noise_dim": 16, "scale": 8}
+    assert program.device_needs(LAGConfig(dataset="celeba32", **small), tmp_path)["threads_per_op"] == 1
+    assert program.device_needs(LAGConfig(dataset="celeba128", scale=8), tmp_path)["threads_per_op"] == 0
 
 
 def test_configurations_take_turns(monkeypatch):
@@ -71,7 +91,7 @@ def test_the_generator_and_its_export(tmp_path):
         (["--set=blocks=many"], "'many' is no int"),
         (["--set=precision=float8"], "precision=float8 is unknown"),
         (["--phase=1-3"], "write a level"),
-        (["--batch=3", "--replicas=2"], "multiple of 2"),
+        (["--sizes=S", "--batch=3", "--replicas=2"], "multiple of 2"),
     ],
 )
 def test_mistakes_are_one_line(args, said):
