@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from libml import checkpoint
 from libml import config as run_config
+from libml.ahead import ahead
 from libml.config import RunConfig
 from libml.devices import Devices
 from libml.errors import UserError
@@ -177,15 +178,19 @@ class Run:
         for position, *batch in reading(stream, self.images.locate_bad):
             yield int(position if several == 1 else position[-1]), tuple(batch)
 
-    def loop(self, progress: ProgressLine, signals: list[int]) -> None:
+    def loop(self, batches: Iterator[tuple[int, Batch]], progress: ProgressLine, signals: list[int]) -> None:
         """Steps from the clock's position to the end of the schedule.
+
+        Args:
+            batches: what self.batches yields.
+            progress: where to show it.
+            signals: those received.
 
         Raises:
             Interrupted: once saved, after a signal to this worker or another.
         """
         config, schedule, nimg = self.config, self.method.schedule, int(self.clock.nimg)
         window_start, window_nimg, waited = time.perf_counter(), nimg, 0.0
-        batches = self.batches()
         while nimg < schedule.total:
             asked = time.perf_counter()
             position, batch = next(batches)
@@ -271,7 +276,8 @@ def train(
                 run.summary.parameters(0, config.to_json())
         progress = ProgressLine(total, nimg, silent=not devices.is_chief)
         stack.callback(progress.close)
-        run.loop(progress, stack.enter_context(interrupts()))
+        signals = stack.enter_context(interrupts())
+        run.loop(stack.enter_context(ahead(run.batches())), progress, signals)
 
 
 def _say(devices: Devices, text: str) -> None:
