@@ -71,7 +71,7 @@ class GeneratorBlock(keras.layers.Layer):
         return h + (upscale2d(x) if self.up else x)
 
 
-class Generator(keras.Model):
+class Generator(compared.Generator):
     """Residual blocks at the LR size, then two at each doubling, the first of which takes a noise map."""
 
     def __init__(self, *, colors: int, scale: int, filters: int, blocks: int, noise: int, seed: int):
@@ -269,7 +269,7 @@ class CGAN(compared.ComparedMethod):
         return tf.stack([losses["gfake"], grey_mse(fake, hires)]) / self.replicas
 
     def _update(self, share: Callable, lores: tf.Tensor, hires: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
-        noise = self.draw(lores.shape[0] * self.workers, lores, position)
+        noise = self.draw(lores, position)
         per_replica = self.strategy.run(share, args=(lores, hires, noise))
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
 

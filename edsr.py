@@ -8,7 +8,6 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
 
-import keras
 import tensorflow as tf
 
 from libml import compared, rng
@@ -30,7 +29,7 @@ class EDSRConfig(ComparedConfig):
     total_kimg: int = option(16384, "Length of the run in 1024 images.", FREE)
 
 
-class Generator(keras.Model):
+class Generator(compared.Generator):
     """The LR image's nearest upscaling plus a residual, computed at the LR size."""
 
     def __init__(self, *, colors: int, scale: int, filters: int, repeat: int, seed: int):
@@ -45,10 +44,6 @@ class Generator(keras.Model):
                 setattr(self, f"block_{b}_conv_{i}", conv2d(f"block_{b}_conv_{i}", filters, 3, seed))
         self.to_image = conv2d("to_image", colors * scale**2, 3, seed)
         self(tf.zeros([1, 4, 4, colors]))  # makes every variable
-
-    def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
-        """It takes no noise."""
-        return []
 
     def call(self, lores, training: bool = False) -> tf.Tensor:
         """[N, h, w, C] in [-1, 1] -> [N, scale h, scale w, C]."""

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from libml import compared, rng
-from libml.adversarial import AdversarialConfig, AdversarialMethod, ConvNorm, conv
+from libml.adversarial import AdversarialConfig, AdversarialMethod, ConvNorm, ResidualGenerator, conv
 from libml.compared import decayed
 from libml.layers import ilog2, leaky_relu
 
@@ -28,28 +28,10 @@ class SRGANConfig(AdversarialConfig):
         return decayed(self.lr, self.lr_decay, nimg, self.schedule().total)
 
 
-class Generator(keras.Model):
-    """Residual blocks at the LR size, then one doubling of the size after another."""
+class Generator(ResidualGenerator):
+    """The blocks' and the doublings' forward pass."""
 
-    def __init__(self, *, colors: int, scale: int, filters: int, blocks: int, seed: int):
-        """Builds every layer; arguments as in SRGANConfig."""
-        super().__init__(name="generator")
-        self.scale, self.blocks, self.lods = scale, blocks, ilog2(scale)
-        seed = rng.key(seed, "generator")
-        # Attributes, not a list: what a list holds is left out of a tf.train.Checkpoint.
-        self.stem = conv("stem", filters, 9, seed)
-        for b in range(blocks):
-            for i in (0, 1):
-                setattr(self, f"block_{b}_{i}", ConvNorm(f"block_{b}_{i}", filters, 3, seed))
-        self.join = ConvNorm("join", filters, 3, seed)
-        for k in range(self.lods):
-            setattr(self, f"up_{k}", conv(f"up_{k}", 4 * filters, 3, seed))
-        self.to_image = conv("to_image", colors, 9, seed)
-        self(tf.zeros([1, 4, 4, colors]))  # makes every variable
-
-    def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
-        """It takes no noise."""
-        return []
+    kernel_sizes = (9, 9)
 
     def call(self, lores, training: bool = False) -> tf.Tensor:
         """[N, h, w, C] in [-1, 1] -> [N, scale h, scale w, C] in [-1, 1]."""
@@ -104,13 +86,8 @@ class SRGAN(AdversarialMethod):
     """Both networks and their training."""
 
     config_type = SRGANConfig
+    generator_type = Generator
     activation_unit = 1000.0
-
-    @classmethod
-    def make_generator(cls, config: SRGANConfig, colors: int) -> Generator:
-        """The generator of a config."""
-        names = ("scale", "filters", "blocks", "seed")
-        return Generator(colors=colors, **{name: getattr(config, name) for name in names})
 
     @classmethod
     def make_critic(cls, config: SRGANConfig, colors: int, size: int) -> Critic:

@@ -1,6 +1,6 @@
 """How fast training steps and the generator are, in images/s and as a share of what convolutions reach here."""
 
-import dataclasses
+import resource
 import statistics
 import tempfile
 import time
@@ -15,6 +15,7 @@ from lag import costs
 from lag.config import LAGConfig
 from lag.export import ExportedGenerator, write_saved_model
 from lag.model import LAG
+from lag.networks import Generator
 from lag.sampling import Trained
 from libml.devices import check_batch
 from libml.errors import UserError
@@ -42,22 +43,30 @@ class Timed(NamedTuple):
     call: Callable[[int], None]  # one call, waited for; its number is the argument
     images: int  # a call
     operations: int  # an image, in the plain formulation
+    precision: str  # of its convolutions, as --precision
 
 
 def speeds(timed: Sequence[Timed], seconds: float) -> list[Speed]:
     """Times each for so many seconds in all, in turns of about a second, after a warm-up."""
     times: list[list[float]] = [[] for _ in timed]
     for item in timed:
+        _allow_tf32(item)
         for i in range(WARM_UP):
             item.call(i)
     while any(sum(t) < seconds or len(t) < 3 for t in times):
         for item, taken in zip(timed, times, strict=True):
+            _allow_tf32(item)
             turn = time.perf_counter()
             while time.perf_counter() - turn < ROUND_SECONDS:
                 start = time.perf_counter()
                 item.call(WARM_UP + len(taken))
                 taken.append(time.perf_counter() - start)
     return [_speed(item.images, taken) for item, taken in zip(timed, times, strict=True)]
+
+
+def _allow_tf32(item: Timed) -> None:
+    # One switch for all of TensorFlow, which convolutions look at when they run.
+    tf.config.experimental.enable_tensor_float_32_execution(item.precision == "tf32")
 
 
 def _speed(images: int, times: Sequence[float]) -> Speed:
@@ -84,7 +93,7 @@ def convolution(precision: str) -> Timed:
         for y in convolve(x, *(kernel + i for i in range(at_once))):
             y[0, 0, 0, 0].numpy()
 
-    return Timed(f"convolution, {precision}", call, 32 * at_once, 2 * 32 * 32 * 9 * 256 * 256)
+    return Timed(f"convolution, {precision}", call, 32 * at_once, 2 * 32 * 32 * 9 * 256 * 256, precision)
 
 
 def peak(precision: str, seconds: float = 3.0) -> float:
@@ -93,11 +102,13 @@ def peak(precision: str, seconds: float = 3.0) -> float:
     return speeds([timed], seconds)[0].high * timed.operations
 
 
-def phase_of(config: LAGConfig, lod_start: int, lod_stop: int) -> Phase:
-    """A phase of a run, by its levels; (0, 0) for the last."""
-    if not lod_stop:
-        lod_start = lod_stop = config.lods
-    return Phase(0, KIMG, lod_start, lod_stop)
+def peak_memory() -> float:
+    """The process's so far, in GiB: of the GPU that used most, or of RAM where there is none."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if not gpus:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    names = [g.name.removeprefix("/device:") for g in gpus]
+    return max(tf.config.experimental.get_memory_info(name)["peak"] for name in names) / 2**30
 
 
 def divide_devices(replicas: int) -> None:
@@ -115,19 +126,19 @@ def _strategy(replicas: int) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([d.name for d in devices[:replicas]])
 
 
-def training_step(name: str, config: LAGConfig, size: int, phase: Phase, replicas: int = 1) -> Timed:
+def training_step(name: str, config: LAGConfig, size: int, lod_start: int, lod_stop: int, replicas: int = 1) -> Timed:
     """The training step of a phase on images of noise.
 
     Args:
         name: for tables.
         config: of the run.
         size: side of the HR images.
-        phase: which one.
+        lod_start: of the phase.
+        lod_stop: of the phase.
         replicas: devices that share a batch.
     """
     check_batch(config.batch, replicas)
-    tf.config.experimental.enable_tensor_float_32_execution(config.precision == "tf32")
-    model = LAG(config, 3, _strategy(replicas))
+    model, phase = LAG(config, 3, _strategy(replicas)), Phase(0, KIMG, lod_start, lod_stop)
     hires = tf.random.stateless_uniform([config.batch, size, size, 3], [0, 0], -1.0, 1.0)
     images = (DOWNSCALERS[config.downscaler](hires, config.scale), hires)
 
@@ -135,13 +146,18 @@ def training_step(name: str, config: LAGConfig, size: int, phase: Phase, replica
         model.train_step(images, phase, i * config.batch % KIMG)
         model.meters.steps.numpy()  # waits for the device
 
-    return Timed(name, call, config.batch, costs.step_operations(config, 3, size, phase.lod_stop))
+    return Timed(name, call, config.batch, costs.step_operations(config, 3, size, lod_stop), config.precision)
+
+
+def _generator(config: LAGConfig, dtype: str = "float32") -> Generator:
+    names = ("scale", "blocks", "filters", "filters_min", "noise_dim", "seed")
+    return Generator(colors=3, dtype=dtype, **{name: getattr(config, name) for name in names})
 
 
 def generator_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
     """The generator alone, in a tf.function, to images of the full size. Arguments as those of training_step."""
-    model = LAG(config, 3)
-    generator, side = model.generator, size // config.scale
+    generator = _generator(config, "mixed_bfloat16" if config.precision == "bfloat16" else "float32")
+    side = size // config.scale
     lores = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1.0, 1.0)
     z = tf.random.stateless_normal([batch, side, side, config.noise_dim], [0, 1])
 
@@ -152,14 +168,17 @@ def generator_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed
     def call(_: int) -> None:
         generate(lores, z)[0, 0, 0, 0].numpy()
 
-    return Timed(name, call, batch, 2 * costs.generator_multiply_adds(config, 3, size))
+    return Timed(name, call, batch, 2 * costs.generator_multiply_adds(config, 3, size), config.precision)
 
 
 def exported_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
-    """The `sample` signature of an export, noise drawn on the way. Arguments as those of training_step."""
-    generator, side = LAG(dataclasses.replace(config, precision="float32"), 3).ema, size // config.scale
+    """The `sample` signature of an export, noise drawn on the way, in float32 whatever the precision of training.
+
+    Arguments as those of training_step.
+    """
+    side = size // config.scale
     lores = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1.0, 1.0)
-    trained = Trained(generator, config, config.schedule().total)
+    trained = Trained(_generator(config), config, config.schedule().total)
     with tempfile.TemporaryDirectory() as folder:
         write_saved_model(ExportedGenerator(trained), Path(folder))
         exported = tf.saved_model.load(folder)  # owns the variables
@@ -167,4 +186,4 @@ def exported_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
     def call(i: int) -> None:
         exported.sample(lores, noise=np.float32(1), seed=np.int64(i))["hires"][0, 0, 0, 0].numpy()
 
-    return Timed(name, call, batch, 2 * costs.generator_multiply_adds(config, 3, size))
+    return Timed(name, call, batch, 2 * costs.generator_multiply_adds(config, 3, size), "float32")

@@ -40,7 +40,8 @@ def step_operations(config: LAGConfig, colors: int, size: int, lod_stop: int | N
 
     G passes twice and backward twice, at twice the cost for its inputs' and weights' gradients; P passes real, fake,
     fake_z and the penalty's mixture forward, and backward for what each of them owes. The step here does less: its
-    penalty has no second derivatives of activations, which are 0, and its generator no upscaled convolutions.
+    penalty has no second derivatives of activations, which are 0, and its generator no upscaled convolutions. What an
+    encoder or spectral normalisation adds is not counted.
     """
     g, p = (count(config, colors, size, lod_stop) for count in (generator_multiply_adds, projection_multiply_adds))
     return 2 * (6 * g + 15 * p)

@@ -46,7 +46,9 @@ class Encoder(keras.Model):
         """Kernels and biases of stage k."""
         return [v for layer in self.stage_layers(k) for v in (layer.kernel, layer.bias)]
 
-    def call(self, x, lores, noise, *, lod_start: int, lod_stop: int, lod) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(
+        self, x, lores, noise, *, lod_start: int, lod_stop: int, lod, remat: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """A sample of z given x, and how far its distribution is from N(0, 1).
 
         Args:
@@ -56,11 +58,12 @@ class Encoder(keras.Model):
             lod_start: of the phase.
             lod_stop: of the phase.
             lod: level of detail.
+            remat: compute the stages again in the backward pass.
 
         Returns:
             (z [N, h, w, noise_dim], the Kullback-Leibler divergence in nats an image, a scalar).
         """
-        y = self.body(x, lores, lod_start=lod_start, lod_stop=lod_stop, lod=lod)
+        y = self.body(x, lores, lod_start=lod_start, lod_stop=lod_stop, lod=lod, remat=remat)
         mean, log_variance = tf.split(tf.cast(self.moments(y), tf.float32), 2, axis=-1)
         z = mean + tf.exp(log_variance / 2) * noise
         nats = (tf.square(mean) + tf.exp(log_variance) - 1 - log_variance) / 2

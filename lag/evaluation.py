@@ -9,9 +9,10 @@ import tensorflow as tf
 import tqdm
 
 from lag.config import LAGConfig
-from lag.methods import Method, Source, bicubic, nearest
+from lag.methods import Method, bicubic, nearest
 from lag.ranking import Critic, load_critic
 from libml import fid, metrics, rng, swd
+from libml.candidates import CandidateSampler
 from libml.config import from_args, load_args, run_colors
 from libml.data import check_sizes, lookup
 from libml.errors import UserError
@@ -73,7 +74,7 @@ def load_pairs(name: str, data_dir: str, limit: int, method: Method, batch: int)
         batch: images that are downscaled at a time.
 
     Raises:
-        UserError: if there are none, or the run cannot take them.
+        UserError: if there are fewer than two, or the run cannot take them.
     """
     dataset = lookup(name, Path(data_dir))
     if dataset.colors != method.colors:
@@ -83,6 +84,8 @@ def load_pairs(name: str, data_dir: str, limit: int, method: Method, batch: int)
     config = method.config
     check_sizes(dataset, config.scale, config.downscaler)
     hires = Images(dataset, data_dir).test_images(limit=limit)
+    if len(hires) < 2:  # the scale of distances between sets is that of two halves
+        raise UserError(f"{dataset.name}: measuring takes at least 2 test images, found {len(hires)}")
     downscale = DOWNSCALERS[config.downscaler]
     starts = range(0, len(hires), batch)
     lores = np.concatenate([downscale(tf.constant(hires[i : i + batch]), config.scale).numpy() for i in starts])
@@ -148,7 +151,7 @@ def evaluate(
     Raises:
         UserError: if a run makes images that are not finite.
     """
-    plan: list[tuple[str, Source, float, int]] = [
+    plan: list[tuple[str, CandidateSampler, float, int]] = [
         ("nearest", nearest(pairs.scale), 0.0, 1),
         ("bicubic", bicubic(pairs.scale), 0.0, 1),
     ]
@@ -195,7 +198,7 @@ class _Judge:
         self.true_features = self.features(pairs.hires) if self.features else None
 
     def measure(
-        self, label: str, source: Source, std: float, samples: int, advance: Callable[[int], object]
+        self, label: str, source: CandidateSampler, std: float, samples: int, advance: Callable[[int], object]
     ) -> tuple[dict[str, float], np.ndarray]:
         """The values of a row, and the first images of it. Calls advance(images) on the way."""
         parts, firsts = [], []

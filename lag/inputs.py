@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lag.config import LAGConfig
+from libml.config import RunConfig
 from libml.data import check_sizes, lookup
 from libml.errors import UserError
 from libml.stream import Images
 
 
-def load_test_images(name: str, data_dir: str, indices: Sequence[int], config: LAGConfig, colors: int) -> np.ndarray:
+def load_test_images(name: str, data_dir: str, indices: Sequence[int], config: RunConfig, colors: int) -> np.ndarray:
     """Test images of a dataset.
 
     Args:

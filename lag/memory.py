@@ -5,6 +5,7 @@ import math
 from lag.model import LAG
 
 FLOAT = 4  # bytes
+BFLOAT = 2
 
 
 def _activations(model: LAG, size: int) -> tuple[int, int]:
@@ -15,10 +16,9 @@ def _activations(model: LAG, size: int) -> tuple[int, int]:
         kept = 0
         for k in range(model.config.lods + 1):
             for layer in network.stage_layers(k):
-                # P's last convolution of a stage works behind the space-to-channels shuffle, at half the size.
-                halved = network is model.projection and k and layer is network.stage_layers(k)[-1]
-                pixels = lores * 4 ** (k - 1 if halved else k)
-                kept += pixels * (layer.kernel.shape[2] + layer.filters)  # its input and its output
+                pixels = lores * 4 ** (k - 1 if layer.form == "shuffled" else k)
+                inputs = layer.kernel.shape[2] / (4 if layer.form == "upscaled" else 1)
+                kept += int(pixels * (inputs + layer.filters))  # its input and its output
         counts.append(kept)
     return counts[0], counts[1]
 
@@ -36,5 +36,13 @@ def estimate_bytes(model: LAG, size: int, batch: int) -> int:
         sum(math.prod(v.shape) for k in range(model.config.lods + 1) for v in network.stage_variables(k))
         for network in (model.generator, model.projection)
     )
-    # Two passes through G; three of P, and the penalty's, which keeps its input gradients beside its activations.
-    return FLOAT * (batch * (2 * g_values + 5 * p_values) + 5 * g_weights + 4 * p_weights)
+    # Two passes through G; three of P, and the penalty's, which keeps its input gradients beside its activations and
+    # is what is mostly kept where the others are computed again, stage by stage.
+    config = model.config
+    g_passes, p_passes = (0, 3) if config.remat else (2, 5)
+    if config.spectral_norm:
+        p_passes -= 2
+    if config.encoder:  # a network of P's form, and the centre's further pass through P
+        p_passes, p_weights = p_passes + 2, 2 * p_weights
+    value = BFLOAT if config.precision == "bfloat16" else FLOAT
+    return value * batch * (g_passes * g_values + p_passes * p_values) + FLOAT * (5 * g_weights + 4 * p_weights)

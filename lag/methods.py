@@ -4,7 +4,7 @@ import importlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -20,37 +20,28 @@ LAG_NAME = "LAG"
 COMPARED = ("EDSR", "SRGAN", "SRGAN2", "cGAN")  # in small letters the name of the program, in capitals of its class
 
 
-class Source(Protocol):
-    """What makes images from LR ones; libml.candidates says the rest."""
-
-    stochastic: bool  # whether noise changes its images
-
-    def candidates(self, lores: np.ndarray, stds: Sequence[float], seed: int, indices: Sequence[int]) -> np.ndarray:
-        """lores [N, h, w, C] in [-1, 1] -> float32 [N, len(stds), H, W, C]."""
-
-
 class Method(NamedTuple):
     """A method under the name that a report has for it."""
 
     label: str
-    source: Source
+    source: CandidateSampler
     run: str  # its folder
     config: RunConfig
     colors: int
     nimg: int
 
 
-def method_of(run: str | Path) -> str:
-    """The method of a run's folder: the first word of its name.
+def method_of(run: str | Path, args: dict) -> str:
+    """The method of a run: as its args.json says, else the first word of the folder's name.
 
     Raises:
         UserError: if that is no method.
     """
-    word = Path(run).resolve().name.partition("_")[0]
+    word = args.get("method") or Path(run).resolve().name.partition("_")[0]
     if word in (LAG_NAME, *COMPARED):
         return word
     raise UserError(
-        f"{run}: the folder's name begins with the name of no method ({', '.join((LAG_NAME, *COMPARED))}): "
+        f"{run}: {word} is the name of no method ({', '.join((LAG_NAME, *COMPARED))}): "
         "give a run's folder under the name that training gave it"
     )
 
@@ -65,7 +56,8 @@ def load_method(run: str, batch: int) -> Method:
     Raises:
         UserError: if it is no trained run of a known method.
     """
-    name, colors = method_of(run), run_colors(load_args(run), run)
+    args = load_args(run)
+    name, colors = method_of(run, args), run_colors(args, run)
     if name == LAG_NAME:
         trained = load_trained(run)
         return Method(name, trained.sampler(batch), run, trained.config, colors, trained.nimg)
@@ -108,15 +100,9 @@ def _told_apart(methods: Sequence[Method]) -> list[Method]:
 class Enlargement(CandidateSampler):
     """Interpolation in place of a network."""
 
-    stochastic = False
-
     def __init__(self, scale: int, interpolate: Callable[[np.ndarray, int], tf.Tensor]):
         """Args: upscaling factor; a function of (lores, scale)."""
         self.scale, self._interpolate = scale, interpolate
-
-    def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
-        """None."""
-        return []
 
     def __call__(self, lores: np.ndarray, *noise: np.ndarray) -> np.ndarray:
         """lores [N, h, w, C] -> float32 [N, scale h, scale w, C]."""

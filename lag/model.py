@@ -7,12 +7,12 @@ from lag import losses
 from lag.config import LAGConfig
 from lag.encoder import Encoder
 from lag.networks import CriticHead, Generator, Projection
-from lag.step import Noise, Step, StepTerms, up_to
+from lag.step import Noise, Step, StepTerms
 from libml import rng
 from libml.devices import replica_share
+from libml.errors import UserError
 from libml.layers import grey_mse
 from libml.meters import Meters
-from libml.optimizers import FusedAdam
 from libml.schedule import Phase, Schedule
 
 LOSSES = ("dreal", "dfake", "gp", "gfake", "gmse", "mse")  # of a step; mse is in squared grey levels
@@ -41,7 +41,7 @@ class LAG(tf.Module):
         sizes = {k: getattr(config, k) for k in ("scale", "blocks", "filters", "filters_min", "seed")}
         dtype = "mixed_bfloat16" if config.precision == "bfloat16" else "float32"
         with self.strategy.scope():
-            # Images are made in float32 whatever the precision of training.
+            # The moving average makes images in float32 whatever the precision of training.
             self.generator, self.ema = (
                 Generator(colors=colors, noise_dim=config.noise_dim, dtype=dtype, **sizes)
                 for dtype in (dtype, "float32")
@@ -54,7 +54,9 @@ class LAG(tf.Module):
             for name, network in self.trained.items():
                 lr = config.lr * (config.d_lr_mult if name == "d" else 1)
                 for k in range(config.lods + 1):
-                    optimizer = FusedAdam(lr, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=f"{name}_adam_{k}")
+                    optimizer = keras.optimizers.Adam(
+                        lr, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=f"{name}_adam_{k}"
+                    )
                     optimizer.build(network.stage_variables(k))
                     setattr(self, f"{name}_optimizer_{k}", optimizer)
             self.losses = LOSSES + (("gkl",) if config.encoder else ())
@@ -62,6 +64,8 @@ class LAG(tf.Module):
         self.workers, self.local_replicas = workers, self.strategy.num_replicas_in_sync // workers
         self._step_terms = self.step_terms
         if config.jit_compile:
+            if config.gan_loss == "relativistic" and self.strategy.num_replicas_in_sync > 1:
+                raise UserError("--jit_compile cannot take the means of --gan_loss=relativistic over several devices")
             self._step_terms = tf.function(self.step_terms, autograph=False, jit_compile=True)
 
     @property
@@ -85,14 +89,6 @@ class LAG(tf.Module):
         owners = ["generator", "ema", "projection", *(["encoder"] if self.config.encoder else [])]
         owners += [f"{name}_optimizer_{k}" for name in self.trained for k in range(self.config.lods + 1)]
         return {f"{name}/{v.path}": v for name in owners for v in getattr(self, name).variables}
-
-    def generator_variables(self, lod_stop: int) -> list[keras.Variable]:
-        """G's variables that train up to lod_stop, stage by stage."""
-        return up_to(lod_stop, self.generator)
-
-    def critic_variables(self, lod_stop: int) -> list[keras.Variable]:
-        """P's variables that train up to lod_stop, stage by stage; F has none."""
-        return up_to(lod_stop, self.projection)
 
     def step_terms(self, lores, hires, noise: Noise, lod, *, lod_start: int, lod_stop: int) -> StepTerms:
         """Losses and the networks' gradients at the present weights, as means over this batch.

@@ -176,13 +176,13 @@ class ProjectionStage(keras.layers.Layer):
         self.conv_0.build((*input_shape[:3], self.filters))
         self.conv_1.build((*input_shape[:3], 4 * self.filters))
 
-    def call(self, x, above=None, fade=1.0, frozen: bool = False, remat: bool = False) -> tf.Tensor:
+    def call(self, x, above=None, fade=None, frozen: bool = False, remat: bool = False) -> tf.Tensor:
         """The image at this size and the features of the stage above -> the features of this stage.
 
         Args:
             x: [N, h, w, colors].
             above: [N, h, w, filters]; none in the first stage.
-            fade: weight of what is above.
+            fade: float32 weight of what is above; None for 1.
             frozen: let gradients reach x and above but not the weights.
             remat: compute the inside again in the backward pass.
 
@@ -192,8 +192,8 @@ class ProjectionStage(keras.layers.Layer):
 
         def run(convs, x, *above):
             y = convs[0](x)
-            for features in above:
-                y += tf.cast(fade, y.dtype) * features
+            for features in above:  # one, or none
+                y += features if fade is None else tf.cast(fade * _float32(features), y.dtype)
             return convs[2](convs[1](y))
 
         inputs = [x] if above is None else [x, above]
@@ -272,7 +272,7 @@ class Projection(keras.Model):
         """
         y = None
         for k in range(lod_stop, 0, -1):
-            fade = lod - lod_start if k == lod_start != lod_stop else 1.0
+            fade = lod - lod_start if k == lod_start != lod_stop else None
             y = getattr(self, f"stage_{k}")(x, y, fade=fade, frozen=frozen, remat=remat)
             x = downscale2d(x) if k > 1 else x
         y = tf.concat([y, tf.cast(delta, y.dtype)], axis=-1)

@@ -19,20 +19,19 @@ from libml.data import Dataset, check_sizes, lookup
 from libml.devices import Devices, make_devices
 from libml.layers import DOWNSCALERS
 from libml.schedule import KIMG, Phase
+from libml.workers import available_cores
 
 
 def describe(model: LAG) -> str:
-    """Parameters of G and P per stage."""
-    lines = [f"{'stage':<7}{'size':>8}{'G':>14}{'P':>14}"]
-    totals = [0, 0]
+    """Parameters of G, P and, where there is one, E per stage."""
+    symbols = {"g": "G", "d": "P", "e": "E"}
+    lines = [f"{'stage':<7}{'size':>8}" + "".join(f"{symbols[name]:>14}" for name in model.trained)]
+    totals = [0] * len(model.trained)
     for k in range(model.config.lods + 1):
-        counts = [
-            sum(int(np.prod(v.shape)) for v in network.stage_variables(k))
-            for network in (model.generator, model.projection)
-        ]
+        counts = [sum(int(np.prod(v.shape)) for v in network.stage_variables(k)) for network in model.trained.values()]
         totals = [a + b for a, b in zip(totals, counts, strict=True)]
-        lines.append(f"{k:<7}{f'{2**k}x':>8}{counts[0]:>14,}{counts[1]:>14,}")
-    return "\n".join([*lines, f"{'all':<7}{'':>8}{totals[0]:>14,}{totals[1]:>14,}"])
+        lines.append(f"{k:<7}{f'{2**k}x':>8}" + "".join(f"{count:>14,}" for count in counts))
+    return "\n".join([*lines, f"{'all':<7}{'':>8}" + "".join(f"{count:>14,}" for count in totals)])
 
 
 def _describe_phases(config: LAGConfig) -> str:
@@ -54,11 +53,11 @@ def dry_run(config: LAGConfig, folder: Path, data_dir: str) -> None:
     print(f"\nmemory of the last phase at batch {config.batch}: about {estimate / 2**30:.2f} GiB on one device")
 
 
-SMALL_STEP = 30e9  # operations below which a CPU is faster with several of a step's operations at a time
+SMALL_STEP = 30e9  # operations below which a CPU is faster with two of a step's operations at a time
 
 
 def device_needs(config: LAGConfig, data_dir: str) -> dict[str, Any]:
-    """What a run asks of make_devices: --precision=tf32, and on CPUs one core an operation where steps are small."""
+    """What a run asks of make_devices: --precision=tf32, and on CPUs few cores an operation where steps are small."""
     dataset = lookup(config.dataset, Path(data_dir))
     threads = threads_per_op(config, dataset.colors, dataset.size)
     return {"tf32": config.precision == "tf32", "threads_per_op": threads}
@@ -67,20 +66,19 @@ def device_needs(config: LAGConfig, data_dir: str) -> dict[str, Any]:
 def threads_per_op(config: LAGConfig, colors: int, size: int) -> int:
     """Cores that each operation of a step should use; 0 for all."""
     small = config.batch * step_operations(config, colors, size) < SMALL_STEP
-    return 1 if small and not tf.config.list_physical_devices("GPU") else 0
+    return max(1, available_cores() // 2) if small and not tf.config.list_physical_devices("GPU") else 0
 
 
 def memtest(config: LAGConfig, data_dir: str, devices: dict[str, Any]) -> None:
-    """Trains three steps of the last transition and of the last phase on noise; prints the peak. Writes nothing."""
+    """Trains three steps of the last two phases on noise; prints the peak. Writes nothing."""
     dataset = lookup(config.dataset, Path(data_dir))
     check_sizes(dataset, config.scale, config.downscaler)
     model = LAG(config, dataset.colors, make_devices(config.batch, **devices).strategy)
     hires = tf.random.stateless_uniform([config.batch, dataset.size, dataset.size, dataset.colors], [0, 0], -1.0, 1.0)
     batch = (DOWNSCALERS[config.downscaler](hires, config.scale), hires)
-    phases = [Phase(0, KIMG, config.lods - 1, config.lods)] if config.lods > 1 else []
-    for phase in [*phases, Phase(0, KIMG, config.lods, config.lods)]:
+    for phase in config.schedule().phases[-2:]:
         for step in range(3):
-            model.train_step(batch, phase, step)
+            model.train_step(batch, phase, phase.nimg_start + step)
         model.meters.means()  # waits for the device
         print(f"[{phase}] fits at batch {config.batch}; peak so far {_peak_memory()}")
 

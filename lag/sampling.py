@@ -111,6 +111,7 @@ def load_trained(run: str | Path, nimg: int | None = None) -> Trained:
     Raises:
         UserError: if the folder holds no trained LAG run.
     """
+    tf.config.experimental.enable_tensor_float_32_execution(False)  # GPUs would round the convolutions' inputs
     args = load_args(run)
     config = from_args(LAGConfig, args)
     nimg, path = checkpoint.of_run(run, nimg)

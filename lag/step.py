@@ -109,7 +109,9 @@ class Step:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([w for name, weights in self.weights.items() if name != "d" for w in weights])
             if "e" in self.networks:
-                center_z, gkl = self.networks["e"](self.real, self.lores, noise.center, **self.phase)
+                center_z, gkl = self.networks["e"](
+                    self.real, self.lores, noise.center, **self.phase, remat=self.config.remat
+                )
             # The centre and z in one pass.
             lores, z = tf.concat([self.lores, self.lores], 0), tf.concat([center_z, noise.z], 0)
             fakes = self.networks["g"](lores, z, **self.phase, remat=self.config.remat)

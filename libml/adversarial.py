@@ -9,11 +9,11 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
-from libml import vgg
-from libml.compared import ComparedConfig, ComparedMethod, StepTerms, batch_norm
+from libml import rng, vgg
+from libml.compared import ComparedConfig, ComparedMethod, Generator, StepTerms, batch_norm
 from libml.config import NAMED, option
 from libml.errors import UserError
-from libml.layers import conv2d
+from libml.layers import conv2d, ilog2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +57,29 @@ class ConvNorm(keras.layers.Layer):
         return self.norm(self.conv(x), training=training)
 
 
+class ResidualGenerator(Generator):
+    """The layers of residual blocks at the LR size, then of one doubling of the size after another."""
+
+    kernel_sizes: ClassVar[tuple[int, int]]  # of the stem and of to_image
+
+    def __init__(self, *, colors: int, scale: int, filters: int, blocks: int, seed: int):
+        """Builds every layer; arguments as in AdversarialConfig."""
+        super().__init__(name="generator")
+        self.scale, self.blocks, self.lods = scale, blocks, ilog2(scale)
+        seed = rng.key(seed, "generator")
+        first, last = self.kernel_sizes
+        # Attributes, not a list: what a list holds is left out of a tf.train.Checkpoint.
+        self.stem = conv("stem", filters, first, seed)
+        for b in range(blocks):
+            for i in (0, 1):
+                setattr(self, f"block_{b}_{i}", ConvNorm(f"block_{b}_{i}", filters, 3, seed))
+        self.join = ConvNorm("join", filters, 3, seed)
+        for k in range(self.lods):
+            setattr(self, f"up_{k}", conv(f"up_{k}", 4 * filters, 3, seed))
+        self.to_image = conv("to_image", colors, last, seed)
+        self(tf.zeros([1, 4, 4, colors]))  # makes every variable
+
+
 def cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
     """Mean sigmoid cross entropy of logits of any shape against one label for all, 1 for real and 0 for fake."""
     labels = tf.fill(tf.shape(logits), label)
@@ -66,8 +89,15 @@ def cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
 class AdversarialMethod(ComparedMethod):
     """Generator, critic, an Adam each, and their step. With pcp_weight 0, gpcp is neither computed nor reported."""
 
+    generator_type: ClassVar[type[ResidualGenerator]]
     metrics = ("gmse", "gpcp", "ggan", "dreal", "dfake")
     activation_unit: ClassVar[float] = 1.0  # what VGG19's activations are divided by
+
+    @classmethod
+    def make_generator(cls, config: AdversarialConfig, colors: int) -> ResidualGenerator:
+        """The generator of a config."""
+        names = ("scale", "filters", "blocks", "seed")
+        return cls.generator_type(colors=colors, **{name: getattr(config, name) for name in names})
 
     @classmethod
     def make_critic(cls, config: AdversarialConfig, colors: int, size: int) -> keras.Model:

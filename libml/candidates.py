@@ -41,11 +41,15 @@ class CandidateSampler:
     """A generator as a function from (lores, noise maps) to images of the full size."""
 
     scale: int
-    stochastic = True  # whether it takes noise at all
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether it takes noise at all."""
+        return bool(self.noise_shapes(1, 1))
 
     def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
         """(height, width, channels) of each noise map for an LR image of h x w; none for a deterministic generator."""
-        raise NotImplementedError
+        return []
 
     def __call__(self, lores: np.ndarray, *noise: np.ndarray) -> np.ndarray:
         """lores [N, h, w, C] in [-1, 1] and a map of each shape -> float32 [N, scale h, scale w, C]."""

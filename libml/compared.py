@@ -20,7 +20,6 @@ from libml.devices import Devices, replica_share
 from libml.errors import UserError
 from libml.layers import grey_mse, ilog2
 from libml.meters import Meters
-from libml.optimizers import FusedAdam
 from libml.schedule import KIMG, Phase, Schedule
 
 
@@ -55,6 +54,16 @@ def decayed(lr: float, lr_decay: float, nimg: int, total: int) -> float:
     """
     half = total / 2
     return lr * lr_decay ** max(0.0, (nimg - half) / half)
+
+
+class Generator(keras.Model):
+    """A network: generator(lores, *noise, training=...) -> [N, scale h, scale w, C]. By default it takes no noise."""
+
+    scale: int
+
+    def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
+        """As libml.candidates.CandidateSampler."""
+        return []
 
 
 class StepTerms(NamedTuple):
@@ -104,11 +113,8 @@ class ComparedMethod(tf.Module):
             self.meters = Meters((*self.metrics, "rmse"))
 
     @classmethod
-    def make_generator(cls, config: ComparedConfig, colors: int) -> keras.Model:
-        """The generator, built: called as generator(lores, *noise, training=...) -> [N, H, W, C].
-
-        It has an attribute `scale`, and noise_shapes(h, w) as libml.candidates.CandidateSampler.
-        """
+    def make_generator(cls, config: ComparedConfig, colors: int) -> Generator:
+        """The generator, built."""
         raise NotImplementedError
 
     def make_training(self) -> None:
@@ -119,9 +125,9 @@ class ComparedMethod(tf.Module):
         """Losses and gradients at the present weights, as means over this batch, in a tf.function."""
         raise NotImplementedError
 
-    def adam(self, network: keras.Model, beta_1: float, beta_2: float, name: str) -> FusedAdam:
+    def adam(self, network: keras.Model, beta_1: float, beta_2: float, name: str) -> keras.optimizers.Adam:
         """An Adam for a network's trainable variables, built."""
-        optimizer = FusedAdam(self.config.lr, beta_1=beta_1, beta_2=beta_2, epsilon=1e-8, name=name)
+        optimizer = keras.optimizers.Adam(self.config.lr, beta_1=beta_1, beta_2=beta_2, epsilon=1e-8, name=name)
         optimizer.build(network.trainable_variables)
         return optimizer
 
@@ -135,7 +141,7 @@ class ComparedMethod(tf.Module):
         return {"generator": self.generator} | ({"critic": self.critic} if self.critic else {})
 
     @property
-    def _optimizers(self) -> dict[str, FusedAdam]:
+    def _optimizers(self) -> dict[str, keras.optimizers.Adam]:
         return {"g_optimizer": self.g_optimizer} | ({"d_optimizer": self.d_optimizer} if self.critic else {})
 
     def named_variables(self) -> dict[str, keras.Variable]:
@@ -143,7 +149,7 @@ class ComparedMethod(tf.Module):
         owners = self._networks | self._optimizers
         return {f"{name}/{v.path}": v for name, owner in owners.items() for v in owner.variables}
 
-    def apply(self, optimizer: FusedAdam, network: keras.Model, grads: Sequence[tf.Tensor]) -> None:
+    def apply(self, optimizer: keras.optimizers.Adam, network: keras.Model, grads: Sequence[tf.Tensor]) -> None:
         """Applies the mean over the replicas of their gradients; an optimizer alone would sum them."""
         grads = [g / self.replicas for g in grads] if self.replicas > 1 else grads
         optimizer.apply(grads, network.trainable_variables)
@@ -159,10 +165,10 @@ class ComparedMethod(tf.Module):
             self.apply(self.d_optimizer, self.critic, terms.grad_d)
         return terms.losses | {"mse": grey_mse(terms.fake, hires)}
 
-    def draw(self, batch: int, lores: tf.Tensor, nimg: tf.Tensor, purpose: str = "z") -> list[tf.Tensor]:
-        """The generator's noise maps for the global batch of a step, a function of (seed, nimg, purpose)."""
-        shapes = self.generator.noise_shapes(*lores.shape[-3:-1])
-        keys = [rng.key(self.config.seed, f"{purpose}/{i}") for i in range(len(shapes))]
+    def draw(self, lores: tf.Tensor, nimg: tf.Tensor) -> list[tf.Tensor]:
+        """The generator's noise maps for a global batch, of which lores is this worker's part: f(seed, nimg)."""
+        batch, shapes = lores.shape[0] * self.workers, self.generator.noise_shapes(*lores.shape[1:3])
+        keys = [rng.key(self.config.seed, f"z/{i}") for i in range(len(shapes))]
         return [rng.normal([batch, *shape], key, nimg) for shape, key in zip(shapes, keys, strict=True)]
 
     def _replica_share(self, lores, hires, noise) -> list[tf.Tensor]:
@@ -172,7 +178,7 @@ class ComparedMethod(tf.Module):
 
     def apply_step(self, lores: tf.Tensor, hires: tf.Tensor, nimg: tf.Tensor) -> dict[str, tf.Tensor]:
         """Trains on one global batch, of which lores and hires are this worker's part; its losses and `mse`."""
-        noise = self.draw(lores.shape[0] * self.workers, lores, nimg)
+        noise = self.draw(lores, nimg)
         per_replica = self.strategy.run(self._replica_share, args=(lores, hires, noise))
         summed = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
         return dict(zip((*self.metrics, "mse"), tf.unstack(summed), strict=True))
@@ -206,10 +212,10 @@ def batch_norm(name: str) -> keras.layers.BatchNormalization:
 class GeneratorSampler(CandidateSampler):
     """A generator in sampling mode as a function from (lores, noise maps) to images."""
 
-    def __init__(self, generator: keras.Model, config: ComparedConfig, nimg: int = 0, batch: int = 16):
+    def __init__(self, generator: Generator, config: ComparedConfig, nimg: int = 0, batch: int = 16):
         """Args: the generator; the parameters and position of its run; images at a time."""
         self.generator, self.config, self.nimg, self.batch = generator, config, nimg, batch
-        self.scale, self.stochastic = config.scale, bool(generator.noise_shapes(1, 1))
+        self.scale = config.scale
 
         @tf.function(autograph=False, reduce_retracing=True)
         def generate(lores, *noise):

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +76,8 @@ def _args_path(folder: Path) -> Path:
 
 
 def save_args(config: RunConfig, folder: Path, **facts: Any) -> None:
-    """Writes args/args.json of a run's folder: the parameters and further facts of the run."""
-    values = {**config.to_json(), **facts}
+    """Writes args/args.json of a run's folder: its method, the parameters and further facts of the run."""
+    values = {"method": config.method, **config.to_json(), **facts}
     write_atomic(_args_path(folder), (json.dumps(values, indent=4, sort_keys=True) + "\n").encode())
 
 
@@ -108,8 +107,14 @@ def run_colors(args: dict, run: str | os.PathLike) -> int:
     return args["colors"]
 
 
-def from_args(cls: Callable[..., RunConfig], args: dict[str, Any]) -> RunConfig:
-    """A config from args.json's contents; what is missing takes its default, what is unknown is left out."""
+def from_args(cls: type[RunConfig], args: dict[str, Any]) -> RunConfig:
+    """A config from args.json's contents; what is missing takes its default, what is unknown is left out.
+
+    Raises:
+        UserError: if they are those of another method.
+    """
+    if args.get("method", cls.method) != cls.method:
+        raise UserError(f"the run is one of {args['method']}, not of {cls.method}: use what is made for that method")
     names = {f.name for f in dataclasses.fields(cls)}
     return cls(**{k: v for k, v in args.items() if k in names})
 
@@ -121,6 +126,7 @@ def check_same_run(config: RunConfig, folder: Path) -> None:
         UserError: naming every parameter that differs and may not.
     """
     recorded, differing = load_args(folder), []
+    from_args(type(config), recorded)  # of the same method
     for field in dataclasses.fields(config):
         old, new = recorded.get(field.name, field.default), getattr(config, field.name)
         if field.metadata["role"] != FREE and field.name != "batch" and old != new:

@@ -83,15 +83,6 @@ class SpectralNormDense(_SpectralNorm, keras.layers.Dense):
 class SpectralNormScaledConv2D(_SpectralNorm, ScaledConv2D):
     """ScaledConv2D whose kernel is divided by its spectral norm instead of multiplied by a constant."""
 
-    def __init__(self, *args, u_seed: int | None = None, **kwargs):
-        """Args: as ScaledConv2D's; seed of the first u."""
-        super().__init__(*args, **kwargs)
-        self.u_seed = u_seed
-
     def effective_kernel(self, kernel: tf.Tensor) -> tf.Tensor:
         """The normalised kernel."""
         return normalized(kernel, self.u)[0]
-
-    def get_config(self) -> dict:
-        """Constructor arguments."""
-        return {**super().get_config(), "u_seed": self.u_seed}

@@ -10,7 +10,6 @@ images/s, over the rate of a large convolution of the same precision, measured i
 
 import dataclasses
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -67,54 +66,98 @@ def configured(config: LAGConfig, words: list[str]) -> LAGConfig:
     return made
 
 
-def levels(text: str) -> tuple[int, int]:
-    """(lod_start, lod_stop) of '2' or '1-2'; (0, 0) of ''."""
+def levels(text: str, last: int) -> tuple[int, int]:
+    """(lod_start, lod_stop) of '2' or '1-2', levels from 1 to the last; (last, last) of ''.
+
+    Raises:
+        UserError: if it is none of these.
+    """
     try:
-        found = [int(word) for word in text.split("-")] if text else [0]
+        found = [int(word) for word in text.split("-")] if text else [last]
     except ValueError:
         found = []
-    if not 1 <= len(found) <= 2 or not 0 <= found[-1] - found[0] <= 1:
-        raise UserError(f"--phase={text}: write a level, as 2, or a transition to the next, as 1-2")
+    if not 1 <= len(found) <= 2 or not 0 <= found[-1] - found[0] <= 1 or not 1 <= found[0] <= found[-1] <= last:
+        raise UserError(f"--phase={text}: write a level from 1 to {last}, as 2, or a transition to the next, as 1-2")
     return found[0], found[-1]
 
 
+def check(size: str, config: LAGConfig) -> None:
+    """Refuses what cannot be measured at a size.
+
+    Raises:
+        UserError: saying why.
+    """
+    import tensorflow as tf
+
+    from libml.data import Dataset, check_sizes
+
+    for name in ("encoder", "spectral_norm"):
+        if getattr(config, name):
+            raise UserError(f"--{name} cannot be measured: its operations are not counted")
+    if config.precision == "tf32" and not tf.config.list_physical_devices("GPU"):
+        raise UserError("precision=tf32 is for GPUs, and this machine shows none: use float32 or bfloat16")
+    check_sizes(Dataset(f"size {size}", SIZES[size][0], (), (), ""), config.scale, config.downscaler)
+    levels(FLAGS.phase, config.lods)
+
+
 def configurations(size: str) -> list[tuple[str, LAGConfig]]:
-    """(name, config) of what is timed at a size."""
+    """(name, config) of what is timed at a size.
+
+    Raises:
+        UserError: for the first that cannot be.
+    """
     base = configured(LAGConfig(scale=8, batch=FLAGS.batch, **SIZES[size][1]), FLAGS.set)
-    if not FLAGS.compare:
-        return [(size, base)]
-    return [(f"{size} {words}", configured(base, words.split(","))) for words in FLAGS.compare]
+    pairs = [(f"{size} {words}", configured(base, words.split(","))) for words in FLAGS.compare] or [(size, base)]
+    for _, config in pairs:
+        check(size, config)
+    return pairs
+
+
+def threads_per_op(size: str) -> int:
+    """Cores that an operation may use, which is the same for all of a process.
+
+    Raises:
+        UserError: if lag.py would not use the same for all configurations of a size, and no flag says what to do.
+    """
+    from lag import program
+
+    if FLAGS.threads_per_op >= 0:
+        return FLAGS.threads_per_op
+    if FLAGS.inference:
+        return 0
+    found = {program.threads_per_op(config, 3, SIZES[size][0]) for _, config in configurations(size)}
+    if len(found) > 1:
+        raise UserError(
+            f"--compare: at size {size} these would use different threads an operation: give --threads_per_op"
+        )
+    return found.pop()
 
 
 def measure(size: str) -> list[dict[str, Any]]:
     """A record for each configuration of a size."""
     import tensorflow as tf
 
-    from lag import benchmark, program
+    from lag import benchmark
 
     side, pairs, timed = SIZES[size][0], configurations(size), []
-    threads = FLAGS.threads_per_op
-    if threads < 0:
-        threads = 0 if FLAGS.inference else program.threads_per_op(pairs[0][1], 3, side)
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_intra_op_parallelism_threads(threads_per_op(size))
     benchmark.divide_devices(FLAGS.replicas)
     for name, config in pairs:
         if FLAGS.inference:
             for batch in (1, 32):
-                timed.append((benchmark.generator_call(f"{name} G, batch {batch}", config, side, batch), config))
-                timed.append((benchmark.exported_call(f"{name} sample, batch {batch}", config, side, batch), config))
+                timed.append(benchmark.generator_call(f"{name} G, batch {batch}", config, side, batch))
+                timed.append(benchmark.exported_call(f"{name} sample, batch {batch}", config, side, batch))
         else:
-            phase = benchmark.phase_of(config, *levels(FLAGS.phase))
-            timed.append((benchmark.training_step(name, config, side, phase, FLAGS.replicas), config))
-    peaks = {precision: benchmark.peak(precision) for precision in {config.precision for _, config in timed}}
+            phase = levels(FLAGS.phase, config.lods)
+            timed.append(benchmark.training_step(name, config, side, *phase, FLAGS.replicas))
+    peaks = {precision: benchmark.peak(precision) for precision in {item.precision for item in timed}}
+    measured = benchmark.speeds(timed, FLAGS.seconds)
+    memory = benchmark.peak_memory()  # of the whole process: each size has its own, but not each configuration
     records = []
-    for (item, config), speed in zip(timed, benchmark.speeds([t for t, _ in timed], FLAGS.seconds), strict=True):
-        share = item.operations * speed.median / peaks[config.precision]
-        # Of the whole process so far: each size has its own, but not each configuration.
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        records.append(
-            {"name": item.name, **speed._asdict(), "peak": peaks[config.precision], "share": share, "GiB": memory}
-        )
+    for item, speed in zip(timed, measured, strict=True):
+        peak = peaks[item.precision]
+        share = item.operations * speed.median / peak
+        records.append({"name": item.name, **speed._asdict(), "peak": peak, "share": share, "GiB": memory})
     return records
 
 
@@ -140,9 +183,9 @@ def main() -> None:
         raise UserError(f"--sizes: no size {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
     if FLAGS.batch < 1 or FLAGS.replicas < 1 or FLAGS.seconds <= 0:
         raise UserError("--batch, --replicas and --seconds must be positive")
-    levels(FLAGS.phase)
     for size in FLAGS.sizes:
         configurations(size)
+        threads_per_op(size)
     heads = ("images/s", "low", "high", "calls", "GFLOP/s", "share", "GiB")
     print(f"{'':<34}" + "".join(f"{head:>10}" for head in heads), flush=True)
     records = []

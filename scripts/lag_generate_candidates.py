@@ -15,11 +15,16 @@ from libml import app
 from libml.errors import UserError
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("ckpt", None, "Folder of the trained run.", required=True)
+flags.DEFINE_string("ckpt", None, "Folder of the trained run, of any method.", required=True)
 flags.DEFINE_string("dataset", "", "Whose test images to use; by default those of the run's dataset.")
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
 flags.DEFINE_string("samples", "0-7", "Which test images: numbers and spans, as 0,3,5-8.")
-flags.DEFINE_integer("ncand", 16, "Candidates an image; the standard deviation of z rises evenly from 0 to 1.")
+flags.DEFINE_integer(
+    "ncand",
+    16,
+    "Candidates an image; the standard deviation of z rises evenly from 0 to 1. One, whatever is asked for, "
+    "of a method that takes no noise: EDSR, SRGAN, SRGAN2.",
+)
 flags.DEFINE_string("save_to", "candidates.png", "PNG file to write.")
 flags.DEFINE_integer("batch", 16, "Candidates made at a time.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise.")
@@ -33,13 +38,14 @@ def main() -> None:
             raise UserError(f"--{name}={getattr(FLAGS, name)} must be at least 1")
     with app.importing():  # TensorFlow
         from lag.inputs import load_test_images
-        from lag.sampling import load_run
+        from lag.methods import load_method
         from libml.candidates import candidate_stds, candidates_grid
         from libml.images import save_png
 
-    sampler, config = load_run(FLAGS.ckpt, FLAGS.batch)
-    hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, sampler.generator.colors)
-    stds = candidate_stds(FLAGS.ncand)
+    method = load_method(FLAGS.ckpt, FLAGS.batch)
+    sampler, config = method.source, method.config
+    hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, method.colors)
+    stds = candidate_stds(FLAGS.ncand if sampler.stochastic else 1)
     save_png(FLAGS.save_to, candidates_grid(sampler, hires, config.downscaler, stds, FLAGS.seed, indices))
     print(f"wrote {FLAGS.save_to}")
 

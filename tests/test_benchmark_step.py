@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lag import benchmark, costs, program
 from lag.config import LAGConfig
@@ -51,16 +52,16 @@ def test_small_steps_get_a_core_an_operation(tmp_path):
 def test_configurations_take_turns(monkeypatch):
     now, order = [0.0], []
 
-    def timed(name, seconds):
+    def timed(name, seconds, precision):
         def call(i):
-            order.append(name)
+            order.append(name.upper() if tf.config.experimental.tensor_float_32_execution_enabled() else name)
             now[0] += seconds
 
-        return benchmark.Timed(name, call, 4, 100)
+        return benchmark.Timed(name, call, 4, 100, precision)
 
     monkeypatch.setattr(benchmark.time, "perf_counter", lambda: now[0])
-    slow, fast = benchmark.speeds([timed("a", 0.5), timed("b", 0.25)], seconds=2.0)
-    assert "".join(order) == "aaabbb" + 2 * "aabbbb"
+    slow, fast = benchmark.speeds([timed("a", 0.5, "tf32"), timed("b", 0.25, "float32")], seconds=2.0)
+    assert "".join(order) == "AAAbbb" + 2 * "AAbbbb"  # in capitals: with TF32
     assert (slow.median, slow.calls, fast.median, fast.calls) == (8, 4, 16, 8)
 
 
@@ -76,11 +77,13 @@ def test_a_table_and_json(tmp_path):
 
 
 def test_the_generator_and_its_export(tmp_path):
-    small = ["--sizes=S", "--seconds=0.1", "--set=filters=8,filters_min=4,blocks=1"]
+    small = ["--sizes=S", "--seconds=0.1", "--set=filters=8,filters_min=4,blocks=1,precision=bfloat16"]
     done = start("scripts/benchmark_step.py", *small, "--inference", f"--json={tmp_path}/figures.json")
     assert done.returncode == 0, done.stderr
-    names = [f["name"] for f in json.loads((tmp_path / "figures.json").read_text())]
-    assert names == ["S G, batch 1", "S sample, batch 1", "S G, batch 32", "S sample, batch 32"]
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert [f["name"] for f in figures] == ["S G, batch 1", "S sample, batch 1", "S G, batch 32", "S sample, batch 32"]
+    bfloat16, float32, *others = (f["peak"] for f in figures)  # an export computes in float32
+    assert bfloat16 != float32 and others == [bfloat16, float32]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +93,15 @@ def test_the_generator_and_its_export(tmp_path):
         (["--set=colour=3"], "no parameter 'colour'"),
         (["--set=blocks=many"], "'many' is no int"),
         (["--set=precision=float8"], "precision=float8 is unknown"),
+        (["--set=precision=tf32"], "precision=tf32 is for GPUs"),
+        (["--set=encoder=true"], "--encoder cannot be measured"),
+        (["--set=spectral_norm=true"], "--spectral_norm cannot be measured"),
+        (["--set=scale=64"], "--scale=64 does not divide the 32 pixels of size S's images"),
+        (["--set=scale=16,downscaler=bicubic"], "--scale=16 is too large for size S"),
         (["--phase=1-3"], "write a level"),
+        (["--phase=0"], "a level from 1 to 3"),
+        (["--phase=3-4"], "a level from 1 to 3"),
+        (["--compare=batch=2", "--compare=batch=4096"], "give --threads_per_op"),
         (["--sizes=S", "--batch=3", "--replicas=2"], "multiple of 2"),
     ],
 )

@@ -8,12 +8,14 @@ import signal
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from edsr import EDSR, EDSRConfig
 from libml import checkpoint, compared
 from libml import train as loop
 from libml.candidates import Preview
 from libml.compared import GeneratorSampler
+from libml.config import save_args
 from libml.data import lookup
 from libml.errors import UserError
 from libml.interrupts import Interrupted
@@ -204,6 +206,16 @@ def test_images_of_one_colour_and_any_even_size_train(kind, vgg_dir):
 def test_parameters_that_cannot_be_are_refused(kind, options, said):
     with pytest.raises(UserError, match=said):
         tiny(kind, **options)
+
+
+def test_candidates_of_a_method_without_noise_are_one(data_dir, tmp_path):
+    config, picture = tiny(EDSR, train_dir=str(tmp_path)), tmp_path / "candidates.png"
+    save_args(config, config.folder, colors=3)
+    checkpoint.Checkpoints(config.folder / "tf", tf.train.Checkpoint(method=EDSR(config, 3, 32))).save(KIMG)
+    make = ["scripts/lag_generate_candidates.py", f"--ckpt={config.folder}", f"--data_dir={data_dir}"]
+    done = start(*make, "--samples=0,3", "--ncand=3", f"--save_to={picture}")
+    assert done.returncode == 0, done.stderr
+    assert Image.open(picture).size == (3 * 32, 2 * 32)
 
 
 def test_the_programs(data_dir, tmp_path):

@@ -1,11 +1,14 @@
 """The training step: optimizers, moving average, phases, devices."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from lag.config import LAGConfig
 from lag.model import LAG, METRICS
+from lag.step import up_to
 from libml.layers import average_downscale2d
 from libml.schedule import Phase
 from tests.conftest import TINY, blobs
@@ -49,7 +52,7 @@ def stage_slices(model, name, lod_stop):
 def test_adam_counts_steps_per_stage_and_keeps_old_moments():
     """Steps in two phases against Adam written out: a new stage starts at t = 0 beside the old ones' moments."""
     model, data = make(), batch()
-    names = {"g": model.generator_variables, "d": model.critic_variables}
+    names = {n: functools.partial(up_to, network=m) for n, m in model.trained.items()}
     moments, steps = {}, {}
     for i, phase in enumerate([LOD1, LOD1, GROWING, GROWING]):
         nimg = phase.nimg_start + 100 * i

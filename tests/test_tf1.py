@@ -10,8 +10,9 @@ from lag import sampling, tf1
 from lag.config import LAGConfig
 from lag.model import LAG
 from libml.checkpoint import Checkpoints
-from libml.config import check_same_run, load_args
+from libml.config import check_same_run, from_args, load_args
 from libml.errors import UserError
+from libml.layers import DOWNSCALERS
 from libml.train import Clock
 from tests.test_parity import GOLDEN
 
@@ -60,7 +61,7 @@ def test_the_generator_makes_the_reference_s_images(imported):
 def test_every_value_arrives_and_training_goes_on(imported, values):
     folder, _ = imported
     args = load_args(folder)
-    config = LAGConfig(**{k: v for k, v in args.items() if k != "colors"})
+    config = from_args(LAGConfig, args)
     check_same_run(config, folder)
     model, clock = LAG(config, args["colors"]), Clock(0)
     assert Checkpoints(folder / "tf", tf.train.Checkpoint(method=model, clock=clock)).restore_latest() == NIMG
@@ -75,7 +76,7 @@ def test_every_value_arrives_and_training_goes_on(imported, values):
     hires = tf.random.stateless_uniform([16, 32, 32, 3], [0, 0], -1.0, 1.0)
     phase = config.schedule().phase(NIMG)
     for step in range(2):
-        model.train_step((model.downscale(hires, 8), hires), phase, NIMG + 16 * step)
+        model.train_step((DOWNSCALERS[config.downscaler](hires, 8), hires), phase, NIMG + 16 * step)
     assert {int(t) for t in steps} == {130}
     for name, variable in names.items():
         assert np.all(np.isfinite(variable)), name

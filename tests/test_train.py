@@ -269,6 +269,21 @@ def test_a_run_goes_on_with_another_batch(data_dir, tiny_config):
     assert json.loads((config.folder / "args" / "args.json").read_text())["batch"] == 64
 
 
+def test_a_run_of_another_method_is_refused_and_kept(straight, data_dir):
+    from edsr import EDSR, EDSRConfig
+    from libml import compared
+
+    config, _ = straight
+    before = (config.folder / "args" / "args.json").read_bytes()
+    with pytest.raises(UserError, match="one of LAG, not of EDSR"):
+        compared.load(EDSR, config.folder)
+    other = EDSRConfig(dataset="cifar10", scale=4, filters=4, repeat=1, total_kimg=1)
+    images = Images(lookup("cifar10"), data_dir)
+    with pytest.raises(UserError, match="one of LAG, not of EDSR"):
+        loop.train(EDSR(other, 3, 32), other, config.folder, images, None)
+    assert (config.folder / "args" / "args.json").read_bytes() == before
+
+
 def test_candidates_of_a_run(straight, data_dir):
     config, model = straight
     sampler, loaded = sampling.load_run(config.folder)

@@ -8,6 +8,7 @@ from PIL import Image
 from lag import losses
 from lag.config import LAGConfig
 from lag.model import LAG
+from lag.step import up_to
 from libml.errors import UserError
 from libml.layers import antialias_downscale2d, average_downscale2d, upscale2d
 from libml.schedule import KIMG, Phase
@@ -44,7 +45,7 @@ def plain_objectives(model, data, phase=GROWING, nimg=1500):
     lores, hires = data
     lod = tf.constant(phase.lod(nimg), tf.float32)
     levels = {"lod_start": phase.lod_start, "lod_stop": phase.lod_stop, "lod": lod}
-    g, d = model.generator_variables(phase.lod_stop), model.critic_variables(phase.lod_stop)
+    g, d = up_to(phase.lod_stop, model.generator), up_to(phase.lod_stop, model.projection)
     e = [v for k in range(3) for v in model.encoder.stage_variables(k)] if config.encoder else []
 
     def critic(image):
@@ -141,7 +142,7 @@ def test_color_round_is_in_grey_levels(levels):
 
 def test_d_lr_mult_is_the_critics_alone():
     model, data = make(d_lr_mult=3.0), batch()
-    g, d = model.generator_variables(2), model.critic_variables(2)
+    g, d = up_to(2, model.generator), up_to(2, model.projection)
     before = [np.array(v) for v in g + d]
     model.train_step(data, LAST, 0)
     steps = [np.abs(np.array(v) - b).max() for v, b in zip(g + d, before, strict=True)]
