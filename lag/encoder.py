@@ -15,23 +15,12 @@ from libml.layers import ScaledConv2D
 class Encoder(keras.Model):
     """A network of P's form that sees y beside x, with means and log variances of z at its end."""
 
-    def __init__(
-        self,
-        *,
-        colors: int,
-        scale: int,
-        blocks: int,
-        filters: int,
-        filters_min: int,
-        noise_dim: int,
-        seed: int = 0,
-        dtype: str = "float32",
-    ):
-        """Builds every stage; arguments as those of lag.networks.Generator."""
+    def __init__(self, *, noise_dim: int, seed: int = 0, dtype: str = "float32", **sizes):
+        """Builds every stage; arguments, and the further `sizes`, as those of lag.networks.Generator."""
         super().__init__(name="encoder", autocast=False, dtype=dtype)
-        sizes = {"scale": scale, "blocks": blocks, "filters": filters, "filters_min": filters_min}
-        self.body = Projection(colors=colors, seed=rng.key(seed, "encoder"), dtype=dtype, **sizes)
-        self.moments = conv("moments", 2 * noise_dim, "linear", rng.key(seed, "encoder"), dtype=dtype)
+        seed = rng.key(seed, "encoder")
+        self.body = Projection(seed=seed, dtype=dtype, **sizes)
+        self.moments = conv("moments", 2 * noise_dim, "linear", seed, dtype=dtype)
         self.build()
 
     def build(self, input_shape=None) -> None:
