@@ -1,14 +1,17 @@
 """The benchmark of steps: what it counts, how it takes turns, what it refuses."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl.testing import flagsaver
 
 from lag import benchmark, costs, program
 from lag.config import LAGConfig
 from lag.model import LAG
+from libml.errors import UserError
 from scripts import benchmark_step
 from tests.test_programs import mistake, start
 
@@ -102,11 +105,18 @@ def test_the_generator_and_its_export(tmp_path):
         (["--phase=0"], "a level from 1 to 3"),
         (["--phase=3-4"], "a level from 1 to 3"),
         (["--compare=batch=2", "--compare=batch=4096"], "give --threads_per_op"),
-        (["--sizes=S", "--batch=3", "--replicas=2"], "multiple of 2"),
     ],
 )
-def test_mistakes_are_one_line(args, said):
-    assert said in mistake("scripts/benchmark_step.py", "--seconds=0.1", "--set=filters=8", *args)
+def test_what_cannot_be_measured_is_refused(args, said):
+    with flagsaver.flagsaver():
+        benchmark_step.FLAGS(["benchmark_step.py", "--set=filters=8", *args])
+        with pytest.raises(UserError, match=re.escape(said)):
+            benchmark_step.main()
+
+
+def test_a_mistake_is_one_line():
+    small = ["--sizes=S", "--seconds=0.1", "--set=filters=8"]
+    assert "multiple of 2" in mistake("scripts/benchmark_step.py", *small, "--batch=3", "--replicas=2")
 
 
 def test_configured_parses_as_the_flags_do():
