@@ -150,7 +150,8 @@ def measure(size: str) -> list[dict[str, Any]]:
         else:
             phase = levels(FLAGS.phase, config.lods)
             timed.append(benchmark.training_step(name, config, side, *phase, FLAGS.replicas))
-    peaks = {precision: benchmark.peak(precision, min(3.0, FLAGS.seconds)) for precision in {item.precision for item in timed}}
+    precisions = {item.precision for item in timed}
+    peaks = {precision: benchmark.peak(precision, min(3.0, FLAGS.seconds)) for precision in precisions}
     measured = benchmark.speeds(timed, FLAGS.seconds)
     memory = benchmark.peak_memory()  # of the whole process: each size has its own, but not each configuration
     records = []
