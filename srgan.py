@@ -87,12 +87,8 @@ class SRGAN(AdversarialMethod):
 
     config_type = SRGANConfig
     generator_type = Generator
+    critic_type = Critic
     activation_unit = 1000.0
-
-    @classmethod
-    def make_critic(cls, config: SRGANConfig, colors: int, size: int) -> Critic:
-        """The critic of a config."""
-        return Critic(colors=colors, size=size, filters=config.filters, seed=config.seed)
 
 
 if __name__ == "__main__":

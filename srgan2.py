@@ -93,11 +93,7 @@ class SRGAN2(AdversarialMethod):
 
     config_type = SRGAN2Config
     generator_type = Generator
-
-    @classmethod
-    def make_critic(cls, config: SRGAN2Config, colors: int, size: int) -> Critic:
-        """The critic of a config."""
-        return Critic(colors=colors, size=size, filters=config.filters, seed=config.seed)
+    critic_type = Critic
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """How fast training steps and the generator are, in images/s and as a share of what convolutions reach here."""
 
-import resource
 import statistics
 import tempfile
 import time
@@ -102,15 +101,6 @@ def peak(precision: str, seconds: float = 3.0) -> float:
     return speeds([timed], seconds)[0].high * timed.operations
 
 
-def peak_memory() -> float:
-    """The process's so far, in GiB: of the GPU that used most, or of RAM where there is none."""
-    gpus = tf.config.list_logical_devices("GPU")
-    if not gpus:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    names = [g.name.removeprefix("/device:") for g in gpus]
-    return max(tf.config.experimental.get_memory_info(name)["peak"] for name in names) / 2**30
-
-
 def divide_devices(replicas: int) -> None:
     """Makes so many devices of a CPU where there are no GPUs. Before TensorFlow does anything else."""
     if replicas > 1 and not tf.config.list_physical_devices("GPU"):
@@ -156,7 +146,7 @@ def _generator(config: LAGConfig, dtype: str = "float32") -> Generator:
 
 def generator_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
     """The generator alone, in a tf.function, to images of the full size. Arguments as those of training_step."""
-    generator = _generator(config, "mixed_bfloat16" if config.precision == "bfloat16" else "float32")
+    generator = _generator(config, config.dtype)
     side = size // config.scale
     lores = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1.0, 1.0)
     z = tf.random.stateless_normal([batch, side, side, config.noise_dim], [0, 1])

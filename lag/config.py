@@ -64,6 +64,11 @@ class LAGConfig(RunConfig):
         """The last level of detail, log2(scale)."""
         return self.scale.bit_length() - 1
 
+    @property
+    def dtype(self) -> str:
+        """Keras' name of the precision that networks train in."""
+        return "mixed_bfloat16" if self.precision == "bfloat16" else "float32"
+
     def schedule(self) -> Schedule:
         """The phases of the run."""
         growing = progressive(self.lods, self.transition_kimg, self.training_kimg, self.total_kimg)

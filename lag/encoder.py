@@ -4,15 +4,14 @@ Paper section 2.1 names it as future research; the form here is this project's o
 E gives a normal distribution of z, and a prior term holds that near N(0, 1). Images are [N, H, W, C] in [-1, 1].
 """
 
-import keras
 import tensorflow as tf
 
-from lag.networks import Projection, conv
+from lag.networks import Projection, StagedModel, conv
 from libml import rng
 from libml.layers import ScaledConv2D
 
 
-class Encoder(keras.Model):
+class Encoder(StagedModel):
     """A network of P's form that sees y beside x, with means and log variances of z at its end."""
 
     def __init__(self, *, noise_dim: int, seed: int = 0, dtype: str = "float32", **sizes):
@@ -30,10 +29,6 @@ class Encoder(keras.Model):
     def stage_layers(self, k: int) -> list[ScaledConv2D]:
         """Convolutions of stage k; those of the moments belong to stage 0."""
         return self.body.stage_layers(k) + ([] if k else [self.moments])
-
-    def stage_variables(self, k: int) -> list[keras.Variable]:
-        """Kernels and biases of stage k."""
-        return [v for layer in self.stage_layers(k) for v in (layer.kernel, layer.bias)]
 
     def call(
         self, x, lores, noise, *, lod_start: int, lod_stop: int, lod, remat: bool = False

@@ -39,7 +39,7 @@ class LAG(tf.Module):
         self.config, self.colors = config, colors
         self.strategy = strategy or tf.distribute.get_strategy()
         sizes = {k: getattr(config, k) for k in ("scale", "blocks", "filters", "filters_min", "seed")}
-        dtype = "mixed_bfloat16" if config.precision == "bfloat16" else "float32"
+        dtype = config.dtype
         with self.strategy.scope():
             # The moving average makes images in float32 whatever the precision of training.
             self.generator, self.ema = (

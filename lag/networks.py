@@ -68,7 +68,19 @@ class GeneratorStage(keras.layers.Layer):
         return through([self.conv_0, self.conv_1, self.to_rgb], run, y, remat=remat)
 
 
-class Generator(keras.Model):
+class StagedModel(keras.Model):
+    """A network of stages, each of them convolutions."""
+
+    def stage_layers(self, k: int) -> list[ScaledConv2D]:
+        """Convolutions of stage k, in a fixed order."""
+        raise NotImplementedError
+
+    def stage_variables(self, k: int) -> list[keras.Variable]:
+        """Kernels and biases of stage k."""
+        return [v for layer in self.stage_layers(k) for v in (layer.kernel, layer.bias)]
+
+
+class Generator(StagedModel):
     """G(y, z): an LR image and a noise map to an image 2**lod_stop times as large (paper section 3.1)."""
 
     def __init__(
@@ -133,10 +145,6 @@ class Generator(keras.Model):
         stage = getattr(self, f"stage_{k}")
         return [stage.conv_0, stage.conv_1, stage.to_rgb]
 
-    def stage_variables(self, k: int) -> list[keras.Variable]:
-        """Kernels and biases of stage k."""
-        return [v for layer in self.stage_layers(k) for v in (layer.kernel, layer.bias)]
-
     def call(self, lores, z, *, lod_start: int, lod_stop: int, lod, remat: bool = False) -> tf.Tensor:
         """lores [N, h, w, C] in [-1, 1] and z [N, h, w, noise_dim] -> float32 [N, h 2^lod_stop, w 2^lod_stop, C].
 
@@ -200,7 +208,7 @@ class ProjectionStage(keras.layers.Layer):
         return through([self.from_rgb, self.conv_0, self.conv_1], run, *inputs, frozen=frozen, remat=remat)
 
 
-class Projection(keras.Model):
+class Projection(StagedModel):
     """P(x, delta): an image and its LR error to the perceptual latent space (paper eqs. 2 and 10)."""
 
     def __init__(
@@ -251,10 +259,6 @@ class Projection(keras.Model):
             return [getattr(self, f"block_{b}") for b in range(self.blocks)]
         stage = getattr(self, f"stage_{k}")
         return [stage.from_rgb, stage.conv_0, stage.conv_1]
-
-    def stage_variables(self, k: int) -> list[keras.Variable]:
-        """Kernels and biases of stage k."""
-        return [v for layer in self.stage_layers(k) for v in (layer.kernel, layer.bias)]
 
     def update_norms(self, lod_stop: int) -> None:
         """One step of the estimates of the spectral norms of the stages up to lod_stop, where kernels have them."""

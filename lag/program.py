@@ -1,6 +1,5 @@
 """What lag.py does with a config: train, test memory, or describe."""
 
-import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from lag.memory import estimate_bytes
 from lag.model import LAG
 from libml import program
 from libml.data import Dataset, check_sizes, lookup
-from libml.devices import Devices, make_devices
+from libml.devices import Devices, make_devices, peak_memory
 from libml.layers import DOWNSCALERS
 from libml.schedule import KIMG, Phase
 from libml.workers import available_cores
@@ -80,15 +79,10 @@ def memtest(config: LAGConfig, data_dir: str, devices: dict[str, Any]) -> None:
         for step in range(3):
             model.train_step(batch, phase, phase.nimg_start + step)
         model.meters.means()  # waits for the device
-        print(f"[{phase}] fits at batch {config.batch}; peak so far {_peak_memory()}")
-
-
-def _peak_memory() -> str:
-    gpus = tf.config.list_logical_devices("GPU")
-    if not gpus:
-        return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB of RAM"
-    peaks = [tf.config.experimental.get_memory_info(g.name.removeprefix("/device:"))["peak"] for g in gpus]
-    return ", ".join(f"{peak / 2**30:.2f} GiB on GPU {i}" for i, peak in enumerate(peaks))
+        peaks = ", ".join(
+            f"{peak:.2f} GiB {'of' if place == 'RAM' else 'on'} {place}" for place, peak in peak_memory().items()
+        )
+        print(f"[{phase}] fits at batch {config.batch}; peak so far {peaks}")
 
 
 def train(

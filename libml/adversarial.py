@@ -90,6 +90,7 @@ class AdversarialMethod(ComparedMethod):
     """Generator, critic, an Adam each, and their step. With pcp_weight 0, gpcp is neither computed nor reported."""
 
     generator_type: ClassVar[type[ResidualGenerator]]
+    critic_type: ClassVar[type[keras.Model]]  # each call, critic(images [N, H, W, C]) -> logits, updates its statistics
     metrics = ("gmse", "gpcp", "ggan", "dreal", "dfake")
     activation_unit: ClassVar[float] = 1.0  # what VGG19's activations are divided by
 
@@ -99,15 +100,10 @@ class AdversarialMethod(ComparedMethod):
         names = ("scale", "filters", "blocks", "seed")
         return cls.generator_type(colors=colors, **{name: getattr(config, name) for name in names})
 
-    @classmethod
-    def make_critic(cls, config: AdversarialConfig, colors: int, size: int) -> keras.Model:
-        """The critic, built: critic(images [N, H, W, C]) -> logits; each call updates its moving statistics."""
-        raise NotImplementedError
-
     def make_training(self) -> None:
         """The critic, VGG19 and the optimizers."""
         config = self.config
-        self.critic = self.make_critic(config, self.colors, self.size)
+        self.critic = self.critic_type(colors=self.colors, size=self.size, filters=config.filters, seed=config.seed)
         self.g_optimizer = self.adam(self.generator, 0.9, 0.999, "g_adam")
         self.d_optimizer = self.adam(self.critic, 0.9, 0.999, "d_adam")
         if config.pcp_weight:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import resource
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -125,6 +126,15 @@ def replica_share(images: Sequence[tf.Tensor], noise: Sequence[tf.Tensor], local
     starts = [replica % local_replicas * share] * len(images) + [replica * share] * len(noise)
     parts = [t[start : start + share] for t, start in zip([*images, *noise], starts, strict=True)]
     return [tf.ensure_shape(t, [share, *t.shape[1:]]) for t in parts]
+
+
+def peak_memory() -> dict[str, float]:
+    """The process's peak so far in GiB, by place: each GPU, or RAM where there is none."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if not gpus:
+        return {"RAM": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    infos = [tf.config.experimental.get_memory_info(g.name.removeprefix("/device:")) for g in gpus]
+    return {f"GPU {i}": info["peak"] / 2**30 for i, info in enumerate(infos)}
 
 
 def check_batch(batch: int, replicas: int) -> None:

@@ -138,6 +138,7 @@ def measure(size: str) -> list[dict[str, Any]]:
     import tensorflow as tf
 
     from lag import benchmark
+    from libml.devices import peak_memory
 
     side, pairs, timed = SIZES[size][0], configurations(size), []
     tf.config.threading.set_intra_op_parallelism_threads(threads_per_op(size))
@@ -153,7 +154,7 @@ def measure(size: str) -> list[dict[str, Any]]:
     precisions = {item.precision for item in timed}
     peaks = {precision: benchmark.peak(precision, min(3.0, FLAGS.seconds)) for precision in precisions}
     measured = benchmark.speeds(timed, FLAGS.seconds)
-    memory = benchmark.peak_memory()  # of the whole process: each size has its own, but not each configuration
+    memory = max(peak_memory().values())  # of the whole process: each size has its own, but not each configuration
     records = []
     for item, speed in zip(timed, measured, strict=True):
         peak = peaks[item.precision]

@@ -171,7 +171,7 @@ def test_learning_rates():
     ],
 )
 def test_critics_grow_with_the_image(kind, size, widths):
-    critic = kind.make_critic(tiny(kind, filters=3), 3, size)
+    critic = kind.critic_type(colors=3, size=size, filters=3, seed=0)
     assert [v.shape[-1] for v in critic.variables if v.name == "kernel" and len(v.shape) == 4] == widths
 
 
