@@ -8,7 +8,9 @@ import math
 import os
 from collections.abc import Callable
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
+from libml.environment import DEFAULTS
+
+os.environ.update(DEFAULTS | os.environ)  # before TensorFlow is imported
 
 import keras
 import tensorflow as tf

@@ -6,7 +6,9 @@ Ledig et al., 2017, with the constants of the LAG paper's comparison.
 import dataclasses
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
+from libml.environment import DEFAULTS
+
+os.environ.update(DEFAULTS | os.environ)  # before TensorFlow is imported
 
 import keras
 import tensorflow as tf

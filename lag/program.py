@@ -56,10 +56,10 @@ SMALL_STEP = 30e9  # operations below which a CPU is faster with two of a step's
 
 
 def device_needs(config: LAGConfig, data_dir: str) -> dict[str, Any]:
-    """What a run asks of make_devices: --precision=tf32, and on CPUs few cores an operation where steps are small."""
+    """What a run asks of make_devices: the precision, and on CPUs few cores an operation where steps are small."""
     dataset = lookup(config.dataset, Path(data_dir))
     threads = threads_per_op(config, dataset.colors, dataset.size)
-    return {"tf32": config.precision == "tf32", "threads_per_op": threads}
+    return {"precision": config.precision, "threads_per_op": threads}
 
 
 def threads_per_op(config: LAGConfig, colors: int, size: int) -> int:

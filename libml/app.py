@@ -12,6 +12,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from libml.config import RunConfig, from_args, load_args
+from libml.environment import DEFAULTS
 from libml.errors import UserError
 
 _DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_boolean}
@@ -115,7 +116,7 @@ def run(main: Callable[..., int | None], arguments: bool = False) -> None:
         main: what to run; it returns the exit status, or None for 0.
         arguments: whether it takes the list of words that are no flags; otherwise these are refused.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow is imported later, by main
+    os.environ.update(DEFAULTS | os.environ)  # TensorFlow is imported later, by main
 
     def guarded(argv: list[str]) -> int | None:
         try:

@@ -4,11 +4,15 @@ import dataclasses
 import json
 import logging
 import resource
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import tensorflow as tf
 
 from libml.errors import UserError
+
+CPU_INFO = Path("/proc/cpuinfo")  # of Linux
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +51,7 @@ def make_devices(
     gpus: Sequence[int] | None = None,
     tf_config: str | None = None,
     deterministic: bool = False,
-    tf32: bool = False,
+    precision: str = "float32",
     threads_per_op: int = 0,
 ) -> Devices:
     """The devices to train on. To be called before TensorFlow does anything else.
@@ -57,16 +61,16 @@ def make_devices(
         gpus: which GPUs to use; None for all. Without any, the CPU.
         tf_config: contents of TF_CONFIG, which names the machines of a cluster; None for this machine alone.
         deterministic: only operations whose result never depends on timing.
+        precision: of convolutions. tf32 lets GPUs round their inputs to TensorFloat-32, which the reference does not;
+            bfloat16 on a CPU without instructions for it brings a warning.
         threads_per_op: cores that one operation may use, others working beside it; 0 for all.
-        tf32: let GPUs round the inputs of convolutions to TensorFloat-32, which the reference does not.
 
     Raises:
         UserError: if there is no such GPU, none for tf32, TF_CONFIG makes no sense, or the devices cannot share the
             batch evenly.
     """
-    if tf32 and not tf.config.list_physical_devices("GPU"):
-        raise UserError("--precision=tf32 is for GPUs, and this machine shows none: use float32 or bfloat16")
-    tf.config.experimental.enable_tensor_float_32_execution(tf32)
+    _check_precision(precision)
+    tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
     if threads_per_op:
         tf.config.threading.set_intra_op_parallelism_threads(threads_per_op)
     if deterministic:
@@ -81,6 +85,25 @@ def make_devices(
         devices = Devices(tf.distribute.MirroredStrategy(names))
     check_batch(batch, devices.strategy.num_replicas_in_sync)
     return devices
+
+
+def _check_precision(precision: str) -> None:
+    if tf.config.list_physical_devices("GPU"):
+        return
+    if precision == "tf32":
+        raise UserError("--precision=tf32 is for GPUs, and this machine shows none: use float32 or bfloat16")
+    if precision == "bfloat16" and not cpu_has_bfloat16(CPU_INFO):
+        print("warning: this CPU has no instructions for bfloat16: float32 is many times as fast", file=sys.stderr)
+
+
+def cpu_has_bfloat16(cpu_info: Path) -> bool:
+    """Whether the CPU that the kernel describes there multiplies bfloat16 itself; True where nobody can tell."""
+    try:
+        words = set(cpu_info.read_text().split())
+    except OSError:
+        return True
+    # The names on x86-64 and on ARM, whose list of features has other headings.
+    return not words & {"flags", "Features"} or bool(words & {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
 
 
 def _choose_gpus(wanted: Sequence[int] | None) -> None:

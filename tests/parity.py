@@ -10,7 +10,9 @@ import os
 import sys
 from collections import defaultdict
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from libml.environment import DEFAULTS
+
+os.environ.update(DEFAULTS | os.environ)
 
 import numpy as np
 import tensorflow as tf

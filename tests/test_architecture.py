@@ -71,10 +71,10 @@ def test_a_compared_method_needs_only_libml(path):
 
 @pytest.mark.parametrize("path", COMPARED, ids=lambda p: p.name)
 def test_a_compared_method_does_nothing_when_it_is_imported(path):
-    """Definitions and constants only, but for the log level that TensorFlow reads when it is imported."""
+    """Definitions and constants only, but for what TensorFlow reads when it is imported."""
     assert not forbidden(path, "absl")
     *body, last = ast.parse(path.read_text()).body
     assert ast.unparse(last).startswith("if __name__ == '__main__':\n    compared.main(")
     done = [ast.unparse(node) for node in body if not isinstance(node, DEFINITIONS)]
-    assert done == [ast.unparse(body[0]), "os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')"]
+    assert done == [ast.unparse(body[0]), "os.environ.update(DEFAULTS | os.environ)"]
     assert ast.get_docstring(ast.parse(path.read_text()))

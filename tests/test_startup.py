@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -70,6 +71,17 @@ def test_upscaling_imports_what_it_needs(tmp_path):
     done, imported = start("scripts/upscale.py", f"--model={tmp_path}", f"--input={ROOT}", f"--output={tmp_path}/large")
     assert done.returncode == 1 and "neither a run folder" in done.stderr
     assert "lag.upscale" in imported and not imported & OTHERS
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="TensorFlow has oneDNN on x86-64 only")
+@pytest.mark.parametrize("wanted, on", [(None, True), ("0", False)])
+@pytest.mark.parametrize("program", [("lag.py", "--dry_run", *TINY), ("edsr.py", "--help")], ids=str)
+def test_onednn_is_used_whatever_the_cpu_but_for_who_says_otherwise(program, wanted, on):
+    env = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+    env |= {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "0"}
+    env |= {"TF_ENABLE_ONEDNN_OPTS": wanted} if wanted else {}
+    done = subprocess.run([sys.executable, *program], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert ("oneDNN custom operations are on" in done.stderr) is on
 
 
 def test_the_collector_rests_only_while_libraries_are_imported():
