@@ -45,22 +45,32 @@ class Timed(NamedTuple):
     precision: str  # of its convolutions, as --precision
 
 
-def speeds(timed: Sequence[Timed], seconds: float) -> list[Speed]:
-    """Times each for so many seconds in all, in turns of about a second, after a warm-up."""
-    times: list[list[float]] = [[] for _ in timed]
-    for item in timed:
+def speeds(timed: Sequence[Timed], seconds: float, beside: Sequence[Timed] = ()) -> list[Speed]:
+    """Times each in turns of about a second, after a warm-up.
+
+    Args:
+        timed: what to time for so many seconds in all.
+        seconds: see above.
+        beside: what else gets a turn for as long as the others take.
+
+    Returns:
+        A speed for each of `timed`, then of `beside`.
+    """
+    turns = [*timed, *beside]
+    times: list[list[float]] = [[] for _ in turns]
+    for item in turns:
         _allow_tf32(item)
         for i in range(WARM_UP):
             item.call(i)
-    while any(sum(t) < seconds or len(t) < 3 for t in times):
-        for item, taken in zip(timed, times, strict=True):
+    while any(sum(t) < seconds or len(t) < 3 for t in times[: len(timed)]):
+        for item, taken in zip(turns, times, strict=True):
             _allow_tf32(item)
             turn = time.perf_counter()
             while time.perf_counter() - turn < min(ROUND_SECONDS, seconds):
                 start = time.perf_counter()
                 item.call(WARM_UP + len(taken))
                 taken.append(time.perf_counter() - start)
-    return [_speed(item.images, taken) for item, taken in zip(timed, times, strict=True)]
+    return [_speed(item.images, taken) for item, taken in zip(turns, times, strict=True)]
 
 
 def _allow_tf32(item: Timed) -> None:
@@ -74,13 +84,18 @@ def _speed(images: int, times: Sequence[float]) -> Speed:
     return Speed(statistics.median(rates), rates[tenth], rates[-1 - tenth], len(rates))
 
 
+def operations_at_once() -> int:
+    """How many operations keep all cores of a CPU busy."""
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    return max(1, available_cores() // threads) if threads else 1
+
+
 def convolution(precision: str) -> Timed:
     """A large convolution, what the machine does best: 3 x 3, 256 to 256 channels at 32 x 32, batch 32.
 
     As many of them at a time as it takes to keep all cores busy.
     """
-    threads = tf.config.threading.get_intra_op_parallelism_threads()
-    at_once = max(1, available_cores() // threads) if threads else 1
+    at_once = operations_at_once()
     dtype = tf.bfloat16 if precision == "bfloat16" else tf.float32
     x, kernel = (tf.cast(tf.random.stateless_normal(s, [0, 1]), dtype) for s in ([32, 32, 32, 256], [3, 3, 256, 256]))
 
@@ -93,12 +108,6 @@ def convolution(precision: str) -> Timed:
             y[0, 0, 0, 0].numpy()
 
     return Timed(f"convolution, {precision}", call, 32 * at_once, 2 * 32 * 32 * 9 * 256 * 256, precision)
-
-
-def peak(precision: str, seconds: float = 3.0) -> float:
-    """Operations a second that a large convolution reaches; its faster tenth, since nothing else should be running."""
-    timed = convolution(precision)
-    return speeds([timed], seconds)[0].high * timed.operations
 
 
 def divide_devices(replicas: int) -> None:

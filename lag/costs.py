@@ -4,6 +4,7 @@ from lag.config import LAGConfig
 from lag.networks import stage_widths
 
 KERNEL = 9  # taps of each convolution
+SMALL_STEP = 300e9  # operations; below, a CPU is faster with several of a step's operations at a time
 
 
 def _widths(config: LAGConfig) -> tuple[int, ...]:
@@ -26,6 +27,12 @@ def generator_multiply_adds(config: LAGConfig, colors: int, size: int, lod_stop:
     return KERNEL * total
 
 
+def upscaled_savings(config: LAGConfig, size: int) -> int:
+    """What G's pass here does less than generator_multiply_adds: 16 taps of a small pixel for 36 after upscaling."""
+    w, pixels = _widths(config), (size // config.scale) ** 2
+    return sum(w[k - 1] * w[k] * pixels * 4 ** (k - 1) * (4 * KERNEL - 16) for k in range(1, config.lods + 1))
+
+
 def projection_multiply_adds(config: LAGConfig, colors: int, size: int, lod_stop: int | None = None) -> int:
     """As generator_multiply_adds, of P. A stage's last convolution works at half its size, on shuffled pixels."""
     w, pixels = _widths(config), (size // config.scale) ** 2
@@ -45,3 +52,8 @@ def step_operations(config: LAGConfig, colors: int, size: int, lod_stop: int | N
     """
     g, p = (count(config, colors, size, lod_stop) for count in (generator_multiply_adds, projection_multiply_adds))
     return 2 * (6 * g + 15 * p)
+
+
+def is_small(config: LAGConfig, colors: int, size: int) -> bool:
+    """Whether a CPU should work on several operations of the run's last steps at a time. Arguments as above."""
+    return config.batch * step_operations(config, colors, size) < SMALL_STEP

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lag import sampling
 from lag.config import LAGConfig
-from lag.costs import step_operations
+from lag.costs import is_small
 from lag.export import export_at_end
 from lag.memory import estimate_bytes
 from lag.model import LAG
@@ -52,9 +52,6 @@ def dry_run(config: LAGConfig, folder: Path, data_dir: str) -> None:
     print(f"\nmemory of the last phase at batch {config.batch}: about {estimate / 2**30:.2f} GiB on one device")
 
 
-SMALL_STEP = 30e9  # operations below which a CPU is faster with two of a step's operations at a time
-
-
 def device_needs(config: LAGConfig, data_dir: str) -> dict[str, Any]:
     """What a run asks of make_devices: the precision, and on CPUs few cores an operation where steps are small."""
     dataset = lookup(config.dataset, Path(data_dir))
@@ -64,8 +61,8 @@ def device_needs(config: LAGConfig, data_dir: str) -> dict[str, Any]:
 
 def threads_per_op(config: LAGConfig, colors: int, size: int) -> int:
     """Cores that each operation of a step should use; 0 for all."""
-    small = config.batch * step_operations(config, colors, size) < SMALL_STEP
-    return max(1, available_cores() // 2) if small and not tf.config.list_physical_devices("GPU") else 0
+    small = is_small(config, colors, size) and not tf.config.list_physical_devices("GPU")
+    return max(1, available_cores() // 2) if small else 0
 
 
 def memtest(config: LAGConfig, data_dir: str, devices: dict[str, Any]) -> None:

@@ -3,13 +3,14 @@
 N is the batch; images are [N, H, W, C] in [-1, 1].
 """
 
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from lag import losses
+from lag import costs, losses
 from lag.config import LAGConfig
 from lag.networks import CriticHead
 from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse
@@ -80,13 +81,16 @@ class Step:
         self.excess = 2 ** (config.lods - lod_stop)
         self.weights = {name: [v.value for v in up_to(lod_stop, network)] for name, network in networks.items()}
         self.real = losses.real_at_phase(hires, self.excess, lod - lod_start if lod_start != lod_stop else None)
+        # Small steps leave cores idle unless there are independent operations; the others want large ones.
+        small = costs.is_small(config, hires.shape[-1], hires.shape[1])
+        self.joined = not small or bool(tf.config.list_logical_devices("GPU"))
         self.no_delta = tf.zeros_like(lores)  # the real image's LR error is 0 by construction
 
     def terms(self, noise: Noise) -> StepTerms:
         """Losses and gradients, as means over this batch."""
-        config, n = self.config, self.lores.shape[0]
+        config = self.config
         tape, fakes, gkl = self._generate(noise)
-        fake, fake_z = fakes[:n], fakes[n:]
+        fake, fake_z = fakes
         gp, grad_gp, mixed = self._penalty(fake_z, noise.rho)
         # To save memory the penalty's pass ends before the others begin.
         with tf.control_dependencies([g for g in grad_gp if g is not None] if config.remat else []):
@@ -94,17 +98,24 @@ class Step:
         if grad_gp:
             grad_d = [a if b is None else a + b for a, b in zip(grad_d, grad_gp, strict=True)]
 
-        targets, cotangents = [fakes], [grad_fakes]
+        targets, cotangents = [*fakes], [*grad_fakes]
         if config.encoder:
-            targets, cotangents = [fakes, gkl], [grad_fakes, tf.constant(config.encoder_weight)]
+            targets, cotangents = [*fakes, gkl], [*grad_fakes, tf.constant(config.encoder_weight)]
             values["gkl"] = gkl
         trained = {name: self.weights[name] for name in self.networks if name != "d"}
         grads = {"d": grad_d} | tape.gradient(targets, trained, output_gradients=cotangents)
         values |= {"gp": gp, "mse": grey_mse(fake, self.real)}
         return StepTerms(values, passes | mixed, grads)
 
-    def _generate(self, noise: Noise) -> tuple[tf.GradientTape, tf.Tensor, tf.Tensor]:
-        """The tape over G (and E), the images [2 N, ...] of the perceptual centre and of z, and E's prior term."""
+    def _passes(self, network: keras.Model, *inputs: tuple[tf.Tensor, tf.Tensor]) -> list[tf.Tensor]:
+        """What a network makes of several batches, in one pass over all of them if they are to be joined."""
+        call = functools.partial(network, **self.phase, remat=self.config.remat)
+        if not self.joined:
+            return [call(*batch) for batch in inputs]
+        return tf.split(call(*(tf.concat(parts, 0) for parts in zip(*inputs, strict=True))), len(inputs))
+
+    def _generate(self, noise: Noise) -> tuple[tf.GradientTape, list[tf.Tensor], tf.Tensor]:
+        """The tape over G (and E), the images [N, ...] of the perceptual centre and of z, and E's prior term."""
         center_z, gkl = tf.zeros_like(noise.z), tf.zeros([])
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([w for name, weights in self.weights.items() if name != "d" for w in weights])
@@ -112,9 +123,7 @@ class Step:
                 center_z, gkl = self.networks["e"](
                     self.real, self.lores, noise.center, **self.phase, remat=self.config.remat
                 )
-            # The centre and z in one pass.
-            lores, z = tf.concat([self.lores, self.lores], 0), tf.concat([center_z, noise.z], 0)
-            fakes = self.networks["g"](lores, z, **self.phase, remat=self.config.remat)
+            fakes = self._passes(self.networks["g"], (self.lores, center_z), (self.lores, noise.z))
         return tape, fakes, gkl
 
     def _delta(self, lores: tf.Tensor, image: tf.Tensor, repeat: int) -> tf.Tensor:
@@ -147,34 +156,35 @@ class Step:
 
     def _judge(
         self, fake: tf.Tensor, fake_z: tf.Tensor
-    ) -> tuple[dict[str, tf.Tensor], dict[str, CriticPass], list[tf.Tensor], tf.Tensor]:
+    ) -> tuple[dict[str, tf.Tensor], dict[str, CriticPass], list[tf.Tensor], list[tf.Tensor]]:
         """The losses of P's scores and of the centre's latent, what P saw, and gradients for P and for the images.
 
-        The gradients for the images [2 N, ...], the centre's and those of z, are the generator's.
+        The gradients for the images, the centre's and those of z, are the generator's.
         """
-        config, n = self.config, fake.shape[0]
+        config = self.config
         # Where z is encoded the centre is no longer among what z ~ N(0, 1) makes: the critic must judge it too.
-        judged, lores = [fake_z, fake] if config.encoder else [fake_z], [self.lores, self.lores]
-        judged, lores = tf.concat(judged, 0), tf.concat(lores[: len(judged)], 0)
+        # As a tensor of its own, since its gradient there is another.
+        judged = [fake_z, tf.identity(fake)] if config.encoder else [fake_z]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([*self.weights["d"], fake, judged])
-            delta, judged_delta = self._delta(self.lores, fake, self.excess), self._delta(lores, judged, self.excess)
-            images, deltas = tf.concat([self.real, judged], 0), tf.concat([self.no_delta, judged_delta], 0)
-            latents = self.networks["d"](images, deltas, **self.phase, remat=config.remat)
+            tape.watch([*self.weights["d"], fake, *judged])
+            pairs = [(self.real, self.no_delta)]
+            pairs += [(image, self._delta(self.lores, image, self.excess)) for image in judged]
+            latents = self._passes(self.networks["d"], *pairs)
+            delta = self._delta(self.lores, fake, self.excess)
             latent = self.networks["d"](fake, delta, **self.phase, frozen=True, remat=config.remat)
-            scores = self.head(latents)
-            adversarial = losses.GAN_LOSSES[config.gan_loss](scores[:n], scores[n:])
-            gmse = losses.center_distance(tf.stop_gradient(latents[:n]), latent)
+            scores = [self.head(p) for p in latents]
+            adversarial = losses.GAN_LOSSES[config.gan_loss](scores[0], tf.concat(scores[1:], 0))
+            gmse = losses.center_distance(tf.stop_gradient(latents[0]), latent)
             objective = config.ttur * (adversarial.dreal + adversarial.dfake) + config.mse_weight * gmse
-        grad_d, grad_fake, grad_judged = tape.gradient(objective, [self.weights["d"], fake, judged])
-        grad_judged *= adversarial.generator_share[:, None, None, None] / config.ttur
-        if config.encoder:
-            grad_fake += grad_judged[n:]
+        grad_d, grad_center, grad_judged = tape.gradient(objective, [self.weights["d"], fake, judged])
+        shares = tf.split(adversarial.generator_share[:, None, None, None] / config.ttur, len(judged))
+        grad_z, *grad_fake = [grad * share for grad, share in zip(grad_judged, shares, strict=True)]
+        grad_fake = tf.add_n([grad_center, *grad_fake])
 
         values = {name: getattr(adversarial, name) for name in ("dreal", "dfake", "gfake")} | {"gmse": gmse}
         passes = {
-            "real": CriticPass(self.real, self.no_delta, latents[:n]),
+            "real": CriticPass(*pairs[0], latents[0]),
             "fake": CriticPass(fake, delta, latent),
-            "fake_z": CriticPass(fake_z, judged_delta[:n], latents[n : 2 * n]),
+            "fake_z": CriticPass(*pairs[1], latents[1]),
         }
-        return values, passes, grad_d, tf.concat([grad_fake, grad_judged[:n]], 0)
+        return values, passes, grad_d, [grad_fake, grad_z]

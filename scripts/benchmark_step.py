@@ -1,11 +1,12 @@
 """Measures training steps and the generator of LAG on images of noise: images/s, and the share of the machine's peak.
 
 python scripts/benchmark_step.py --sizes=S,M,L
+python scripts/benchmark_step.py --sizes=S --profile
 python scripts/benchmark_step.py --sizes=M --compare=precision=float32 --compare=precision=bfloat16
 python scripts/benchmark_step.py --sizes=L --inference
 
 The share is 2 (6 G + 15 P) operations an image (G and P: multiply-adds of a pass in the plain formulation) times
-images/s, over the rate of a large convolution of the same precision, measured in the same process.
+images/s, over the rate of a large convolution of the same precision, which takes turns with the steps.
 """
 
 import dataclasses
@@ -31,6 +32,8 @@ SIZES = {
     "L": (128, {}),
 }
 
+PROFILE_SECONDS = 3.0  # of steps
+
 FLAGS = flags.FLAGS
 flags.DEFINE_list("sizes", ["S", "M", "L"], f"Which of {', '.join(SIZES)}; all at 8x.")
 flags.DEFINE_integer("batch", 16, "Images a step.")
@@ -40,6 +43,7 @@ flags.DEFINE_multi_string("compare", [], "Given twice or more: further parameter
 flags.DEFINE_integer("replicas", 1, "Devices to train on; without as many GPUs the CPU is divided.")
 flags.DEFINE_integer("threads_per_op", -1, "Cores that an operation may use, 0 for all; by default as lag.py would.")
 flags.DEFINE_boolean("inference", False, "Measure the generator and the export's `sample` at batch 1 and 32 instead.")
+flags.DEFINE_boolean("profile", False, "Also show where the time of a training step goes, on a CPU.")
 flags.DEFINE_float("seconds", 10.0, "Time for each configuration, after a warm-up.")
 flags.DEFINE_string("json", "", "File to write the figures to as well.")
 
@@ -91,6 +95,8 @@ def check(size: str, config: LAGConfig) -> None:
 
     from libml.data import Dataset, check_sizes
 
+    if FLAGS.profile and tf.config.list_physical_devices("GPU"):
+        raise UserError("--profile sees operations of CPUs only: hide the GPUs, or use TensorBoard's profiler")
     for name in ("encoder", "spectral_norm"):
         if getattr(config, name):
             raise UserError(f"--{name} cannot be measured: its operations are not counted")
@@ -137,7 +143,7 @@ def measure(size: str) -> list[dict[str, Any]]:
     """A record for each configuration of a size."""
     import tensorflow as tf
 
-    from lag import benchmark
+    from lag import benchmark, profiling
     from libml.devices import peak_memory
 
     side, pairs, timed = SIZES[size][0], configurations(size), []
@@ -151,15 +157,24 @@ def measure(size: str) -> list[dict[str, Any]]:
         else:
             phase = levels(FLAGS.phase, config.lods)
             timed.append(benchmark.training_step(name, config, side, *phase, FLAGS.replicas))
-    precisions = {item.precision for item in timed}
-    peaks = {precision: benchmark.peak(precision, min(3.0, FLAGS.seconds)) for precision in precisions}
-    measured = benchmark.speeds(timed, FLAGS.seconds)
+    # The convolutions take turns with what is timed, since other work on the machine slows both.
+    precisions = sorted({item.precision for item in timed})
+    convolutions = [benchmark.convolution(precision) for precision in precisions]
+    measured = benchmark.speeds(timed, FLAGS.seconds, convolutions)
+    large = zip(convolutions, measured[len(timed) :], strict=True)
+    peaks = {item.precision: speed.median * item.operations for item, speed in large}
     memory = max(peak_memory().values())  # of the whole process: each size has its own, but not each configuration
     records = []
-    for item, speed in zip(timed, measured, strict=True):
+    for item, speed in zip(timed, measured[: len(timed)], strict=True):
         peak = peaks[item.precision]
         share = item.operations * speed.median / peak
         records.append({"name": item.name, **speed._asdict(), "peak": peak, "share": share, "GiB": memory})
+    if FLAGS.profile:
+        (item,), (record,), config = timed, records, pairs[0][1]
+        work = profiling.executed(config, 3, side)
+        calls = max(2, round(PROFILE_SECONDS * record["median"] / item.images))
+        rows = profiling.breakdown(lambda: item.call(0), calls, benchmark.operations_at_once(), work, item.images, peak)
+        record["profile"] = [row._asdict() for row in rows]
     return records
 
 
@@ -179,12 +194,21 @@ def measure_alone(size: str) -> list[dict[str, Any]]:
         return json.loads(figures.read_text())
 
 
+def print_profile(rows: list[dict[str, Any]]) -> None:
+    """Where the time of a step goes, a line each."""
+    for row in rows:
+        at_peak = f"{row['at_peak']:>8.1%} at the peak's rate" if row["at_peak"] else ""
+        print(f"    {row['group']:<22}{row['share']:>8.1%}{row['calls']:>8.0f} calls{at_peak}", flush=True)
+
+
 def main() -> None:
     """Measures each size and prints a table."""
     if unknown := set(FLAGS.sizes) - set(SIZES):
         raise UserError(f"--sizes: no size {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
     if FLAGS.batch < 1 or FLAGS.replicas < 1 or FLAGS.seconds <= 0:
         raise UserError("--batch, --replicas and --seconds must be positive")
+    if FLAGS.profile and (FLAGS.compare or FLAGS.inference or FLAGS.phase or FLAGS.replicas > 1):
+        raise UserError("--profile is for one device and the last phase: leave out --compare, --inference and the like")
     for size in FLAGS.sizes:
         configurations(size)
         threads_per_op(size)
@@ -200,6 +224,7 @@ def main() -> None:
                 f"{r['name']:<34}{rates}{r['calls']:>10}{r['peak'] / 1e9:>10.0f}{r['share']:>10.3f}{r['GiB']:>10.2f}",
                 flush=True,
             )
+            print_profile(r.get("profile", []))
     if FLAGS.json:
         from libml.files import write_atomic
 

@@ -8,13 +8,14 @@ import pytest
 import tensorflow as tf
 from absl.testing import flagsaver
 
-from lag import benchmark, costs, program
+from lag import benchmark, costs, profiling, program
 from lag.config import LAGConfig
 from lag.model import LAG
 from libml.errors import UserError
 from scripts import benchmark_step
 from tests.test_programs import mistake, start
 
+SMALL = ("--sizes=S", "--batch=2", "--seconds=0.1", "--set=filters=8,filters_min=4")
 CONFIG = LAGConfig(scale=4, blocks=2, filters=8, filters_min=4, noise_dim=2)
 
 
@@ -52,6 +53,35 @@ def test_small_steps_get_a_core_an_operation(tmp_path):
     assert program.device_needs(LAGConfig(dataset="celeba128", scale=8), tmp_path)["threads_per_op"] == 0
 
 
+def test_what_the_time_of_operations_is_shared_by():
+    both = [profiling.Operation("a", 0, 60), profiling.Operation("b", 20, 100), profiling.Operation("a", 20, 40)]
+    one = profiling.attribute(both, at_once=1)  # a alone, then two of a beside b, a beside b, b alone
+    assert one == pytest.approx({"a": 0.2 + 0.2 * 2 / 3 + 0.1, "b": 0.2 / 3 + 0.1 + 0.4, profiling.WAITING: 0})
+    two = profiling.attribute([profiling.Operation("a", 10, 60), profiling.Operation("b", 30, 110)], at_once=2)
+    assert two == pytest.approx({"a": 0.25, "b": 0.4, profiling.WAITING: 0.35})
+
+
+@pytest.mark.parametrize(
+    "name, kind, shown",
+    [
+        ("generator_1/stage_2_1/conv2d_transpose", "_MklNativeConv2DBackpropInput", "G, forward"),
+        ("gradient_tape/generator_1/stage_2_1/conv2d_transpose/Conv2D", "Conv2D", "G, input gradients"),
+        ("projection_3/stage_3_1/LeakyRelu_1", "_FusedConv2D", "P, forward"),
+        ("gradient_tape/projection_1/block_0_1/Conv2DBackpropInput", "Conv2DBackpropInput", "P, input gradients"),
+        ("gradient_tape/gradient_tape/projection_1/stage_1_1/Conv2D_1", "_MklNativeConv2D", "P, forward"),
+        (
+            "gradient_tape/gradient_tape/projection_1/stage_1_1/Conv2DBackpropFilter",
+            "_MklNativeConv2DBackpropFilter",
+            "P, weight gradients",
+        ),
+        ("gradient_tape/projection_1/stage_1_1/LeakyReluGrad", "LeakyReluGrad", "LeakyReluGrad"),
+        ("projection_1/AvgPool", "_MklNativeAvgPool", "AvgPool"),
+    ],
+)
+def test_what_an_operation_is_shown_as(name, kind, shown):
+    assert profiling.group(name, kind) == shown
+
+
 def test_configurations_take_turns(monkeypatch):
     now, order = [0.0], []
 
@@ -63,20 +93,31 @@ def test_configurations_take_turns(monkeypatch):
         return benchmark.Timed(name, call, 4, 100, precision)
 
     monkeypatch.setattr(benchmark.time, "perf_counter", lambda: now[0])
-    slow, fast = benchmark.speeds([timed("a", 0.5, "tf32"), timed("b", 0.25, "float32")], seconds=2.0)
-    assert "".join(order) == "AAAbbb" + 2 * "AAbbbb"  # in capitals: with TF32
+    beside = [timed("c", 0.5, "float32")]
+    slow, fast, _ = benchmark.speeds([timed("a", 0.5, "tf32"), timed("b", 0.25, "float32")], 2.0, beside)
+    assert "".join(order) == "AAAbbbccc" + 2 * "AAbbbbcc"  # in capitals: with TF32
     assert (slow.median, slow.calls, fast.median, fast.calls) == (8, 4, 16, 8)
+    order.clear()
+    *_, fast = benchmark.speeds(beside, 1.0, [timed("b", 0.25, "float32")])
+    assert "".join(order) == "cccbbb" + 2 * "ccbbbb" and fast.calls == 8  # three calls, at least, of what is timed
 
 
 def test_a_table_and_json(tmp_path):
     compare = ["--compare=jit_compile=false", "--compare=precision=bfloat16,blocks=1"]
-    small = ["--sizes=S", "--batch=2", "--seconds=0.1", "--set=filters=8,filters_min=4", "--phase=1-2"]
-    done = start("scripts/benchmark_step.py", *small, *compare, f"--json={tmp_path}/figures.json")
+    done = start("scripts/benchmark_step.py", *SMALL, "--phase=1-2", *compare, f"--json={tmp_path}/figures.json")
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert [f["name"] for f in figures] == ["S jit_compile=false", "S precision=bfloat16,blocks=1"]
     assert all(f["low"] <= f["median"] <= f["high"] and f["peak"] > 1e9 and f["share"] > 0 for f in figures)
     assert "S jit_compile=false" in done.stdout
+
+
+def test_a_profile_adds_up():
+    done = start("scripts/benchmark_step.py", *SMALL, "--profile")
+    assert done.returncode == 0, done.stderr
+    shares = dict(re.findall(r"^    (\S.*?) +([\d.]+)% .*calls", done.stdout, re.M))
+    assert {f"{n}, {kind}" for n in "GP" for kind in ("forward", "input gradients", "weight gradients")} <= set(shares)
+    assert sum(map(float, shares.values())) == pytest.approx(100, abs=1) and profiling.WAITING in shares
 
 
 def test_the_generator_and_its_export(tmp_path):
@@ -101,6 +142,7 @@ def test_the_generator_and_its_export(tmp_path):
         (["--set=spectral_norm=true"], "--spectral_norm cannot be measured"),
         (["--set=scale=64"], "--scale=64 does not divide the 32 pixels of size S's images"),
         (["--set=scale=16,downscaler=bicubic"], "--scale=16 is too large for size S"),
+        (["--profile", "--inference"], "leave out --compare"),
         (["--phase=1-3"], "write a level"),
         (["--phase=0"], "a level from 1 to 3"),
         (["--phase=3-4"], "a level from 1 to 3"),

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lag import costs
 from lag.config import LAGConfig
 from lag.model import LAG
+from lag.networks import Generator
 from lag.sampling import load_trained
 from libml import devices
 from libml.devices import make_devices
@@ -70,6 +72,29 @@ def test_xla_on_two_replicas(two_replicas):
     assert one.meters.means() == pytest.approx(two.meters.means(), rel=1e-3, abs=1e-4)
     with pytest.raises(UserError, match="jit_compile"):
         make(two_replicas, jit_compile=True, gan_loss="relativistic")
+
+
+@pytest.mark.parametrize("options", [{}, {"encoder": True}, {"gan_loss": "relativistic"}, {"remat": True}], ids=str)
+def test_batches_joined_for_a_pass_change_nothing(options, monkeypatch):
+    model, sizes, call = make(**options), [], Generator.call
+
+    def counted(self, lores, *args, **kwargs):
+        sizes.append(lores.shape[0])
+        return call(self, lores, *args, **kwargs)
+
+    monkeypatch.setattr(Generator, "call", counted)
+    apart = terms_of(model, batch(), GROWING, 1500)
+    monkeypatch.setattr(costs, "SMALL_STEP", 0)
+    joined = terms_of(model, batch(), GROWING, 1500)
+    assert sizes == [4, 4, 8]  # two batches apart, and then together
+    for name, value in joined.losses.items():
+        assert float(value) == pytest.approx(float(apart.losses[name]), rel=1e-5, abs=1e-6), name
+    for name, seen in joined.passes.items():
+        for a, b in zip(seen, apart.passes[name], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+    for name, grads in joined.grads.items():
+        for a, b in zip(grads, apart.grads[name], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5 * max(1.0, np.abs(b).max()))
 
 
 @pytest.mark.parametrize("options", [{}, {"encoder": True}, {"spectral_norm": True}, {"precision": "bfloat16"}])
