@@ -172,7 +172,7 @@ def measure(size: str) -> list[dict[str, Any]]:
     if FLAGS.profile:
         (item,), (record,), config = timed, records, pairs[0][1]
         work = profiling.executed(config, 3, side)
-        calls = max(2, round(PROFILE_SECONDS * record["median"] / item.images))
+        calls = min(20, max(2, round(PROFILE_SECONDS * record["median"] / item.images)))
         rows = profiling.breakdown(lambda: item.call(0), calls, benchmark.operations_at_once(), work, item.images, peak)
         record["profile"] = [row._asdict() for row in rows]
     return records
