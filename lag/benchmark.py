@@ -49,9 +49,9 @@ def speeds(timed: Sequence[Timed], seconds: float, beside: Sequence[Timed] = ())
     """Times each in turns of about a second, after a warm-up.
 
     Args:
-        timed: what to time for so many seconds in all.
-        seconds: see above.
-        beside: what else gets a turn for as long as the others take.
+        timed: what to time.
+        seconds: how long each of them, in all.
+        beside: what takes turns with them for as long as that lasts.
 
     Returns:
         A speed for each of `timed`, then of `beside`.

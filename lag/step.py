@@ -98,7 +98,7 @@ class Step:
         if grad_gp:
             grad_d = [a if b is None else a + b for a, b in zip(grad_d, grad_gp, strict=True)]
 
-        targets, cotangents = [*fakes], [*grad_fakes]
+        targets, cotangents = fakes, grad_fakes
         if config.encoder:
             targets, cotangents = [*fakes, gkl], [*grad_fakes, tf.constant(config.encoder_weight)]
             values["gkl"] = gkl

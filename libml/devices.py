@@ -69,7 +69,9 @@ def make_devices(
         UserError: if there is no such GPU, none for tf32, TF_CONFIG makes no sense, or the devices cannot share the
             batch evenly.
     """
-    _check_precision(precision)
+    check_precision(precision)
+    if precision == "bfloat16" and not tf.config.list_physical_devices("GPU") and not cpu_has_bfloat16(CPU_INFO):
+        print("warning: this CPU has no instructions for bfloat16: float32 is many times as fast", file=sys.stderr)
     tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
     if threads_per_op:
         tf.config.threading.set_intra_op_parallelism_threads(threads_per_op)
@@ -87,13 +89,14 @@ def make_devices(
     return devices
 
 
-def _check_precision(precision: str) -> None:
-    if tf.config.list_physical_devices("GPU"):
-        return
-    if precision == "tf32":
+def check_precision(precision: str) -> None:
+    """Refuses tf32 where there is no GPU.
+
+    Raises:
+        UserError: saying so.
+    """
+    if precision == "tf32" and not tf.config.list_physical_devices("GPU"):
         raise UserError("--precision=tf32 is for GPUs, and this machine shows none: use float32 or bfloat16")
-    if precision == "bfloat16" and not cpu_has_bfloat16(CPU_INFO):
-        print("warning: this CPU has no instructions for bfloat16: float32 is many times as fast", file=sys.stderr)
 
 
 def cpu_has_bfloat16(cpu_info: Path) -> bool:

@@ -94,14 +94,14 @@ def check(size: str, config: LAGConfig) -> None:
     import tensorflow as tf
 
     from libml.data import Dataset, check_sizes
+    from libml.devices import check_precision
 
     if FLAGS.profile and tf.config.list_physical_devices("GPU"):
         raise UserError("--profile sees operations of CPUs only: hide the GPUs, or use TensorBoard's profiler")
     for name in ("encoder", "spectral_norm"):
         if getattr(config, name):
             raise UserError(f"--{name} cannot be measured: its operations are not counted")
-    if config.precision == "tf32" and not tf.config.list_physical_devices("GPU"):
-        raise UserError("precision=tf32 is for GPUs, and this machine shows none: use float32 or bfloat16")
+    check_precision(config.precision)
     check_sizes(Dataset(f"size {size}", SIZES[size][0], (), (), ""), config.scale, config.downscaler)
     levels(FLAGS.phase, config.lods)
 
