@@ -37,10 +37,10 @@ class Row(NamedTuple):
 def group(name: str, kind: str) -> str:
     """What an operation is shown as: its type, or a convolution's network and purpose, from its name in the graph."""
     network = re.search(r"(generator|projection)_", name)
-    if "Conv2D" not in kind or not network:
+    if not ("Conv2D" in kind or kind.endswith("MatMul")) or not network:
         return kind.removeprefix("_MklNative").removeprefix("_Mkl")
     letter = {"generator": "G", "projection": "P"}[network[1]]
-    if "BackpropFilter" in kind:
+    if "BackpropFilter" in kind or kind.endswith("MatMul"):  # the networks have no others
         return f"{letter}, weight gradients"
     # The penalty's second derivative runs the convolutions forward once more.
     forward = not name.startswith("gradient_tape/") or name.startswith("gradient_tape/gradient_tape/")

@@ -6,13 +6,11 @@ import logging
 import resource
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import tensorflow as tf
 
+from libml import cpu
 from libml.errors import UserError
-
-CPU_INFO = Path("/proc/cpuinfo")  # of Linux
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +68,7 @@ def make_devices(
             batch evenly.
     """
     check_precision(precision)
-    if precision == "bfloat16" and not tf.config.list_physical_devices("GPU") and not cpu_has_bfloat16(CPU_INFO):
+    if precision == "bfloat16" and not tf.config.list_physical_devices("GPU") and not cpu.has_bfloat16():
         print("warning: this CPU has no instructions for bfloat16: float32 is many times as fast", file=sys.stderr)
     tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
     if threads_per_op:
@@ -97,16 +95,6 @@ def check_precision(precision: str) -> None:
     """
     if precision == "tf32" and not tf.config.list_physical_devices("GPU"):
         raise UserError("--precision=tf32 is for GPUs, and this machine shows none: use float32 or bfloat16")
-
-
-def cpu_has_bfloat16(cpu_info: Path) -> bool:
-    """Whether the CPU that the kernel describes there multiplies bfloat16 itself; True where nobody can tell."""
-    try:
-        words = set(cpu_info.read_text().split())
-    except OSError:
-        return True
-    # The names on x86-64 and on ARM, whose list of features has other headings.
-    return not words & {"flags", "Features"} or bool(words & {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
 
 
 def _choose_gpus(wanted: Sequence[int] | None) -> None:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from libml import rng
+from libml import convolution, rng
 
 LRELU_SLOPE = 0.2
 GREY_LEVELS = 127.5  # of 0..255 in a unit of [-1, 1]
@@ -217,34 +217,6 @@ def _leaky_relu_grad(dy: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
 _ACTIVATIONS = {"linear": lambda x: x, "relu": tf.nn.relu, "lrelu": leaky_relu}
 
 
-def _plain(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-
-
-def _upscaled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """The convolution of upscale2d(x), from x itself.
-
-    A box of 2 x 2 equal pixels meets the 3 x 3 kernel in 4 x 4 sums of its taps: a transposed convolution of stride 2
-    with 16 multiplications a small pixel in place of 36.
-    """
-    taps = tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2])
-    rows = tf.pad(taps, [[0, 1], [0, 0], [0, 0], [0, 0]]) + tf.pad(taps, [[1, 0], [0, 0], [0, 0], [0, 0]])
-    both = tf.pad(rows, [[0, 0], [0, 1], [0, 0], [0, 0]]) + tf.pad(rows, [[0, 0], [1, 0], [0, 0], [0, 0]])
-    shape = tf.shape(x)
-    n, h, w = (shape[i] if x.shape[i] is None else x.shape[i] for i in range(3))
-    return tf.nn.conv2d_transpose(x, both, [n, 2 * h, 2 * w, kernel.shape[-1]], strides=2, padding="SAME")
-
-
-def _shuffled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """The convolution of space_to_channels(x): TensorFlow's own shuffle is faster, and a kernel is small to reorder."""
-    h, w, inputs, filters = kernel.shape
-    kernel = tf.transpose(tf.reshape(kernel, [h, w, inputs // 4, 4, filters]), [0, 1, 3, 2, 4])
-    return _plain(tf.nn.space_to_depth(x, 2), tf.reshape(kernel, [h, w, inputs, filters]))
-
-
-_FORMS = {"plain": _plain, "upscaled": _upscaled, "shuffled": _shuffled}
-
-
 class ScaledConv2D(keras.layers.Layer):
     """3 x 3 SAME convolution whose N(0, 1) kernel is multiplied at run time by sqrt(2 / ((1 + s^2) fan_in)).
 
@@ -265,7 +237,7 @@ class ScaledConv2D(keras.layers.Layer):
     ):
         """Args: filters; activation 'linear', 'relu' or 'lrelu'; form; seed of the kernel's initial values."""
         super().__init__(autocast=False, **kwargs)
-        for name, value, known in (("activation", activation, _ACTIVATIONS), ("form", form, _FORMS)):
+        for name, value, known in (("activation", activation, _ACTIVATIONS), ("form", form, convolution.FORMS)):
             if value not in known:
                 raise ValueError(f"{name} must be one of {sorted(known)}, got {value!r}")
         self.filters = filters
@@ -296,7 +268,7 @@ class ScaledConv2D(keras.layers.Layer):
 
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         """What a call does, with given effective weights."""
-        y = _FORMS[self.form](tf.cast(x, self.compute_dtype), kernel)
+        y = convolution.FORMS[self.form](tf.cast(x, self.compute_dtype), kernel)
         return _ACTIVATIONS[self.activation](tf.nn.bias_add(y, bias))
 
     def effective_kernel(self, kernel: tf.Tensor) -> tf.Tensor:

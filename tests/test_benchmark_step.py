@@ -74,6 +74,7 @@ def test_what_the_time_of_operations_is_shared_by():
             "_MklNativeConv2DBackpropFilter",
             "P, weight gradients",
         ),
+        ("gradient_tape/generator_1/stage_1_1/MatMul_3", "_MklNativeMatMul", "G, weight gradients"),
         ("gradient_tape/projection_1/stage_1_1/LeakyReluGrad", "LeakyReluGrad", "LeakyReluGrad"),
         ("projection_1/AvgPool", "_MklNativeAvgPool", "AvgPool"),
     ],

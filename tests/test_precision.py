@@ -11,7 +11,7 @@ from lag.config import LAGConfig
 from lag.model import LAG
 from lag.networks import Generator
 from lag.sampling import load_trained
-from libml import devices
+from libml import cpu
 from libml.devices import make_devices
 from libml.errors import UserError
 from tests.test_variants import GROWING, LAST, batch, make, terms_of
@@ -112,28 +112,12 @@ def test_tf32_needs_a_gpu(monkeypatch):
         make_devices(4, precision="tf32")
 
 
-@pytest.mark.parametrize(
-    "described, has",
-    [
-        ("model name\t: A\nflags\t\t: fpu avx2 fma\n", False),
-        ("flags\t\t: fpu avx512f avx512_bf16 fsrm\n", True),
-        ("Features\t: fp asimd i8mm\n", False),
-        ("Features\t: fp asimd bf16\n", True),
-        ("isa\t: rv64imafdc\n", True),
-    ],
-)
-def test_what_the_kernel_says_of_a_cpu_and_bfloat16(described, has, tmp_path, monkeypatch, capsys):
-    info = tmp_path / "cpuinfo"
-    info.write_text(described)
-    assert devices.cpu_has_bfloat16(info) is has
-    monkeypatch.setattr(devices, "CPU_INFO", info)
+@pytest.mark.parametrize("has", [True, False])
+def test_bfloat16_without_instructions_for_it_brings_a_warning(has, monkeypatch, capsys):
+    monkeypatch.setattr(cpu, "has_bfloat16", lambda: has)
     for precision, warned in (("float32", False), ("bfloat16", not has)):
         make_devices(4, precision=precision)
         assert ("no instructions for bfloat16" in capsys.readouterr().err) is warned
-
-
-def test_a_cpu_of_which_nothing_is_known_may_have_bfloat16(tmp_path):
-    assert devices.cpu_has_bfloat16(tmp_path / "cpuinfo")
 
 
 def test_an_unknown_precision_is_refused():

@@ -1,0 +1,27 @@
+"""What the kernel says of the CPU."""
+
+from pathlib import Path
+
+CPU_INFO = Path("/proc/cpuinfo")  # of Linux
+
+
+def features() -> set[str]:
+    """Names of its instruction sets, as x86-64's avx2 or ARM's bf16; none where nobody can tell."""
+    try:
+        lines = CPU_INFO.read_text().splitlines()
+    except OSError:
+        return set()
+    # The headings on x86-64 and on ARM; other architectures have others.
+    return {name for line in lines if line.startswith(("flags", "Features")) for name in line.split()[2:]}
+
+
+def has_bfloat16() -> bool:
+    """Whether it multiplies bfloat16 itself; True where nobody can tell."""
+    found = features()
+    return not found or bool(found & {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
+
+
+def has_only_avx2() -> bool:
+    """Whether AVX2 is the widest that it has on x86-64; False where nobody can tell."""
+    found = features()
+    return "avx2" in found and "avx512f" not in found

@@ -1,0 +1,124 @@
+"""The gradients of convolutions, where they are ours, against TensorFlow's."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from libml import convolution, cpu
+from tests.test_variants import GROWING, batch, make, terms_of
+
+ZEN2, ZEN4 = "flags\t\t: fpu avx avx2 fma\n", "flags\t\t: fpu avx avx2 avx512f avx512_bf16 fsrm\n"
+
+
+def normal(*shape: int) -> tf.Tensor:
+    return tf.random.stateless_normal(shape, [len(shape), sum(shape)])
+
+
+@pytest.fixture
+def this_cpu(tmp_path, monkeypatch):
+    """Sets what the kernel says of the CPU."""
+
+    def describe(text: str) -> None:
+        (tmp_path / "cpuinfo").write_text(text)
+
+    monkeypatch.setattr(cpu, "CPU_INFO", tmp_path / "cpuinfo")
+    return describe
+
+
+@pytest.mark.parametrize(
+    "described, bfloat16, only_avx2",
+    [
+        (None, True, False),
+        (f"model name\t: A\n{ZEN2}", False, True),
+        (ZEN4, True, False),
+        ("Features\t: fp asimd i8mm\n", False, False),
+        ("Features\t: fp asimd bf16\n", True, False),
+        ("isa\t: rv64imafdc\n", True, False),
+    ],
+)
+def test_what_the_kernel_says_of_a_cpu(described, bfloat16, only_avx2, this_cpu):
+    if described:
+        this_cpu(described)
+    assert (cpu.has_bfloat16(), cpu.has_only_avx2()) == (bfloat16, only_avx2)
+
+
+@pytest.mark.parametrize("taps, stride", [(3, 1), (4, 2)])
+@pytest.mark.parametrize("size", [(1, 1, 1), (2, 5, 7), (3, 4, 4)])
+def test_weights_gradient_is_tensorflow_s(taps, stride, size):
+    n, h, w = size
+    x, dy = normal(n, h * stride, w * stride, 6), normal(n, h, w, 5)
+    theirs = tf.raw_ops.Conv2DBackpropFilter(
+        input=x, filter_sizes=[taps, taps, 6, 5], out_backprop=dy, strides=[1, stride, stride, 1], padding="SAME"
+    )
+    np.testing.assert_allclose(convolution.weights_gradient(x, dy, taps), theirs, atol=1e-5)
+
+
+def derivatives(form, x, kernel):
+    """Of an image, its first derivatives, and those of their squares."""
+    with tf.GradientTape() as outer:
+        outer.watch([x, kernel])
+        with tf.GradientTape() as inner:
+            inner.watch([x, kernel])
+            y = convolution.FORMS[form](x, kernel)
+            total = tf.reduce_sum(tf.sin(y))
+        first = inner.gradient(total, [x, kernel])
+        penalty = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in first])
+    return [y, *first, *outer.gradient(penalty, [x, kernel])]
+
+
+@pytest.mark.parametrize("form", convolution.FORMS)
+@pytest.mark.parametrize("graph", [False, True])
+def test_derivatives_are_tensorflow_s(form, graph, monkeypatch):
+    x, kernel = normal(2, 6, 8, 4), normal(3, 3, 16 if form == "shuffled" else 4, 5)
+    found = []
+    for ours in (False, True):
+        monkeypatch.setattr(convolution, "products_pay", lambda *_, ours=ours: ours)
+        run = tf.function(derivatives, autograph=False) if graph else derivatives
+        found.append(run(form, x, kernel))
+    for theirs, own in zip(*found, strict=True):
+        np.testing.assert_allclose(own, theirs, atol=2e-6 * np.abs(theirs).max())
+
+
+def kinds(function, *args) -> list[str]:
+    """Types of the operations of a function's gradient for a kernel."""
+
+    @tf.function(autograph=False)
+    def gradient(x, kernel):
+        with tf.GradientTape() as tape:
+            tape.watch(kernel)
+            y = function(x, kernel)
+        return tape.gradient(y, kernel)
+
+    graph = gradient.get_concrete_function(*args).graph.as_graph_def()
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    return [node.op for node in nodes if node.op in ("MatMul", "Conv2DBackpropFilter")]
+
+
+def test_products_are_for_wide_float32_convolutions_of_avx2(this_cpu):
+    image, kernel = tf.TensorSpec([2, 6, 6, 16]), tf.TensorSpec([3, 3, 16, 16])
+    theirs = ["Conv2DBackpropFilter"]
+    this_cpu(ZEN4)
+    assert kinds(convolution.plain, image, kernel) == theirs
+    this_cpu(ZEN2)
+    assert kinds(convolution.plain, image, kernel) == ["MatMul"] * 9
+    assert kinds(convolution.upscaled, image, kernel) == ["MatMul"] * 16
+    assert kinds(convolution.shuffled, tf.TensorSpec([2, 6, 6, 4]), kernel) == ["MatMul"] * 9
+    assert kinds(convolution.plain, tf.TensorSpec([None, 6, 6, 16]), kernel) == theirs
+    assert kinds(convolution.plain, image, tf.TensorSpec([3, 3, 16, 15])) == theirs
+    half = [tf.TensorSpec(spec.shape, tf.bfloat16) for spec in (image, kernel)]
+    assert kinds(convolution.plain, *half) == theirs
+
+
+@pytest.mark.parametrize("options", [{}, {"remat": True}], ids=str)
+def test_a_step_is_the_same_with_either_gradient(options, this_cpu, monkeypatch):
+    monkeypatch.setattr(convolution, "PRODUCT_CHANNELS", 1)
+    model, found = make(**options), []
+    for described in (ZEN4, ZEN2):
+        this_cpu(described)
+        found.append(terms_of(model, batch(), GROWING, 1500))
+    theirs, ours = found
+    for name, value in ours.losses.items():
+        assert float(value) == pytest.approx(float(theirs.losses[name]), rel=1e-5, abs=1e-6), name
+    for name, grads in ours.grads.items():
+        for a, b in zip(grads, theirs.grads[name], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5 * max(1.0, np.abs(b).max()))
