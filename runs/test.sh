@@ -4,4 +4,5 @@ set -euo pipefail
 source "$(dirname "$0")/venv.sh" requirements-dev.txt
 python -m ruff check .
 python -m ruff format --check .
-python -m pytest "$@"
+# By file, since fixtures are a file's. More than four processes would take more memory than they save time.
+python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile "$@"

@@ -24,7 +24,7 @@ from tests.conftest import blobs, write_images
 
 ROOT = Path(__file__).parent.parent
 TIMING = {"images_per_second", "data_wait"}
-FLAGS = ["--dataset=cifar10", "--scale=8", "--blocks=1", "--filters=8", "--filters_min=4", "--noise_dim=2"]
+FLAGS = ["--dataset=cifar10", "--blocks=1", "--filters=8", "--filters_min=4", "--noise_dim=2"]
 FLAGS += ["--batch=32", "--save_kimg=1", "--report_kimg=1", "--deterministic"]
 
 
@@ -102,10 +102,10 @@ class Session:
         return alive
 
 
-def stress(folder: Path, kills: int, kimg: int, seed: int = 0, longest: float = 6.0) -> list[str]:
+def stress(folder: Path, kills: int, kimg: int, seed: int = 0, longest: float = 6.0, scale: int = 8) -> list[str]:
     """Runs straight, then with kills, each phase `kimg` long; the differences."""
     rng = random.Random(seed)
-    data, lengths = folder / "data", [f"--training_kimg={kimg}", f"--transition_kimg={kimg}"]
+    data, lengths = folder / "data", [f"--scale={scale}", f"--training_kimg={kimg}", f"--transition_kimg={kimg}"]
     write_images(data / "cifar10-train.tfrecord", blobs(200))
     write_images(data / "cifar10-test.tfrecord", blobs(8, seed=1))
     straight = Session(data, folder / "straight", lengths)

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from lag import program, sampling
+from lag.config import LAGConfig
 from lag.model import LAG
 from libml import checkpoint, summary
 from libml import train as loop
@@ -21,7 +22,7 @@ from libml.errors import UserError
 from libml.images import encode_png
 from libml.interrupts import Interrupted
 from libml.stream import Images
-from tests.conftest import blobs, write_images
+from tests.conftest import TINY, blobs, write_images
 from tests.stress import TIMING, scalars
 
 
@@ -49,16 +50,35 @@ def state(model) -> dict[str, np.ndarray]:
     return {name: np.array(v) for name, v in model.named_variables().items()}
 
 
+def three_phases(folder) -> LAGConfig:
+    lengths = {"batch": 32, "training_kimg": 1, "transition_kimg": 1, "save_kimg": 1, "report_kimg": 1}
+    return LAGConfig(**{**TINY, **lengths, "dataset": "cifar10", "train_dir": str(folder)})
+
+
 @pytest.fixture(scope="module")
 def straight(data_dir, tmp_path_factory):
     """A whole run through three phases, not interrupted."""
-    from lag.config import LAGConfig
-    from tests.conftest import TINY
-
-    lengths = {"batch": 32, "training_kimg": 1, "transition_kimg": 1, "save_kimg": 1, "report_kimg": 1}
-    folder = str(tmp_path_factory.mktemp("straight"))
-    config = LAGConfig(**{**TINY, **lengths, "dataset": "cifar10", "train_dir": folder})
+    config = three_phases(tmp_path_factory.mktemp("straight"))
     return config, run(config, data_dir)
+
+
+@pytest.fixture(scope="module")
+def half(data_dir, tmp_path_factory):
+    """The same run, stopped in the middle of the second phase."""
+    config = three_phases(tmp_path_factory.mktemp("half"))
+    with pytest.raises(Interrupted) as stopped:
+        run(config, data_dir, stop_at=1504)
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert checkpoint.list_checkpoints(config.folder / "tf")[-1][0] == 1536
+    return config
+
+
+@pytest.fixture
+def stopped(half, tmp_path):
+    """A copy of half a run, to go on with."""
+    config = three_phases(tmp_path / "stopped")
+    shutil.copytree(half.folder, config.folder)
+    return config
 
 
 def test_a_run_leaves_what_it_should(straight):
@@ -88,34 +108,38 @@ def test_previews_are_in_tensorboard(straight):
     assert tf.io.decode_png(png).shape == (64, 224, 3)
 
 
-@pytest.mark.parametrize("stop_at, number", [(512, signal.SIGINT), (1504, signal.SIGTERM), (992, signal.SIGTERM)])
-def test_a_stopped_run_ends_as_one_that_was_not(straight, data_dir, tiny_config, stop_at, number):
-    config = tiny_config()
-    with pytest.raises(Interrupted) as stopped:
-        run(config, data_dir, stop_at=stop_at, number=number)
-    assert stopped.value.code == 128 + number
-    assert checkpoint.list_checkpoints(config.folder / "tf")[-1][0] == stop_at + 32
-    resumed, whole = state(run(config, data_dir)), state(straight[1])
+def assert_same_run(config, model, straight):
+    resumed, whole = state(model), state(straight[1])
     assert resumed.keys() == whole.keys()
     for name, value in whole.items():
         np.testing.assert_array_equal(resumed[name], value, err_msg=name)
     assert scalars(config.folder) == scalars(straight[0].folder)
 
 
-def test_how_often_it_saves_changes_nothing(straight, data_dir, tiny_config):
+def test_a_stopped_run_ends_as_one_that_was_not(straight, stopped, data_dir):
+    assert_same_run(stopped, run(stopped, data_dir), straight)
+
+
+def test_a_run_stopped_twice_ends_as_one_that_was_not(straight, data_dir, tiny_config):
+    """In the middle of a phase, and with the last batch of one."""
     config = tiny_config()
-    with pytest.raises(Interrupted):
-        run(config, data_dir, stop_at=1504)
-    resumed, whole = state(run(dataclasses.replace(config, save_kimg=7), data_dir)), state(straight[1])
+    for stop_at, number in ((512, signal.SIGINT), (992, signal.SIGTERM)):
+        with pytest.raises(Interrupted) as stopped:
+            run(config, data_dir, stop_at=stop_at, number=number)
+        assert stopped.value.code == 128 + number
+        assert checkpoint.list_checkpoints(config.folder / "tf")[-1][0] == stop_at + 32
+    assert_same_run(config, run(config, data_dir), straight)
+
+
+def test_how_often_it_saves_changes_nothing(straight, stopped, data_dir):
+    resumed, whole = state(run(dataclasses.replace(stopped, save_kimg=7), data_dir)), state(straight[1])
     for name, value in whole.items():
         np.testing.assert_array_equal(resumed[name], value, err_msg=name)
 
 
-def test_points_beyond_the_last_checkpoint_are_taken_back(straight, data_dir, tiny_config):
+def test_points_beyond_the_last_checkpoint_are_taken_back(straight, stopped, data_dir):
     """As after a kill: reports were written that no checkpoint knows of."""
-    config = tiny_config()
-    with pytest.raises(Interrupted):
-        run(config, data_dir, stop_at=1504)
+    config = stopped
     writer = summary.SummaryWriter(config.folder, 1)
     writer.scalars(2, {"gp": 1e6})
     writer.close()
@@ -134,12 +158,13 @@ def test_a_complete_run_is_left_alone(straight, data_dir, capsys):
     assert scalars(config.folder) == before
 
 
-def test_reset_starts_over(data_dir, tiny_config):
-    config = tiny_config(transition_kimg=0, training_kimg=1)
-    run(config, data_dir)
-    again = run(config, data_dir, reset=True)
+def test_reset_starts_over(stopped, data_dir, capsys):
+    shorter = dataclasses.replace(stopped, total_kimg=1)  # which two phases take longer than
+    again = run(shorter, data_dir, folder=stopped.folder, reset=True)
+    assert "at 0 kimg" in capsys.readouterr().out
     assert int(again.g_optimizer_0.iterations) == 64
-    assert [kimg for kimg, tag, _ in scalars(config.folder) if tag == "gp"] == [1, 2]
+    assert [kimg for kimg, tag, _ in scalars(stopped.folder) if tag == "gp"] == [1, 2]
+    assert [nimg for nimg, _ in checkpoint.list_checkpoints(stopped.folder / "tf")] == [1024, 2048]  # none at 1536
 
 
 def test_other_parameters_are_refused_by_name(data_dir, tiny_config):
@@ -221,17 +246,16 @@ def test_a_checkpoint_of_other_networks_is_refused_and_kept(straight, tmp_path):
     assert len(checkpoint.list_checkpoints(folder)) == 3
 
 
-def test_what_is_not_finite_is_named_and_not_saved(data_dir, tiny_config):
+def test_what_is_not_finite_is_named_and_not_saved(stopped, data_dir):
     class Diverging(Stopping):
         def train_step(self, batch, phase, nimg):
-            if nimg == 1504:
+            if nimg == 1600:
                 self.projection.stage_1.conv_0.bias.assign(np.full(4, np.nan))
             super().train_step(batch, phase, nimg)
 
-    config = tiny_config()
-    with pytest.raises(UserError, match=r"dreal was not finite at image 1504.*ckpt-0000001024.*--lr"):
-        run(config, data_dir, kind=Diverging)
-    assert [nimg for nimg, _ in checkpoint.list_checkpoints(config.folder / "tf")] == [1024]
+    with pytest.raises(UserError, match=r"dreal was not finite at image 1600.*ckpt-0000001536.*--lr"):
+        run(stopped, data_dir, kind=Diverging)
+    assert [nimg for nimg, _ in checkpoint.list_checkpoints(stopped.folder / "tf")] == [1024, 1536]
 
 
 def test_weights_that_are_not_finite_are_not_saved(data_dir, tiny_config):
@@ -259,14 +283,11 @@ def test_skipped_records_are_reported(tmp_path, tiny_config):
     assert ("skipped_records", values["skipped_records"]) in [(tag, value) for _, tag, value in scalars(config.folder)]
 
 
-def test_a_run_goes_on_with_another_batch(data_dir, tiny_config):
-    config = tiny_config()
-    with pytest.raises(Interrupted):
-        run(config, data_dir, stop_at=1504)
-    other = dataclasses.replace(config, batch=64)
-    model = run(other, data_dir, folder=config.folder)
+def test_a_run_goes_on_with_another_batch(stopped, data_dir):
+    other = dataclasses.replace(stopped, batch=64)
+    model = run(other, data_dir, folder=stopped.folder)
     assert int(model.g_optimizer_0.iterations) == 48 + 24
-    assert json.loads((config.folder / "args" / "args.json").read_text())["batch"] == 64
+    assert json.loads((stopped.folder / "args" / "args.json").read_text())["batch"] == 64
 
 
 def test_a_run_of_another_method_is_refused_and_kept(straight, data_dir):
