@@ -91,8 +91,8 @@ def attribute(found: Sequence[Operation], at_once: int) -> dict[str, float]:
 def executed(config: LAGConfig, colors: int, size: int) -> dict[str, int]:
     """Multiply-adds of an image's step of the last phase as it is done here, by group of convolutions.
 
-    Without --remat, which computes more. Gradients for y, z and real images, which nothing asks for, are counted too:
-    half a percent of S.
+    Without --remat, which computes more, and without products with the zeros around images. Gradients for y, z and real
+    images, which nothing asks for, are counted too: half a percent of S.
     """
     g, p = (count(config, colors, size) for count in (costs.generator_multiply_adds, costs.projection_multiply_adds))
     g -= costs.upscaled_savings(config, size)

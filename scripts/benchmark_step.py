@@ -98,6 +98,8 @@ def check(size: str, config: LAGConfig) -> None:
 
     if FLAGS.profile and tf.config.list_physical_devices("GPU"):
         raise UserError("--profile sees operations of CPUs only: hide the GPUs, or use TensorBoard's profiler")
+    if FLAGS.profile and (config.remat or config.jit_compile):
+        raise UserError("--profile counts neither what --remat computes again nor what --jit_compile joins")
     for name in ("encoder", "spectral_norm"):
         if getattr(config, name):
             raise UserError(f"--{name} cannot be measured: its operations are not counted")
