@@ -4,7 +4,6 @@ Each takes an image and a kernel [3, 3, C, filters], and has derivatives of ever
 """
 
 import itertools
-import os
 
 import tensorflow as tf
 
@@ -61,7 +60,7 @@ def products_pay(x: tf.Tensor, kernel: tf.Tensor) -> bool:
 
 def gradient_scope() -> tf.name_scope:
     """The names that TensorFlow gives a gradient of what is computed here; those of own gradients it leaves out."""
-    return tf.name_scope(os.path.join("gradient_tape", tf.get_current_name_scope(), ""))
+    return tf.name_scope("/".join(filter(None, ("gradient_tape", tf.get_current_name_scope()))) + "/")
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:

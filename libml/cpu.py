@@ -1,10 +1,12 @@
 """What the kernel says of the CPU."""
 
+import functools
 from pathlib import Path
 
 CPU_INFO = Path("/proc/cpuinfo")  # of Linux
 
 
+@functools.cache  # with many cores it takes the kernel a while to say
 def features() -> set[str]:
     """Names of its instruction sets, as x86-64's avx2 or ARM's bf16; none where nobody can tell."""
     try:

@@ -20,9 +20,12 @@ def this_cpu(tmp_path, monkeypatch):
 
     def describe(text: str) -> None:
         (tmp_path / "cpuinfo").write_text(text)
+        cpu.features.cache_clear()
 
     monkeypatch.setattr(cpu, "CPU_INFO", tmp_path / "cpuinfo")
-    return describe
+    cpu.features.cache_clear()
+    yield describe
+    cpu.features.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -107,6 +110,15 @@ def test_products_are_for_wide_float32_convolutions_of_avx2(this_cpu):
     assert kinds(convolution.plain, image, tf.TensorSpec([3, 3, 16, 15])) == theirs
     half = [tf.TensorSpec(spec.shape, tf.bfloat16) for spec in (image, kernel)]
     assert kinds(convolution.plain, *half) == theirs
+
+
+def test_two_replicas_share_the_gradient(two_replicas, monkeypatch):
+    monkeypatch.setattr(convolution, "products_pay", lambda *_: True)
+    x, kernel = normal(2, 6, 8, 4), normal(3, 3, 4, 5)
+    share = tf.function(lambda: two_replicas.run(derivatives, ("plain", x, kernel)), autograph=False)
+    for values, alone in zip(share(), derivatives("plain", x, kernel), strict=True):
+        for value in two_replicas.experimental_local_results(values):
+            np.testing.assert_allclose(value, alone, atol=2e-6 * np.abs(alone).max())
 
 
 @pytest.mark.parametrize("options", [{}, {"remat": True}], ids=str)
