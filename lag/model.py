@@ -13,6 +13,7 @@ from libml.devices import replica_share
 from libml.errors import UserError
 from libml.layers import grey_mse
 from libml.meters import Meters
+from libml.optimizer import Adam
 from libml.schedule import Phase, Schedule
 
 LOSSES = ("dreal", "dfake", "gp", "gfake", "gmse", "mse")  # of a step; mse is in squared grey levels
@@ -54,9 +55,7 @@ class LAG(tf.Module):
             for name, network in self.trained.items():
                 lr = config.lr * (config.d_lr_mult if name == "d" else 1)
                 for k in range(config.lods + 1):
-                    optimizer = keras.optimizers.Adam(
-                        lr, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=f"{name}_adam_{k}"
-                    )
+                    optimizer = Adam(lr, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=f"{name}_adam_{k}")
                     optimizer.build(network.stage_variables(k))
                     setattr(self, f"{name}_optimizer_{k}", optimizer)
             self.losses = LOSSES + (("gkl",) if config.encoder else ())

@@ -20,6 +20,7 @@ from libml.devices import Devices, replica_share
 from libml.errors import UserError
 from libml.layers import grey_mse, ilog2
 from libml.meters import Meters
+from libml.optimizer import Adam
 from libml.schedule import KIMG, Phase, Schedule
 
 
@@ -125,9 +126,9 @@ class ComparedMethod(tf.Module):
         """Losses and gradients at the present weights, as means over this batch, in a tf.function."""
         raise NotImplementedError
 
-    def adam(self, network: keras.Model, beta_1: float, beta_2: float, name: str) -> keras.optimizers.Adam:
+    def adam(self, network: keras.Model, beta_1: float, beta_2: float, name: str) -> Adam:
         """An Adam for a network's trainable variables, built."""
-        optimizer = keras.optimizers.Adam(self.config.lr, beta_1=beta_1, beta_2=beta_2, epsilon=1e-8, name=name)
+        optimizer = Adam(self.config.lr, beta_1=beta_1, beta_2=beta_2, epsilon=1e-8, name=name)
         optimizer.build(network.trainable_variables)
         return optimizer
 
@@ -141,7 +142,7 @@ class ComparedMethod(tf.Module):
         return {"generator": self.generator} | ({"critic": self.critic} if self.critic else {})
 
     @property
-    def _optimizers(self) -> dict[str, keras.optimizers.Adam]:
+    def _optimizers(self) -> dict[str, Adam]:
         return {"g_optimizer": self.g_optimizer} | ({"d_optimizer": self.d_optimizer} if self.critic else {})
 
     def named_variables(self) -> dict[str, keras.Variable]:
@@ -149,7 +150,7 @@ class ComparedMethod(tf.Module):
         owners = self._networks | self._optimizers
         return {f"{name}/{v.path}": v for name, owner in owners.items() for v in owner.variables}
 
-    def apply(self, optimizer: keras.optimizers.Adam, network: keras.Model, grads: Sequence[tf.Tensor]) -> None:
+    def apply(self, optimizer: Adam, network: keras.Model, grads: Sequence[tf.Tensor]) -> None:
         """Applies the mean over the replicas of their gradients; an optimizer alone would sum them."""
         grads = [g / self.replicas for g in grads] if self.replicas > 1 else grads
         optimizer.apply(grads, network.trainable_variables)
