@@ -68,12 +68,16 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
         b: features [M, D], M at least 2.
     """
     a, b = a.astype(np.float64), b.astype(np.float64)
-    A, B = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    values, vectors = np.linalg.eigh(A)
-    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
-    # (A B)^(1/2) has the eigenvalues of (A^(1/2) B A^(1/2))^(1/2), which is symmetric.
-    shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ B @ root), 0)).sum()
-    return float(np.square(a.mean(0) - b.mean(0)).sum() + np.trace(A) + np.trace(B) - 2 * shared)
+    root_a, root_b = _covariance_factor(a), _covariance_factor(b)
+    # trace((A B)^(1/2)), not by a root of eigenvalues, which magnifies what rounding leaves of those that are 0.
+    shared = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
+    distance = np.square(a.mean(0) - b.mean(0)).sum() + np.square(root_a).sum() + np.square(root_b).sum() - 2 * shared
+    return max(0.0, float(distance))
+
+
+def _covariance_factor(x: np.ndarray) -> np.ndarray:
+    """A matrix R [at most D, D] whose R^T R is the covariance of features [N, D]."""
+    return np.linalg.qr((x - x.mean(0)) / np.sqrt(len(x) - 1), mode="r")
 
 
 def _unbiased_mmd(a: np.ndarray, b: np.ndarray) -> float:
