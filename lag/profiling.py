@@ -37,10 +37,11 @@ class Row(NamedTuple):
 def group(name: str, kind: str) -> str:
     """What an operation is shown as: its type, or a convolution's network and purpose, from its name in the graph."""
     network = re.search(r"(generator|projection)_", name)
-    if not ("Conv2D" in kind or kind.endswith("MatMul")) or not network:
+    product = kind.endswith("MatMul") and "/spread/" not in name
+    if not ("Conv2D" in kind or product) or not network:
         return kind.removeprefix("_MklNative").removeprefix("_Mkl")
     letter = {"generator": "G", "projection": "P"}[network[1]]
-    if "BackpropFilter" in kind or kind.endswith("MatMul"):  # the networks have no others
+    if "BackpropFilter" in kind or product:
         return f"{letter}, weight gradients"
     # The penalty's second derivative runs the convolutions forward once more.
     forward = not name.startswith("gradient_tape/") or name.startswith("gradient_tape/gradient_tape/")
@@ -91,8 +92,8 @@ def attribute(found: Sequence[Operation], at_once: int) -> dict[str, float]:
 def executed(config: LAGConfig, colors: int, size: int) -> dict[str, int]:
     """Multiply-adds of an image's step of the last phase as it is done here, by group of convolutions.
 
-    Without --remat, which computes more, and without products with the zeros around images. Gradients for y, z and real
-    images, which nothing asks for, are counted too: half a percent of S.
+    Without --remat, which computes more, and without products with the zeros around images and in blocks of colours.
+    Gradients for y, z and real images, which nothing asks for, are counted too: half a percent of S.
     """
     g, p = (count(config, colors, size) for count in (costs.generator_multiply_adds, costs.projection_multiply_adds))
     g -= costs.upscaled_savings(config, size)

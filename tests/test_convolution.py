@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from libml import convolution, cpu
+from libml import convolution, cpu, weights_gradient
+from libml.layers import space_to_channels, upscale2d
 from tests.test_variants import GROWING, batch, make, terms_of
 
 ZEN2, ZEN4 = "flags\t\t: fpu avx avx2 fma\n", "flags\t\t: fpu avx avx2 avx512f avx512_bf16 fsrm\n"
@@ -47,13 +48,13 @@ def test_what_the_kernel_says_of_a_cpu(described, bfloat16, only_avx2, this_cpu)
 
 @pytest.mark.parametrize("taps, stride", [(3, 1), (4, 2)])
 @pytest.mark.parametrize("size", [(1, 1, 1), (2, 5, 7), (3, 4, 4)])
-def test_weights_gradient_is_tensorflow_s(taps, stride, size):
+def test_products_are_tensorflow_s_gradient(taps, stride, size):
     n, h, w = size
     x, dy = normal(n, h * stride, w * stride, 6), normal(n, h, w, 5)
     theirs = tf.raw_ops.Conv2DBackpropFilter(
         input=x, filter_sizes=[taps, taps, 6, 5], out_backprop=dy, strides=[1, stride, stride, 1], padding="SAME"
     )
-    np.testing.assert_allclose(convolution.weights_gradient(x, dy, taps), theirs, atol=1e-5)
+    np.testing.assert_allclose(weights_gradient.products(x, dy, taps), theirs, atol=1e-5)
 
 
 def derivatives(form, x, kernel):
@@ -62,24 +63,52 @@ def derivatives(form, x, kernel):
         outer.watch([x, kernel])
         with tf.GradientTape() as inner:
             inner.watch([x, kernel])
-            y = convolution.FORMS[form](x, kernel)
+            y = form(x, kernel)
             total = tf.reduce_sum(tf.sin(y))
         first = inner.gradient(total, [x, kernel])
         penalty = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in first])
     return [y, *first, *outer.gradient(penalty, [x, kernel])]
 
 
-@pytest.mark.parametrize("form", convolution.FORMS)
+def written_out(form):
+    """A form of convolution by TensorFlow's operations alone."""
+    prepare = {"plain": tf.identity, "upscaled": upscale2d, "shuffled": space_to_channels}[form]
+    return lambda x, kernel: tf.nn.conv2d(prepare(x), kernel, 1, "SAME")
+
+
+def check_derivatives(form, x, kernel, graph):
+    kernel /= 10  # large sums would be large angles of the sine, whose last digits count
+    ours = tf.function(derivatives, autograph=False) if graph else derivatives
+    found, theirs = ours(convolution.FORMS[form], x, kernel), derivatives(written_out(form), x, kernel)
+    for own, expected in zip(found, theirs, strict=True):
+        np.testing.assert_allclose(own, expected, atol=5e-6 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("graph", [False, True])
-def test_derivatives_are_tensorflow_s(form, graph, monkeypatch):
-    x, kernel = normal(2, 6, 8, 4), normal(3, 3, 16 if form == "shuffled" else 4, 5)
-    found = []
-    for ours in (False, True):
-        monkeypatch.setattr(convolution, "products_pay", lambda *_, ours=ours: ours)
-        run = tf.function(derivatives, autograph=False) if graph else derivatives
-        found.append(run(form, x, kernel))
-    for theirs, own in zip(*found, strict=True):
-        np.testing.assert_allclose(own, theirs, atol=2e-6 * np.abs(theirs).max())
+@pytest.mark.parametrize("products", [False, True])
+@pytest.mark.parametrize("form", convolution.FORMS)
+def test_derivatives_are_tensorflow_s(form, products, graph, monkeypatch):
+    monkeypatch.setattr(weights_gradient, "products_pay", lambda *_: products)
+    check_derivatives(form, normal(2, 6, 8, 8), normal(3, 3, 32 if form == "shuffled" else 8, 5), graph)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("size", [(6, 8), (5, 7), (1, 1), (1, 6)])
+@pytest.mark.parametrize("channels, filters", [(9, 3), (3, 9), (8, 1), (1, 8)])
+def test_derivatives_of_colours_are_tensorflow_s(channels, filters, size, graph):
+    check_derivatives("plain", normal(2, *size, channels), normal(3, 3, channels, filters), graph)
+
+
+def test_colours_of_images_of_any_size():
+    kernel = normal(3, 3, 9, 3)
+    run = tf.function(
+        convolution.plain,
+        autograph=False,
+        input_signature=[tf.TensorSpec([None, None, None, 9]), tf.TensorSpec([3, 3, 9, 3])],
+    )
+    for size in ((4, 6), (5, 3)):
+        x = normal(2, *size, 9)
+        np.testing.assert_allclose(run(x, kernel), tf.nn.conv2d(x, kernel, 1, "SAME"), atol=1e-5)
 
 
 def kinds(function, *args) -> list[str]:
@@ -94,7 +123,7 @@ def kinds(function, *args) -> list[str]:
 
     graph = gradient.get_concrete_function(*args).graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
-    return [node.op for node in nodes if node.op in ("MatMul", "Conv2DBackpropFilter")]
+    return [n.op for n in nodes if n.op in ("MatMul", "Conv2DBackpropFilter") and "spread" not in n.name]
 
 
 def test_products_are_for_wide_float32_convolutions_of_avx2(this_cpu):
@@ -113,17 +142,17 @@ def test_products_are_for_wide_float32_convolutions_of_avx2(this_cpu):
 
 
 def test_two_replicas_share_the_gradient(two_replicas, monkeypatch):
-    monkeypatch.setattr(convolution, "products_pay", lambda *_: True)
+    monkeypatch.setattr(weights_gradient, "products_pay", lambda *_: True)
     x, kernel = normal(2, 6, 8, 4), normal(3, 3, 4, 5)
-    share = tf.function(lambda: two_replicas.run(derivatives, ("plain", x, kernel)), autograph=False)
-    for values, alone in zip(share(), derivatives("plain", x, kernel), strict=True):
+    share = tf.function(lambda: two_replicas.run(derivatives, (convolution.plain, x, kernel)), autograph=False)
+    for values, alone in zip(share(), derivatives(convolution.plain, x, kernel), strict=True):
         for value in two_replicas.experimental_local_results(values):
             np.testing.assert_allclose(value, alone, atol=2e-6 * np.abs(alone).max())
 
 
 @pytest.mark.parametrize("options", [{}, {"remat": True}], ids=str)
 def test_a_step_is_the_same_with_either_gradient(options, this_cpu, monkeypatch):
-    monkeypatch.setattr(convolution, "PRODUCT_CHANNELS", 1)
+    monkeypatch.setattr(weights_gradient, "PRODUCT_CHANNELS", 1)
     model, found = make(**options), []
     for described in (ZEN4, ZEN2):
         this_cpu(described)
