@@ -37,11 +37,11 @@ class Row(NamedTuple):
 def group(name: str, kind: str) -> str:
     """What an operation is shown as: its type, or a convolution's network and purpose, from its name in the graph."""
     network = re.search(r"(generator|projection)_", name)
-    product = kind.endswith("MatMul") and "/spread/" not in name
+    product = kind.endswith("MatMul") and "/spread" not in name  # of a kernel's taps
     if not ("Conv2D" in kind or product) or not network:
         return kind.removeprefix("_MklNative").removeprefix("_Mkl")
     letter = {"generator": "G", "projection": "P"}[network[1]]
-    if "BackpropFilter" in kind or product:
+    if "BackpropFilter" in kind or product:  # the networks have no other products
         return f"{letter}, weight gradients"
     # The penalty's second derivative runs the convolutions forward once more.
     forward = not name.startswith("gradient_tape/") or name.startswith("gradient_tape/gradient_tape/")

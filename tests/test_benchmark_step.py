@@ -75,6 +75,8 @@ def test_what_the_time_of_operations_is_shared_by():
             "P, weight gradients",
         ),
         ("gradient_tape/generator_1/stage_1_1/MatMul_3", "_MklNativeMatMul", "G, weight gradients"),
+        ("generator_1/stage_2_1/spread_1/MatMul", "_MklMatMul", "MatMul"),
+        ("gradient_tape/generator_1/stage_2_1/spread/MatMul/MatMul", "_MklMatMul", "MatMul"),
         ("gradient_tape/projection_1/stage_1_1/LeakyReluGrad", "LeakyReluGrad", "LeakyReluGrad"),
         ("projection_1/AvgPool", "_MklNativeAvgPool", "AvgPool"),
     ],

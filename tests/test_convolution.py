@@ -111,19 +111,32 @@ def test_colours_of_images_of_any_size():
         np.testing.assert_allclose(run(x, kernel), tf.nn.conv2d(x, kernel, 1, "SAME"), atol=1e-5)
 
 
-def kinds(function, *args) -> list[str]:
-    """Types of the operations of a function's gradient for a kernel."""
+def graph_of(function, *args) -> list[tf.compat.v1.NodeDef]:
+    """The operations of a function of an image and a kernel and of its gradients, but those that spread a kernel."""
 
     @tf.function(autograph=False)
-    def gradient(x, kernel):
+    def gradients(x, kernel):
         with tf.GradientTape() as tape:
-            tape.watch(kernel)
+            tape.watch([x, kernel])
             y = function(x, kernel)
-        return tape.gradient(y, kernel)
+        return tape.gradient(y, [x, kernel])
 
-    graph = gradient.get_concrete_function(*args).graph.as_graph_def()
+    graph = gradients.get_concrete_function(*args).graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
-    return [n.op for n in nodes if n.op in ("MatMul", "Conv2DBackpropFilter") and "spread" not in n.name]
+    return [node for node in nodes if "spread" not in node.name]
+
+
+def kinds(function, *args) -> list[str]:
+    """Types of the operations of a function's gradient for a kernel."""
+    return [node.op for node in graph_of(function, *args) if node.op in ("MatMul", "Conv2DBackpropFilter")]
+
+
+@pytest.mark.parametrize("channels, filters, gpus, blocks", [(8, 3, 0, 1), (3, 8, 0, 1), (8, 8, 0, 0), (8, 3, 1, 0)])
+def test_colours_are_made_in_blocks_without_gpus(channels, filters, gpus, blocks, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda _: ["GPU"] * gpus)
+    found = graph_of(convolution.plain, tf.TensorSpec([2, 6, 6, channels]), tf.TensorSpec([3, 3, channels, filters]))
+    strides = [node.attr["strides"].list.i[1] for node in found if node.op.startswith("Conv2D")]
+    assert sorted(strides) == [1] * (3 - blocks) + [2] * blocks
 
 
 def test_products_are_for_wide_float32_convolutions_of_avx2(this_cpu):
