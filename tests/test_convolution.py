@@ -81,7 +81,7 @@ def check_derivatives(form, x, kernel, graph):
     ours = tf.function(derivatives, autograph=False) if graph else derivatives
     found, theirs = ours(convolution.FORMS[form], x, kernel), derivatives(written_out(form), x, kernel)
     for own, expected in zip(found, theirs, strict=True):
-        np.testing.assert_allclose(own, expected, atol=5e-6 * np.abs(expected).max())
+        np.testing.assert_allclose(own, expected, atol=2e-6 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("graph", [False, True])
