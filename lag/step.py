@@ -94,7 +94,7 @@ class Step:
         gp, grad_gp, mixed = self._penalty(fake_z, noise.rho)
         # To save memory the penalty's pass ends before the others begin.
         with tf.control_dependencies([g for g in grad_gp if g is not None] if config.remat else []):
-            values, passes, grad_d, grad_fakes = self._judge(fake, fake_z)
+            values, passes, grad_d, grad_fakes = self._judge(self._real_after(gp), fake, fake_z)
         if grad_gp:
             grad_d = [a if b is None else a + b for a, b in zip(grad_d, grad_gp, strict=True)]
 
@@ -154,8 +154,17 @@ class Step:
             objective = self.config.ttur * gp
         return gp, tape.gradient(objective, self.weights["d"]), passes
 
+    def _real_after(self, gp: tf.Tensor) -> tf.Tensor:
+        """The real images, which cores that work on several operations at a time get once the penalty is known.
+
+        Its operations, generator's included, are the longest chain of those that need one another. Begun late, while
+        the cores are busy with what could be done at any time, it would leave all but one of them waiting in the end.
+        """
+        with tf.control_dependencies([] if self.joined else [gp]):
+            return tf.identity(self.real)
+
     def _judge(
-        self, fake: tf.Tensor, fake_z: tf.Tensor
+        self, real: tf.Tensor, fake: tf.Tensor, fake_z: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], dict[str, CriticPass], list[tf.Tensor], list[tf.Tensor]]:
         """The losses of P's scores and of the centre's latent, what P saw, and gradients for P and for the images.
 
@@ -167,7 +176,7 @@ class Step:
         judged = [fake_z, tf.identity(fake)] if config.encoder else [fake_z]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([*self.weights["d"], fake, *judged])
-            pairs = [(self.real, self.no_delta)]
+            pairs = [(real, self.no_delta)]
             pairs += [(image, self._delta(self.lores, image, self.excess)) for image in judged]
             latents = self._passes(self.networks["d"], *pairs)
             delta = self._delta(self.lores, fake, self.excess)

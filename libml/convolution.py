@@ -57,11 +57,12 @@ def _spread(kernel: tf.Tensor, places: np.ndarray) -> tf.Tensor:
 
 
 def _own_forms_pay(x: tf.Tensor, kernel: tf.Tensor) -> bool:
+    """Whether they do, or their gradients, for an image or, where it is upscaled, the image before."""
     if tf.config.list_logical_devices("GPU"):  # where nothing was measured
         return False
     taps, _, channels, filters = kernel.shape
     colours = taps == 3 and (gradients.few(filters, channels) or gradients.few(channels, filters))
-    return colours or gradients.products_pay(x, kernel.shape)
+    return colours or gradients.products_pay(x, kernel.shape) or gradients.over_batch_pays(x, kernel.shape)
 
 
 def _transposed(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:

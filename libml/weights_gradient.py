@@ -14,6 +14,7 @@ from libml import cpu
 
 PRODUCT_CHANNELS = 16  # with fewer, products of matrices are no faster than oneDNN's gradient
 FEW_CHANNELS = 4  # so few leave most of a vector idle
+SMALL_IMAGE, SMALL_IMAGE_BATCH, SMALL_IMAGE_FILTERS = 8, 8, 32  # at most and at least, for a convolution over the batch
 
 
 def flipped(kernel: tf.Tensor) -> tf.Tensor:
@@ -35,6 +36,16 @@ def products_pay(x: tf.Tensor, shape: Sequence[int]) -> bool:
     return wide and cpu.has_only_avx2() and x.dtype == tf.float32 and x.shape.is_fully_defined()
 
 
+def over_batch_pays(dy: tf.Tensor, shape: Sequence[int]) -> bool:
+    """Whether a convolution over the batch is the fastest gradient for a kernel of that shape.
+
+    In bfloat16 oneDNN's gradient begins and ends its sums at every row of an image: the shorter, the slower.
+    """
+    n, h, w = dy.shape[:3]
+    small = n is not None and n >= SMALL_IMAGE_BATCH and None not in (h, w) and max(h, w) <= SMALL_IMAGE
+    return small and shape[3] >= SMALL_IMAGE_FILTERS and dy.dtype == tf.bfloat16 and cpu.has_bfloat16()
+
+
 def weights_gradient(x: tf.Tensor, dy: tf.Tensor, shape: Sequence[int], stride: int) -> tf.Tensor:
     """The gradient of sum(dy * convolve(x, kernel, stride)) for the kernel, which has that shape."""
     taps, _, channels, filters = shape
@@ -43,6 +54,8 @@ def weights_gradient(x: tf.Tensor, dy: tf.Tensor, shape: Sequence[int], stride: 
         return flipped(weights_gradient(dy, x, [taps, taps, filters, channels], 1))
     if products_pay(x, shape):
         return products(x, dy, taps)
+    if over_batch_pays(dy, shape):
+        return over_batch(x, dy, stride)
     return tf.raw_ops.Conv2DBackpropFilter(
         input=x, filter_sizes=shape, out_backprop=dy, strides=[1, stride, stride, 1], padding="SAME"
     )
@@ -71,3 +84,11 @@ def products(x: tf.Tensor, dy: tf.Tensor, taps: int) -> tf.Tensor:
         seen = tf.slice(dy, [image - down * (w + 1) - right, 0], [n * image, filters])
         found.append(tf.matmul(parts[row * stride + column], seen, transpose_a=True))
     return tf.reshape(tf.stack(found), [taps, taps, channels, filters])
+
+
+def over_batch(x: tf.Tensor, dy: tf.Tensor, stride: int) -> tf.Tensor:
+    """weights_gradient as a convolution whose images are the channels of x, its channels the batch, its kernel dy."""
+    with tf.name_scope("over_batch"):
+        images, kernel = tf.transpose(x, [3, 1, 2, 0]), tf.transpose(dy, [1, 2, 0, 3])
+        padding = [[0, 0], [1, 1], [1, 1], [0, 0]]
+        return tf.transpose(tf.nn.conv2d(images, kernel, 1, padding, dilations=stride), [1, 2, 0, 3])
