@@ -214,6 +214,19 @@ def _leaky_relu_grad(dy: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
     return dx, lambda ddx: (_leaky_relu_grad(ddx, features), None)
 
 
+def add_bias(y: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """A number for each channel added to [N, H, W, C]; its gradient is summed in float32.
+
+    On CPUs TensorFlow's own gradient, where it is not fused with another operation, adds bfloat16 to bfloat16.
+    """
+
+    @tf.custom_gradient
+    def run(y, bias):
+        return tf.nn.bias_add(y, bias), lambda dy: (dy, tf.reduce_sum(dy, axis=[0, 1, 2]))
+
+    return run(y, bias)
+
+
 _ACTIVATIONS = {"linear": lambda x: x, "relu": tf.nn.relu, "lrelu": leaky_relu}
 
 
@@ -269,7 +282,7 @@ class ScaledConv2D(keras.layers.Layer):
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         """What a call does, with given effective weights."""
         y = convolution.FORMS[self.form](tf.cast(x, self.compute_dtype), kernel)
-        return _ACTIVATIONS[self.activation](tf.nn.bias_add(y, bias))
+        return _ACTIVATIONS[self.activation](add_bias(y, bias))
 
     def effective_kernel(self, kernel: tf.Tensor) -> tf.Tensor:
         """What the image is convolved with."""

@@ -12,8 +12,10 @@ from lag.model import LAG
 from lag.networks import Generator
 from lag.sampling import load_trained
 from libml import cpu
+from libml.convolution import FORMS
 from libml.devices import make_devices
 from libml.errors import UserError
+from libml.layers import ScaledConv2D
 from tests.test_variants import GROWING, LAST, batch, make, terms_of
 from tests.untrained import untrained_run
 
@@ -35,6 +37,24 @@ def test_bfloat16_is_near_float32_and_keeps_float32_where_it_matters(phase, nimg
     assert all(v.dtype == "float32" for v in model.generator.variables + model.projection.variables)
     for p in half.passes.values():
         assert (p.image.dtype, p.delta.dtype, p.latent.dtype) == (tf.float32,) * 3
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("filters", [3, 32])
+def test_a_bias_gradient_in_bfloat16_is_summed_in_float32(form, filters):
+    """A sum of 1s in bfloat16 ends at 256."""
+    layer = ScaledConv2D(filters, form=form, dtype="mixed_bfloat16")
+    layer.build([None, None, None, 4])
+    x = tf.zeros([8, 16, 16, 1 if form == "shuffled" else 4])
+
+    @tf.function(autograph=False)
+    def gradient():
+        with tf.GradientTape() as tape:
+            y = layer(x)
+        return tape.gradient(y, layer.bias), tf.size(y) // filters
+
+    slope, summed = gradient()
+    np.testing.assert_array_equal(slope, [float(summed)] * filters)
 
 
 def test_the_fade_weight_is_not_rounded_to_bfloat16():
