@@ -1,5 +1,7 @@
 """All that is trained, and how a step trains it (paper sections 2.1 and 3.1)."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -61,6 +63,8 @@ class LAG(tf.Module):
             self.losses = LOSSES + (("gkl",) if config.encoder else ())
             self.meters = Meters(METRICS + self.losses[len(LOSSES) :])
         self.workers, self.local_replicas = workers, self.strategy.num_replicas_in_sync // workers
+        # To find a tf.function's trace by its arguments takes a millisecond a step.
+        self._traced = functools.cache(self._trace)
         self._step_terms = self.step_terms
         if config.jit_compile:
             if config.gan_loss == "relativistic" and self.strategy.num_replicas_in_sync > 1:
@@ -154,10 +158,17 @@ class LAG(tf.Module):
         values["rmse"] = tf.sqrt(values.pop("mse"))
         self.meters.update(values, nimg)
 
+    def _trace(self, lores: tuple[int, ...], hires: tuple[int, ...], lod_start: int, lod_stop: int):
+        """_train for images of such shapes in a phase."""
+        inputs = [tf.TensorSpec(*of) for of in ([lores], [hires], [[], tf.int64], [[]])]
+        return self._train.get_concrete_function(*inputs, lod_start, lod_stop)
+
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor], phase: Phase, nimg: int) -> None:
         """Trains on one global batch (lores, hires), the images from nimg on. The losses stay on the device."""
+        levels = (phase.lod_start, phase.lod_stop)
         lod = tf.constant(phase.lod(nimg), tf.float32)
-        self._train(*batch, tf.constant(nimg, tf.int64), lod, phase.lod_start, phase.lod_stop)
+        train = self._traced(*(tuple(images.shape) for images in batch), *levels)
+        train(*batch, tf.constant(nimg, tf.int64), lod, *levels)
 
     @tf.function(autograph=False)
     def _ema_mse(self, lores, hires, lod, lod_start: int, lod_stop: int):
