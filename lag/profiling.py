@@ -41,7 +41,7 @@ def group(name: str, kind: str) -> str:
     if not ("Conv2D" in kind or product) or not network:
         return kind.removeprefix("_MklNative").removeprefix("_Mkl")
     letter = {"generator": "G", "projection": "P"}[network[1]]
-    if "BackpropFilter" in kind or product:  # the networks have no other products
+    if "BackpropFilter" in kind or "/over_batch" in name or product:  # the networks have no other products
         return f"{letter}, weight gradients"
     # The penalty's second derivative runs the convolutions forward once more.
     forward = not name.startswith("gradient_tape/") or name.startswith("gradient_tape/gradient_tape/")

@@ -43,7 +43,9 @@ def over_batch_pays(dy: tf.Tensor, shape: Sequence[int]) -> bool:
     """
     n, h, w = dy.shape[:3]
     small = n is not None and n >= SMALL_IMAGE_BATCH and None not in (h, w) and max(h, w) <= SMALL_IMAGE
-    return small and shape[3] >= SMALL_IMAGE_FILTERS and dy.dtype == tf.bfloat16 and cpu.has_bfloat16()
+    # With 4 taps it would be dilated, of which TensorFlow has no derivatives on CPUs.
+    wide = shape[0] == 3 and shape[3] >= SMALL_IMAGE_FILTERS
+    return small and wide and dy.dtype == tf.bfloat16 and cpu.has_bfloat16()
 
 
 def weights_gradient(x: tf.Tensor, dy: tf.Tensor, shape: Sequence[int], stride: int) -> tf.Tensor:
@@ -55,7 +57,7 @@ def weights_gradient(x: tf.Tensor, dy: tf.Tensor, shape: Sequence[int], stride: 
     if products_pay(x, shape):
         return products(x, dy, taps)
     if over_batch_pays(dy, shape):
-        return over_batch(x, dy, stride)
+        return over_batch(x, dy)
     return tf.raw_ops.Conv2DBackpropFilter(
         input=x, filter_sizes=shape, out_backprop=dy, strides=[1, stride, stride, 1], padding="SAME"
     )
@@ -86,9 +88,8 @@ def products(x: tf.Tensor, dy: tf.Tensor, taps: int) -> tf.Tensor:
     return tf.reshape(tf.stack(found), [taps, taps, channels, filters])
 
 
-def over_batch(x: tf.Tensor, dy: tf.Tensor, stride: int) -> tf.Tensor:
-    """weights_gradient as a convolution whose images are the channels of x, its channels the batch, its kernel dy."""
+def over_batch(x: tf.Tensor, dy: tf.Tensor) -> tf.Tensor:
+    """weights_gradient of 3 taps as a convolution with kernel dy: images are the channels of x, channels the batch."""
     with tf.name_scope("over_batch"):
         images, kernel = tf.transpose(x, [3, 1, 2, 0]), tf.transpose(dy, [1, 2, 0, 3])
-        padding = [[0, 0], [1, 1], [1, 1], [0, 0]]
-        return tf.transpose(tf.nn.conv2d(images, kernel, 1, padding, dilations=stride), [1, 2, 0, 3])
+        return tf.transpose(tf.nn.conv2d(images, kernel, 1, [[0, 0], [1, 1], [1, 1], [0, 0]]), [1, 2, 0, 3])

@@ -75,6 +75,7 @@ def test_what_the_time_of_operations_is_shared_by():
             "P, weight gradients",
         ),
         ("gradient_tape/generator_1/stage_1_1/MatMul_3", "_MklNativeMatMul", "G, weight gradients"),
+        ("gradient_tape/projection_3/block_0_1/over_batch/Conv2D", "_MklNativeConv2D", "P, weight gradients"),
         ("generator_1/stage_2_1/spread_1/MatMul", "_MklMatMul", "MatMul"),
         ("gradient_tape/generator_1/stage_2_1/spread/MatMul/MatMul", "_MklMatMul", "MatMul"),
         ("gradient_tape/projection_1/stage_1_1/LeakyReluGrad", "LeakyReluGrad", "LeakyReluGrad"),

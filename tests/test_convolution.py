@@ -46,15 +46,16 @@ def test_what_the_kernel_says_of_a_cpu(described, bfloat16, only_avx2, this_cpu)
     assert (cpu.has_bfloat16(), cpu.has_only_avx2()) == (bfloat16, only_avx2)
 
 
-@pytest.mark.parametrize("taps, stride", [(3, 1), (4, 2)])
+@pytest.mark.parametrize("own, taps, stride", [("products", 3, 1), ("products", 4, 2), ("over_batch", 3, 1)])
 @pytest.mark.parametrize("size", [(1, 1, 1), (2, 5, 7), (3, 4, 4)])
-def test_products_are_tensorflow_s_gradient(taps, stride, size):
+def test_own_forms_are_tensorflow_s_gradient(own, taps, stride, size):
     n, h, w = size
     x, dy = normal(n, h * stride, w * stride, 6), normal(n, h, w, 5)
     theirs = tf.raw_ops.Conv2DBackpropFilter(
         input=x, filter_sizes=[taps, taps, 6, 5], out_backprop=dy, strides=[1, stride, stride, 1], padding="SAME"
     )
-    np.testing.assert_allclose(weights_gradient.products(x, dy, taps), theirs, atol=1e-5)
+    ours = weights_gradient.products(x, dy, taps) if own == "products" else weights_gradient.over_batch(x, dy)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def derivatives(form, x, kernel):
@@ -85,10 +86,11 @@ def check_derivatives(form, x, kernel, graph):
 
 
 @pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("products", [False, True])
+@pytest.mark.parametrize("own", ["neither", "products", "over_batch"])
 @pytest.mark.parametrize("form", convolution.FORMS)
-def test_derivatives_are_tensorflow_s(form, products, graph, monkeypatch):
-    monkeypatch.setattr(weights_gradient, "products_pay", lambda *_: products)
+def test_derivatives_are_tensorflow_s(form, own, graph, monkeypatch):
+    monkeypatch.setattr(weights_gradient, "products_pay", lambda *_: own == "products")
+    monkeypatch.setattr(weights_gradient, "over_batch_pays", lambda _, shape: own == "over_batch" and shape[0] == 3)
     check_derivatives(form, normal(2, 6, 8, 8), normal(3, 3, 32 if form == "shuffled" else 8, 5), graph)
 
 
@@ -152,6 +154,21 @@ def test_products_are_for_wide_float32_convolutions_of_avx2(this_cpu):
     assert kinds(convolution.plain, image, tf.TensorSpec([3, 3, 16, 15])) == theirs
     half = [tf.TensorSpec(spec.shape, tf.bfloat16) for spec in (image, kernel)]
     assert kinds(convolution.plain, *half) == theirs
+
+
+def test_a_convolution_over_the_batch_is_for_small_bfloat16_images(this_cpu):
+    theirs = ["Conv2DBackpropFilter"]
+
+    def found(form="plain", n=8, size=8, channels=4, filters=32, dtype=tf.bfloat16):
+        kernel = tf.TensorSpec([3, 3, 4 * channels if form == "shuffled" else channels, filters], dtype)
+        return kinds(convolution.FORMS[form], tf.TensorSpec([n, size, size, channels], dtype), kernel)
+
+    this_cpu(ZEN4)
+    assert found() == found(size=4) == found(n=48) == found("shuffled", size=16) == []
+    assert found(dtype=tf.float32) == found(n=7) == found(n=None) == found(size=9) == found(size=None) == theirs
+    assert found(filters=31) == found("upscaled", channels=32) == theirs
+    this_cpu(ZEN2)
+    assert found() == theirs
 
 
 def test_two_replicas_share_the_gradient(two_replicas, monkeypatch):

@@ -117,6 +117,30 @@ def test_batches_joined_for_a_pass_change_nothing(options, monkeypatch):
             np.testing.assert_allclose(a, b, atol=1e-5 * max(1.0, np.abs(b).max()))
 
 
+def needed(op: tf.Operation) -> set[str]:
+    """Names of all operations that one waits for."""
+    found, left = set(), [op]
+    while left:
+        op = left.pop()
+        if op.name not in found:
+            found.add(op.name)
+            left += [*(x.op for x in op.inputs), *op.control_inputs]
+    return found
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_small_steps_look_at_real_images_once_the_penalty_is_known(small, monkeypatch):
+    monkeypatch.setattr(costs, "SMALL_STEP", float("inf") if small else 0)
+    model, data = make(), batch()
+
+    @tf.function(autograph=False)
+    def waits(lores, hires, noise):
+        terms = model.step_terms(lores, hires, noise, tf.constant(2.0), lod_start=2, lod_stop=2)
+        return terms.losses["gp"].op.name in needed(terms.passes["real"].latent.op)
+
+    assert bool(waits(*data, model.draw(data[0], 2048))) == small
+
+
 @pytest.mark.parametrize("options", [{}, {"encoder": True}, {"spectral_norm": True}, {"precision": "bfloat16"}])
 def test_recomputing_changes_nothing(options):
     kept, recomputed = (terms_of(make(remat=remat, **options), batch()) for remat in (False, True))
