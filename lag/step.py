@@ -13,7 +13,7 @@ import tensorflow as tf
 from lag import costs, losses
 from lag.config import LAGConfig
 from lag.networks import CriticHead
-from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse
+from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse, weights_read_once
 
 
 class CriticPass(NamedTuple):
@@ -117,7 +117,7 @@ class Step:
     def _generate(self, noise: Noise) -> tuple[tf.GradientTape, list[tf.Tensor], tf.Tensor]:
         """The tape over G (and E), the images [N, ...] of the perceptual centre and of z, and E's prior term."""
         center_z, gkl = tf.zeros_like(noise.z), tf.zeros([])
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape, weights_read_once():
             tape.watch([w for name, weights in self.weights.items() if name != "d" for w in weights])
             if "e" in self.networks:
                 center_z, gkl = self.networks["e"](
@@ -174,7 +174,7 @@ class Step:
         # Where z is encoded the centre is no longer among what z ~ N(0, 1) makes: the critic must judge it too.
         # As a tensor of its own, since its gradient there is another.
         judged = [fake_z, tf.identity(fake)] if config.encoder else [fake_z]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape, weights_read_once():
             tape.watch([*self.weights["d"], fake, *judged])
             pairs = [(real, self.no_delta)]
             pairs += [(image, self._delta(self.lores, image, self.excess)) for image in judged]

@@ -3,9 +3,11 @@
 Everything here has the second derivative that a gradient penalty needs.
 """
 
+import contextlib
 import functools
 import math
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -231,6 +233,22 @@ def add_bias(y: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 _ACTIVATIONS = {"linear": lambda x: x, "relu": tf.nn.relu, "lrelu": leaky_relu}
 
 
+_shared = threading.local()  # replicas of a strategy run in threads of their own
+
+
+@contextlib.contextmanager
+def weights_read_once() -> Iterator[None]:
+    """Within it ScaledConv2Ds make their effective weights only once, whatever number of times they are called.
+
+    For the passes that one gradient tape records, during which no weight changes.
+    """
+    _shared.weights = {}
+    try:
+        yield
+    finally:
+        del _shared.weights
+
+
 class ScaledConv2D(keras.layers.Layer):
     """3 x 3 SAME convolution whose N(0, 1) kernel is multiplied at run time by sqrt(2 / ((1 + s^2) fan_in)).
 
@@ -275,10 +293,12 @@ class ScaledConv2D(keras.layers.Layer):
 
     def effective_weights(self, frozen: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """(kernel, bias) as they meet the image."""
-        kernel, bias = (tf.convert_to_tensor(v) for v in (self.kernel, self.bias))
-        if frozen:
-            kernel, bias = tf.stop_gradient(kernel), tf.stop_gradient(bias)
-        return tf.cast(self.effective_kernel(kernel), self.compute_dtype), tf.cast(bias, self.compute_dtype)
+        known = getattr(_shared, "weights", {})
+        if self not in known:
+            kernel, bias = (tf.convert_to_tensor(v) for v in (self.kernel, self.bias))
+            weights = self.effective_kernel(kernel), bias
+            known[self] = tuple(tf.cast(w, self.compute_dtype) for w in weights)
+        return tuple(tf.stop_gradient(w) for w in known[self]) if frozen else known[self]
 
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         """What a call does, with given effective weights."""

@@ -168,3 +168,26 @@ def test_unknown_forms_and_activations_are_refused():
         layers.ScaledConv2D(4, form="sideways")
     with pytest.raises(ValueError, match="activation must be one of"):
         layers.ScaledConv2D(4, "gelu")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_weights_are_read_once_for_the_passes_of_a_tape(dtype):
+    layer = layers.ScaledConv2D(2, "lrelu", seed=3, dtype=dtype)
+    layer.build([None, None, None, 3])
+    x = tf.random.stateless_normal([2, 4, 4, 3], [0, 0])
+
+    def slope(*frozen):
+        with tf.GradientTape() as tape, layers.weights_read_once():
+            y = tf.add_n([layer(x, frozen=f) for f in frozen])
+        return y, tape.gradient(y, layer.kernel)
+
+    alone, half = slope(False)
+    both, still_half = slope(False, True)
+    np.testing.assert_array_equal(both, 2 * alone)
+    np.testing.assert_array_equal(still_half, half)
+    np.testing.assert_allclose(slope(False, False)[1], 2 * half, rtol=1e-6)
+    with layers.weights_read_once():
+        before = layer(x)
+        layer.kernel.assign(-layer.kernel)
+        np.testing.assert_array_equal(layer(x), before)
+    assert np.all(layer(x) != before)
