@@ -157,8 +157,8 @@ class Step:
     def _real_after(self, gp: tf.Tensor) -> tf.Tensor:
         """The real images, which cores that work on several operations at a time get once the penalty is known.
 
-        Its operations, generator's included, are the longest chain of those that need one another. Begun late, while
-        the cores are busy with what could be done at any time, it would leave all but one of them waiting in the end.
+        The penalty's operations, the generator's before them included, are the longest chain of a step. Begun late,
+        after what could be done at any time, it would leave all cores but one waiting in the end.
         """
         with tf.control_dependencies([] if self.joined else [gp]):
             return tf.identity(self.real)
