@@ -44,7 +44,8 @@ def shuffled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 FORMS = {"plain": plain, "upscaled": upscaled, "shuffled": shuffled}
 
 
-def _shape(x: tf.Tensor) -> list[int | tf.Tensor]:
+def shape_of(x: tf.Tensor) -> list[int | tf.Tensor]:
+    """Its sides: numbers where they are known, else scalars of the graph."""
     shape = tf.shape(x)
     return [shape[i] if side is None else side for i, side in enumerate(x.shape)]
 
@@ -66,7 +67,7 @@ def _own_forms_pay(x: tf.Tensor, kernel: tf.Tensor) -> bool:
 
 
 def _transposed(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
-    n, h, w, _ = _shape(x)
+    n, h, w, _ = shape_of(x)
     return tf.nn.conv2d_transpose(x, kernel, [n, stride * h, stride * w, kernel.shape[2]], stride, "SAME")
 
 
@@ -75,7 +76,7 @@ def _in_blocks(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
     1.8 times the multiplications, but vectors that the filters of a single pixel would leave mostly idle.
     """
-    _, h, w, channels = _shape(x)
+    _, h, w, channels = shape_of(x)
     places = np.einsum("ayi,bxj->abyxij", _NEIGHBOURS, _NEIGHBOURS)
     blocks = tf.reshape(_spread(kernel, places), [16, 4, channels, -1])
     blocks = tf.reshape(tf.transpose(blocks, [0, 2, 1, 3]), [4, 4, channels, -1])

@@ -4,9 +4,9 @@ Everything here has the second derivative that a gradient penalty needs.
 """
 
 import contextlib
+import contextvars
 import functools
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -63,7 +63,7 @@ def upscale2d(x: tf.Tensor, n: int = 2) -> tf.Tensor:
         # Written out because the resize kernels have no second derivative; its adjoint is a box sum, which pooling
         # does several times as fast as the reduction that a broadcast would otherwise be differentiated into. To copy
         # pixels, then rows, is faster than the broadcast, too.
-        h, w, c = (tf.shape(x)[i] if x.shape[i] is None else x.shape[i] for i in (1, 2, 3))
+        _, h, w, c = convolution.shape_of(x)
         rows = tf.reshape(tf.concat([tf.reshape(x, [-1, c])] * n, axis=1), [-1, w * n * c])
         y = tf.reshape(tf.concat([rows] * n, axis=1), [-1, h * n, w * n, c])
         return y, lambda dy: downscale2d(dy, n) * (n * n)
@@ -170,10 +170,9 @@ def space_to_channels(x: tf.Tensor, k: int = 2) -> tf.Tensor:
 
     [N, H, W, C] -> [N, H/k, W/k, C*k*k]. Not the order of tf.nn.space_to_depth.
     """
-    shape, (h, w, c) = tf.shape(x), x.shape[1:]
-    h, w = shape[1] if h is None else h, shape[2] if w is None else w
-    y = tf.reshape(x, [shape[0], h // k, k, w // k, k, c])
-    return tf.reshape(tf.transpose(y, [0, 1, 3, 5, 2, 4]), [shape[0], h // k, w // k, c * k * k])
+    n, h, w, c = convolution.shape_of(x)
+    y = tf.reshape(x, [n, h // k, k, w // k, k, c])
+    return tf.reshape(tf.transpose(y, [0, 1, 3, 5, 2, 4]), [n, h // k, w // k, c * k * k])
 
 
 def channels_to_space(x: tf.Tensor, k: int = 2) -> tf.Tensor:
@@ -181,10 +180,9 @@ def channels_to_space(x: tf.Tensor, k: int = 2) -> tf.Tensor:
 
     [N, H, W, C*k*k] -> [N, H*k, W*k, C]. Not the order of tf.nn.depth_to_space.
     """
-    shape, (h, w, c) = tf.shape(x), x.shape[1:]
-    h, w = shape[1] if h is None else h, shape[2] if w is None else w
-    y = tf.reshape(x, [shape[0], h, w, c // (k * k), k, k])
-    return tf.reshape(tf.transpose(y, [0, 1, 4, 2, 5, 3]), [shape[0], h * k, w * k, c // (k * k)])
+    n, h, w, c = convolution.shape_of(x)
+    y = tf.reshape(x, [n, h, w, c // (k * k), k, k])
+    return tf.reshape(tf.transpose(y, [0, 1, 4, 2, 5, 3]), [n, h * k, w * k, c // (k * k)])
 
 
 def straight_through_round(x: tf.Tensor, quantum: float = 4.0) -> tf.Tensor:
@@ -233,7 +231,8 @@ def add_bias(y: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 _ACTIVATIONS = {"linear": lambda x: x, "relu": tf.nn.relu, "lrelu": leaky_relu}
 
 
-_shared = threading.local()  # replicas of a strategy run in threads of their own
+# A value for each thread, as the replicas of a strategy have threads of their own.
+_shared: contextvars.ContextVar[dict | None] = contextvars.ContextVar("effective weights", default=None)
 
 
 @contextlib.contextmanager
@@ -242,11 +241,11 @@ def weights_read_once() -> Iterator[None]:
 
     For the passes that one gradient tape records, during which no weight changes.
     """
-    _shared.weights = {}
+    before = _shared.set({})
     try:
         yield
     finally:
-        del _shared.weights
+        _shared.reset(before)
 
 
 class ScaledConv2D(keras.layers.Layer):
@@ -293,7 +292,7 @@ class ScaledConv2D(keras.layers.Layer):
 
     def effective_weights(self, frozen: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """(kernel, bias) as they meet the image."""
-        known = getattr(_shared, "weights", {})
+        known = {} if _shared.get() is None else _shared.get()
         if self not in known:
             kernel, bias = (tf.convert_to_tensor(v) for v in (self.kernel, self.bias))
             weights = self.effective_kernel(kernel), bias
