@@ -14,9 +14,10 @@ import keras
 import tensorflow as tf
 
 from libml import compared, rng
+from libml.activation import leaky_relu
 from libml.adversarial import AdversarialConfig, AdversarialMethod, ConvNorm, ResidualGenerator, conv
 from libml.compared import decayed
-from libml.layers import ilog2, leaky_relu
+from libml.layers import ilog2
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,9 +14,10 @@ import keras
 import tensorflow as tf
 
 from libml import compared, rng
+from libml.activation import leaky_relu
 from libml.adversarial import AdversarialConfig, AdversarialMethod, ConvNorm, ResidualGenerator, conv
 from libml.config import NAMED, option
-from libml.layers import channels_to_space, leaky_relu
+from libml.layers import channels_to_space
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ from lag import costs
 from lag.config import LAGConfig
 
 OWN_LINE = 0.01  # of the time, for an operation to be shown on its own
-WAITING, OTHERS = "no operation", "other operations"
+WAITING, OTHERS, COMPILED = "no operation", "other operations", "compiled by XLA"
 
 
 class Operation(NamedTuple):
@@ -61,12 +61,21 @@ def operations(calls: Sequence[Callable[[], None]]) -> list[Operation]:
     for plane in space.planes:
         for line in plane.lines:
             for event in line.events:
-                name, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
-                # Other names are no operations of a graph: Class::Method, a function and its arguments.
-                if name and not name.endswith(":") and kind.isidentifier() and not kind.startswith("__"):
+                shown = _event_group(plane, event)
+                if shown:
                     start = line.timestamp_ns * 1000 + event.offset_ps
-                    found.append(Operation(group(name, kind), start, start + event.duration_ps))
+                    found.append(Operation(shown, start, start + event.duration_ps))
     return found
+
+
+def _event_group(plane: xplane_pb2.XPlane, event: xplane_pb2.XEvent) -> str | None:
+    """What an event is shown as; None if it is no operation."""
+    if any(plane.stat_metadata[stat.metadata_id].name == "hlo_op" for stat in event.stats):
+        return COMPILED
+    name, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
+    # Other names are no operations of a graph: Class::Method, a function and its arguments.
+    graph = name and not name.endswith(":") and kind.isidentifier() and not kind.startswith("__")
+    return group(name, kind) if graph else None
 
 
 def attribute(found: Sequence[Operation], at_once: int) -> dict[str, float]:

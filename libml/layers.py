@@ -15,11 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from libml import convolution, rng
+from libml.activation import SLOPES, activate
 
-LRELU_SLOPE = 0.2
 GREY_LEVELS = 127.5  # of 0..255 in a unit of [-1, 1]
-
-_ACTIVATION_SLOPE = {"linear": 1.0, "relu": 0.0, "lrelu": LRELU_SLOPE}
 
 
 def ilog2(n: int) -> int:
@@ -201,36 +199,6 @@ def grey_mse(image: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     return GREY_LEVELS**2 * tf.reduce_mean(tf.square(image - target))
 
 
-@tf.custom_gradient
-def leaky_relu(x: tf.Tensor) -> tf.Tensor:
-    """max(x, 0.2 x), with the second derivative 0 left out of the graph instead of propagated as tensors of zeros."""
-    y = tf.nn.leaky_relu(x, LRELU_SLOPE)
-    # y has the sign of x, so x itself need not be kept.
-    return y, lambda dy: _leaky_relu_grad(dy, y)
-
-
-@tf.custom_gradient
-def _leaky_relu_grad(dy: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-    dx = tf.raw_ops.LeakyReluGrad(gradients=dy, features=features, alpha=LRELU_SLOPE)
-    return dx, lambda ddx: (_leaky_relu_grad(ddx, features), None)
-
-
-def add_bias(y: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """A number for each channel added to [N, H, W, C]; its gradient is summed in float32.
-
-    On CPUs TensorFlow's own gradient, where it is not fused with another operation, adds bfloat16 to bfloat16.
-    """
-
-    @tf.custom_gradient
-    def run(y, bias):
-        return tf.nn.bias_add(y, bias), lambda dy: (dy, tf.reduce_sum(dy, axis=[0, 1, 2]))
-
-    return run(y, bias)
-
-
-_ACTIVATIONS = {"linear": lambda x: x, "relu": tf.nn.relu, "lrelu": leaky_relu}
-
-
 # A value for each thread, as the replicas of a strategy have threads of their own.
 _shared: contextvars.ContextVar[dict | None] = contextvars.ContextVar("effective weights", default=None)
 
@@ -268,7 +236,7 @@ class ScaledConv2D(keras.layers.Layer):
     ):
         """Args: filters; activation 'linear', 'relu' or 'lrelu'; form; seed of the kernel's initial values."""
         super().__init__(autocast=False, **kwargs)
-        for name, value, known in (("activation", activation, _ACTIVATIONS), ("form", form, convolution.FORMS)):
+        for name, value, known in (("activation", activation, SLOPES), ("form", form, convolution.FORMS)):
             if value not in known:
                 raise ValueError(f"{name} must be one of {sorted(known)}, got {value!r}")
         self.filters = filters
@@ -279,7 +247,7 @@ class ScaledConv2D(keras.layers.Layer):
     def build(self, input_shape) -> None:
         """Makes kernel [3, 3, C, filters] and bias [filters]; C is that of the shuffled image where it is shuffled."""
         shape = (3, 3, input_shape[-1], self.filters)
-        slope = _ACTIVATION_SLOPE[self.activation]
+        slope = SLOPES[self.activation]
         self.scale = math.sqrt(2 / ((1 + slope**2) * math.prod(shape[:3])))
         self.kernel = self.add_weight(
             name="kernel", shape=shape, initializer=keras.initializers.RandomNormal(0.0, 1.0, seed=self.seed)
@@ -302,7 +270,8 @@ class ScaledConv2D(keras.layers.Layer):
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         """What a call does, with given effective weights."""
         y = convolution.FORMS[self.form](tf.cast(x, self.compute_dtype), kernel)
-        return _ACTIVATIONS[self.activation](add_bias(y, bias))
+        # TensorFlow fuses them with convolutions, not with the transposed one that an upscaled one is.
+        return activate(y, bias, self.activation, fused=self.form != "upscaled")
 
     def effective_kernel(self, kernel: tf.Tensor) -> tf.Tensor:
         """What the image is convolved with."""

@@ -86,6 +86,13 @@ def test_what_an_operation_is_shown_as(name, kind, shown):
     assert profiling.group(name, kind) == shown
 
 
+def test_what_xla_compiles_is_shown():
+    x = tf.ones([64, 64])
+    multiply = tf.function(lambda x: tf.reduce_sum(x * x), jit_compile=True)
+    multiply(x)
+    assert profiling.COMPILED in {op.group for op in profiling.operations([lambda: multiply(x)])}
+
+
 def test_configurations_take_turns(monkeypatch):
     now, order = [0.0], []
 

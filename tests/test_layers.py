@@ -75,28 +75,6 @@ def test_blend_ends():
     np.testing.assert_array_equal(layers.blend(low, high, 0.25), [1.5, 2.75])
 
 
-def _slope_and_its_gradient(activation, w):
-    """d/dx of a small net, and the gradient of that slope's square with respect to the weights."""
-    x = tf.random.stateless_normal([2, 6, 6, 3], [3, 4])
-    with tf.GradientTape() as outer:
-        outer.watch(w)
-        with tf.GradientTape() as inner:
-            inner.watch(x)
-            h = activation(tf.nn.conv2d(x, w[0], 1, "SAME"))
-            total = tf.reduce_sum(activation(tf.nn.conv2d(h, w[1], 1, "SAME")))
-        slope = inner.gradient(total, x)
-        penalty = tf.reduce_sum(slope**2)
-    return [slope, *outer.gradient(penalty, w)]
-
-
-def test_leaky_relu_has_tensorflows_first_and_second_derivatives():
-    w = [tf.random.stateless_normal([3, 3, 3, 4], [5, 6]), tf.random.stateless_normal([3, 3, 4, 2], [7, 8])]
-    ours = _slope_and_its_gradient(layers.leaky_relu, w)
-    theirs = _slope_and_its_gradient(lambda x: tf.nn.leaky_relu(x, 0.2), w)
-    for a, b in zip(ours, theirs, strict=True):
-        assert relative_error(a, b) < 1e-6
-
-
 def test_upscale2d_has_the_gradient_of_its_definition():
     x = tf.random.stateless_normal([2, 3, 5, 2], [1, 1])
     weights = tf.random.stateless_normal([2, 6, 10, 2], [2, 2])
