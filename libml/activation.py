@@ -46,35 +46,28 @@ def _leaky_relu_grad(dy: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
     return dx, lambda ddx: (_leaky_relu_grad(ddx, features), None)
 
 
+@tf.custom_gradient
 def add_bias(y: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     """A number for each channel added to [N, H, W, C]; its gradient is summed in float32.
 
     On CPUs TensorFlow's own gradient, where it is not fused with another operation, adds bfloat16 to bfloat16.
     """
-
-    @tf.custom_gradient
-    def run(y, bias):
-        return tf.nn.bias_add(y, bias), lambda dy: (dy, _bias_grad(dy))
-
-    return run(y, bias)
+    return tf.nn.bias_add(y, bias), lambda dy: (dy, _bias_grad(dy))
 
 
 def _bias_grad(dy: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(dy, axis=[0, 1, 2])
 
 
+@tf.custom_gradient
 def _biased_leaky_relu(y: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    @tf.custom_gradient
-    def run(y, bias):
-        features = _compiled_biased_leaky_relu(tf.stop_gradient(y), tf.stop_gradient(bias))
+    features = _compiled_biased_leaky_relu(tf.stop_gradient(y), tf.stop_gradient(bias))
 
-        def grad(dy):
-            dx = _leaky_relu_grad(dy, features)
-            return dx, _bias_grad(dx)
+    def grad(dy):
+        dx = _leaky_relu_grad(dy, features)
+        return dx, _bias_grad(dx)
 
-        return features, grad
-
-    return run(y, bias)
+    return features, grad
 
 
 def _compiling_pays(x: tf.Tensor) -> bool:
