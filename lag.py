@@ -1,4 +1,4 @@
-"""Trains LAG: python lag.py --dataset=celeba128 --scale=8. See --help for the flags and README.md for the rest."""
+"""Trains LAG: python lag.py --dataset=celeba128 --scale=8. See --help and docs/training.md."""
 
 from absl import flags
 

@@ -34,7 +34,7 @@ class RunConfig:
 
     method = "Method"  # first word of the run's folder
 
-    dataset: str = option("toyfaces32", "Data to train on; see the README for the names.", PINNED)
+    dataset: str = option("toyfaces32", "Data to train on; see docs/datasets.md for the names.", PINNED)
     scale: int = option(4, "Upscaling factor, a power of two.", PINNED)
     downscaler: str = option("average", "How LR images are made: average, bicubic or antialias.", PINNED)
     batch: int = option(16, "Global batch size, over all devices.", NAMED)

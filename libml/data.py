@@ -115,7 +115,7 @@ def lookup(name: str, data_dir: str | Path | None = None) -> Dataset:
     if base in own:
         return _own(name, base, size, Path(data_dir))
     near = difflib.get_close_matches(name, [*registry, *own.values()], n=3, cutoff=0.5)
-    hint = f"; did you mean {', '.join(near)}?" if near else "; the README lists the names"
+    hint = f"; did you mean {', '.join(near)}?" if near else "; docs/datasets.md lists the names"
     if re.fullmatch(r"(celeba|toyfaces|imagenet|all|lsun_\w+?)\d*", name):
         hint += f" (sizes: {', '.join(map(str, SIZES))})"
     raise UserError(f"unknown dataset {name!r}{hint}")

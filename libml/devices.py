@@ -116,9 +116,9 @@ def _place(tf_config: str | None) -> tuple[int, int]:
         worker, workers = int(config["task"]["index"]), len(roles["worker"])
         known = set(roles) == {"worker"} and config["task"]["type"] == "worker" and worker < workers
     except (ValueError, KeyError, TypeError) as e:
-        raise UserError(f"cannot understand TF_CONFIG ({e!r}): see the README for an example") from e
+        raise UserError(f"cannot understand TF_CONFIG ({e!r}): see docs/several-machines.md for an example") from e
     if not known:
-        raise UserError("TF_CONFIG must name workers only, and this process as one of them: see the README")
+        raise UserError("TF_CONFIG must name workers only, this process among them: see docs/several-machines.md")
     return worker, workers
 
 

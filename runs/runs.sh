@@ -17,7 +17,7 @@ python edsr.py --dataset=celeba128 --scale=32 "$@"
 python edsr.py --dataset=lsun_bedroom128 --scale=8 "$@"
 python edsr.py --dataset=lsun_church_outdoor128 --scale=8 "$@"
 
-# These two need VGG19: see "Compared methods" in the README.
+# These two need VGG19: see docs/compared-methods.md.
 python srgan.py --dataset=celeba128 --scale=8 "$@"
 python srgan.py --dataset=celeba128 --scale=16 "$@"
 python srgan.py --dataset=celeba128 --scale=32 "$@"
