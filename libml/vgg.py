@@ -5,7 +5,8 @@ downloads its own once.
 """
 
 import pickle
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,36 +28,103 @@ def check_layer(layer: str) -> None:
         raise UserError(f"--layer_name={layer} is no convolution of VGG19: use one of {', '.join(LAYERS)}")
 
 
-_RECONSTRUCT = np.empty(0).__reduce__()[0]  # numpy's maker of arrays, whose module differs between versions
+class _Type:
+    """What a pickle's numpy.dtype becomes: its name and byte order, whatever they are."""
+
+    def __init__(self, name: Any, *_: Any):
+        self.name, self.order = name, "="
+
+    def __setstate__(self, state: tuple) -> None:
+        self.order = state[1]
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Makes arrays and plain containers only: an ordinary unpickler runs whatever code the file asks for."""
+class _Array:
+    """What a pickle's numpy.ndarray becomes: a note of what is to be in it. Only _reconstruct makes one."""
+
+    def __init__(self, *_: Any):
+        raise pickle.UnpicklingError("it calls numpy.ndarray")
+
+    def __setstate__(self, state: tuple) -> None:
+        self.state = state
+
+
+def _reconstruct(kind: Any, *_: Any) -> _Array:
+    if kind is not _Array:
+        raise pickle.UnpicklingError("it makes arrays of what is no array")
+    return object.__new__(_Array)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it holds bytes written as {encoding}")
+    return text.encode("latin1")
+
+
+_STAND_INS = {"_reconstruct": _reconstruct, "ndarray": _Array, "dtype": _Type}
+_NUMBERS = re.compile("[<>=]?f[248]|[<>=]?[iu][248]|[|=]?[iu]1")
+
+
+class _ArrayUnpickler(pickle._Unpickler):
+    """Reads arrays and plain containers only, and makes nothing of NumPy's.
+
+    An ordinary unpickler runs whatever code the file asks for, and NumPy's own classes take memory addresses for
+    objects. Python's unpickler is the base because C's fills its memo up to any number that a file names.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
-        allowed = {"_reconstruct": _RECONSTRUCT, "ndarray": np.ndarray, "dtype": np.dtype}
-        if module.split(".")[0] == "numpy" and name in allowed:
-            return allowed[name]
+        if module.split(".")[0] == "numpy" and name in _STAND_INS:
+            return _STAND_INS[name]
         if (module, name) == ("_codecs", "encode"):  # how Python 3 writes bytes for Python 2
-            return super().find_class(module, name)
+            return _encode
         raise pickle.UnpicklingError(f"it holds more than arrays: {module}.{name}")
 
 
-def _read_npy(file: BinaryIO) -> Any:
-    """The object in a .npy file of one object, written by Python 2 or 3."""
+def _value(found: Any) -> Any:
+    """What a pickled array holds: an array of its numbers, or the objects. Other values stay what they are."""
+    if not isinstance(found, _Array):
+        return found
+    _, shape, kind, fortran, data = found.state
+    if kind.name in ("O", "O8") and isinstance(data, list):
+        return data[0] if shape == () else data
+    if not _NUMBERS.fullmatch(f"{kind.order}{kind.name}"):
+        raise ValueError(f"it has an array of type {kind.name}")
+    data = data.encode("latin1") if isinstance(data, str) else bytes(data)  # a str: Python 2's
+    return np.frombuffer(data, f"{kind.order}{kind.name}").reshape(shape, order="F" if fortran else "C")
+
+
+def _read_npy(file: BinaryIO) -> dict:
+    """The dictionary in a .npy file of one object, written by Python 2 or 3."""
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(file)
-    if shape != () or not dtype.hasobject:
+    if shape != () or dtype.char != "O":
         raise ValueError(f"it is an array of shape {shape} and type {dtype}")
-    return _ArrayUnpickler(file, encoding="latin1").load().item()
+    found = _value(_ArrayUnpickler(file, encoding="latin1").load())
+    if not isinstance(found, dict):
+        raise ValueError(f"it holds a {type(found).__name__}")
+    return found
 
 
-def _checked(layer: str, kernel: Any, bias: Any) -> tuple[np.ndarray, np.ndarray]:
-    kernel, bias = np.asarray(kernel, np.float32), np.asarray(bias, np.float32)
-    if kernel.ndim != 4 or bias.shape != kernel.shape[3:]:
-        raise ValueError(f"{layer} has a kernel of shape {kernel.shape} and a bias of shape {bias.shape}")
+def _checked(layer: str, kernel: Any, bias: Any, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    kernel, bias = np.asarray(_value(kernel), np.float32), np.asarray(_value(bias), np.float32)
+    if kernel.ndim != 4 or kernel.shape[:3] != (3, 3, channels) or bias.shape != kernel.shape[3:]:
+        raise ValueError(
+            f"{layer} has a kernel of shape {kernel.shape} and a bias of shape {bias.shape}; "
+            f"its kernel takes 3 x 3 pixels of {channels} channels"
+        )
+    if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
+        raise ValueError(f"{layer} has values that are not finite")
     return kernel, bias
+
+
+def _chain(names: tuple[str, ...], layer: Callable[[str], Iterable]) -> Weights:
+    """The weights of consecutive layers, each of which takes what the one before gives."""
+    found, channels = {}, 3
+    for name in names:
+        kernel, bias = layer(name)
+        found[name] = _checked(name, kernel, bias, channels)
+        channels = len(found[name][1])
+    return found
 
 
 def _read_file(path: Path, names: tuple[str, ...]) -> Weights:
@@ -64,16 +132,15 @@ def _read_file(path: Path, names: tuple[str, ...]) -> Weights:
         with path.open("rb") as file:
             found = _read_npy(file)
         if missing := [name for name in names if name not in found]:
-            has = ", ".join(map(str, found))
+            has = ", ".join(name for name in LAYERS if name in found) or "none"
             raise UserError(f"{path} lacks layer {missing[0]}, which --layer_name={names[-1]} needs; it has {has}")
-        return {name: _checked(name, *found[name]) for name in names}
+        return _chain(names, lambda name: _value(found[name]))
     except UserError:
         raise
     except Exception as e:  # a damaged pickle raises anything
         wanted = "VGG19 as a .npy file {layer: [kernel, bias]} is wanted"
-        raise UserError(
-            f"cannot read {path}: {wanted} ({str(e).splitlines()[0] if str(e) else type(e).__name__})"
-        ) from e
+        reason = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
+        raise UserError(f"cannot read {path}: {wanted} ({reason})") from e
 
 
 def _from_keras(path: Path, names: tuple[str, ...]) -> Weights:
@@ -85,8 +152,11 @@ def _from_keras(path: Path, names: tuple[str, ...]) -> Weights:
             f"({str(e).splitlines()[0]}); put vgg19.npy of github.com/machrisaa/tensorflow-vgg there, "
             "or train without it: --pcp_weight=0"
         ) from e
-    layers = {name: model.get_layer(name.replace("conv", "block", 1).replace("_", "_conv")) for name in names}
-    return {name: _checked(name, *layer.get_weights()) for name, layer in layers.items()}
+    return _chain(names, lambda name: model.get_layer(_keras_name(name)).get_weights())
+
+
+def _keras_name(layer: str) -> str:
+    return layer.replace("conv", "block", 1).replace("_", "_conv")
 
 
 def load_features(data_dir: str | Path, layer: str) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -2,6 +2,10 @@
 
 import io
 import pickle
+import re
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -12,6 +16,7 @@ import tensorflow as tf
 from libml import vgg
 from libml.errors import UserError
 
+ROOT = Path(__file__).parent.parent
 CONV1 = ("conv1_1", "conv1_2")
 
 
@@ -93,6 +98,78 @@ def test_a_file_written_by_python_2_is_read(tmp_path):
     np.testing.assert_array_equal(vgg.load_features(tmp_path, "conv1_2")(images()), expected)
 
 
+def npy(pickled: bytes) -> bytes:
+    """A .npy file of one object, whose pickle is given."""
+    stored = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stored, {"descr": "|O", "fortran_order": False, "shape": ()})
+    return stored.getvalue() + pickled
+
+
+class Call:
+    """Pickled as a call."""
+
+    def __init__(self, *call):
+        self.call = call
+
+    def __reduce__(self):
+        return self.call
+
+
+RECONSTRUCT = np.empty(0).__reduce__()[0]  # numpy's maker of arrays, whose module differs between versions
+ADDRESS = b"A" * 8  # taken for an object, it ends the process
+HOSTILE = {
+    "an object array over raw bytes": Call(np.ndarray, ((), np.dtype("O"), ADDRESS)),
+    "one of raw bytes as its state": Call(
+        RECONSTRUCT, (np.ndarray, (0,), b"b"), (1, (), np.dtype("O"), False, ADDRESS)
+    ),
+    "one within a field": Call(
+        RECONSTRUCT, (np.ndarray, (0,), b"b"), (1, (), np.dtype([("field", "O")]), False, ADDRESS)
+    ),
+    "an array of another class": Call(RECONSTRUCT, (np.dtype, (0,), b"b")),
+    "fewer bytes than its shape says": Call(
+        RECONSTRUCT, (np.ndarray, (0,), b"b"), (1, (1 << 40,), np.dtype("f4"), False, ADDRESS)
+    ),
+}
+
+
+def test_hostile_files_are_a_line_each(tmp_path):
+    """In a process of its own, which such a file may end."""
+    files = []
+    for name, layer in HOSTILE.items():
+        inside = [{"conv1_1": [layer, layer]}]
+        whole = Call(RECONSTRUCT, (np.ndarray, (0,), b"b"), (1, (), np.dtype("O"), False, inside))
+        for place, value in (("whole", layer), ("within", whole)):
+            files.append(tmp_path / f"{name} {place}" / "Models" / "vgg19.npy")
+            files[-1].parent.mkdir(parents=True)
+            files[-1].write_bytes(npy(pickle.dumps(value, protocol=2)))
+    program = """
+import sys
+from libml import vgg
+from libml.errors import UserError
+for folder in sys.argv[1:]:
+    try:
+        vgg.load_features(folder, "conv1_1")
+    except UserError as e:
+        print(e)
+"""
+    command = [sys.executable, "-c", program, *(path.parent.parent for path in files)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    for path, line in zip(files, lines, strict=True):
+        assert re.fullmatch(rf"cannot read {re.escape(str(path))}: .* is wanted \(.+\)", line)
+
+
+def test_a_file_that_asks_for_endless_memory_is_one_line(tmp_path):
+    path = tmp_path / "Models" / "vgg19.npy"
+    path.parent.mkdir()
+    path.write_bytes(npy(b"\x80\x02]r\x00\x00\x00\x04."))  # an empty list, noted under the number 2 ** 26
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match="cannot read"):
+        vgg.load_features(tmp_path, "conv1_1")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 19  # KiB
+
+
 class Touch:
     """Makes a file when an ordinary unpickler reads it."""
 
@@ -119,7 +196,15 @@ def test_code_in_a_file_is_not_run(tmp_path):
         (lambda path: path.write_bytes(path.read_bytes()[:-100]), "cannot read"),
         (lambda path: path.write_bytes(b"<html>"), "cannot read"),
         (lambda path: np.save(path, np.zeros(3)), r"array of shape \(3,\)"),
+        (lambda path: path.write_bytes(path.read_bytes()[:40]), "cannot read"),
+        (lambda path: write(path.parent.parent, [1, 2]), r"array of shape \(2,\)|holds a list"),
         (lambda path: write(path.parent.parent, {n: [np.zeros(4)] * 2 for n in CONV1}), "conv1_1 has a kernel of"),
+        (lambda path: write(path.parent.parent, weights(*reversed(CONV1))), "conv1_1 has a kernel of .*of 3 channels"),
+        (lambda path: write(path.parent.parent, {n: [np.zeros((3, 3, 3, 4))] for n in CONV1}), "cannot read"),
+        (
+            lambda path: write(path.parent.parent, {n: [np.full((3, 3, 3, 3), np.nan), np.zeros(3)] for n in CONV1}),
+            "conv1_1 has values that are not finite",
+        ),
     ],
 )
 def test_a_file_that_will_not_do_is_one_line(tmp_path, damage, said):
