@@ -60,7 +60,8 @@ def prepare(folder: Path) -> None:
     command = ("lag.py", *SIZE_S, *lengths, f"--data_dir={folder}", f"--train_dir={folder}/trained")
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"cannot train the run to measure with:\n{done.stderr}")
+        sys.stderr.write(done.stderr)
+        raise UserError("cannot train the run to measure with: see above")
     (args,) = folder.glob("trained/**/args/args.json")
     (folder / "run").symlink_to(args.parent.parent)
     (folder / "export").symlink_to(args.parent.parent / "export")
@@ -77,7 +78,8 @@ def start(folder: Path, command: tuple[str, ...]) -> dict[str, Any]:
     took = time.monotonic() - begun
     found = json.loads(report.read_text())
     if "Traceback" in done.stderr:
-        raise UserError(f"{' '.join(words)} failed:\n{done.stderr}")
+        sys.stderr.write(done.stderr)
+        raise UserError(f"{' '.join(words)} failed: see above")
     if found["first_step"] is None:
         found["parts"]["exit"] = took - sum(found["parts"].values())
     return {"seconds": found["first_step"] or took, "parts": found["parts"]}

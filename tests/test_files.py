@@ -90,13 +90,18 @@ def test_two_writers_with_the_same_process_id_do_not_meet(tmp_path):
     assert (tmp_path / "a").read_text() == "first" and not hidden(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["a" * 250, "猫" * 83])
+@pytest.mark.parametrize("name", ["a" * 250, "猫" * 83], ids=["ascii", "utf-8"])
 def test_names_as_long_as_a_file_system_takes_are_written(tmp_path, name):
     files.write_atomic(tmp_path / name, b"x")
     assert [f.name for f in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("name, reason", [("猫" * 90, "File name too long"), ("file/below", "Not a directory|exists")])
+LONG = "猫" * 90
+
+
+@pytest.mark.parametrize(
+    "name, reason", [(LONG, "File name too long"), ("file/below", "Not a directory|exists")], ids=["long", "below"]
+)
 def test_what_cannot_be_written_is_the_users_mistake(tmp_path, name, reason):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=reason):
@@ -154,7 +159,13 @@ def test_what_is_not_there_is_removed(tmp_path):
 
 def hold(path: Path) -> subprocess.Popen:
     """Another process that holds a lock until it is killed."""
-    code = "import sys; from libml.files import lock_file\nwith lock_file(sys.argv[1], 'busy'): print('held', flush=True); input()"
+    code = """if True:
+        import sys
+        from libml.files import lock_file
+        with lock_file(sys.argv[1], "busy"):
+            print("held", flush=True)
+            input()
+        """
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     other = subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT, **pipes)
     assert other.stdout.readline() == "held\n"
@@ -166,8 +177,8 @@ def test_a_lock_is_one_processs_and_ends_with_it(tmp_path):
     with hold(path) as other:
         for _ in range(2):
             with (
-                pytest.raises(UserError, match="someone else works here"),
-                files.lock_file(path, "someone else works here"),
+                pytest.raises(UserError, match="someone works here"),
+                files.lock_file(path, "someone works here"),
             ):
                 raise AssertionError("both hold it")
         other.kill()
