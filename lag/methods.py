@@ -17,7 +17,8 @@ from libml.errors import UserError
 from libml.layers import upscale2d
 
 LAG_NAME = "LAG"
-COMPARED = ("EDSR", "SRGAN", "SRGAN2", "cGAN")  # in small letters the name of the program, in capitals of its class
+# Name of a compared method -> "module:class". The module is a program, so it is imported only when a run asks for it.
+COMPARED = {"EDSR": "edsr:EDSR", "SRGAN": "srgan:SRGAN", "SRGAN2": "srgan2:SRGAN2", "cGAN": "cgan:CGAN"}
 
 
 class Method(NamedTuple):
@@ -61,7 +62,8 @@ def load_method(run: str, batch: int) -> Method:
     if name == LAG_NAME:
         trained = load_trained(run)
         return Method(name, trained.sampler(batch), run, trained.config, colors, trained.nimg)
-    loaded = compared.load(getattr(importlib.import_module(name.lower()), name.upper()), run, batch=batch)
+    module, cls = COMPARED[name].split(":")
+    loaded = compared.load(getattr(importlib.import_module(module), cls), run, batch=batch)
     return Method(name, loaded, run, loaded.config, colors, loaded.nimg)
 
 

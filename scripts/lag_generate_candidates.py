@@ -23,7 +23,7 @@ flags.DEFINE_integer(
     "ncand",
     16,
     "Candidates an image; the standard deviation of z rises evenly from 0 to 1. One, whatever is asked for, "
-    "of a method that takes no noise: EDSR, SRGAN, SRGAN2.",
+    "of a method that takes no noise, such as EDSR.",
 )
 flags.DEFINE_string("save_to", "candidates.png", "PNG file to write.")
 flags.DEFINE_integer("batch", 16, "Candidates made at a time.")

@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-COMPARED = [ROOT / f"{name}.py" for name in ("edsr", "srgan", "srgan2", "cgan")]  # entry files that hold a method each
+
+
+def compared_methods() -> dict[str, str]:
+    """lag.methods.COMPARED, read without importing TensorFlow."""
+    for node in ast.parse((ROOT / "lag/methods.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMPARED":
+            return ast.literal_eval(node.value)
+    raise AssertionError("lag/methods.py has no table COMPARED")
+
+
+COMPARED = [
+    ROOT / f"{place.split(':')[0]}.py" for place in compared_methods().values()
+]  # programs that hold a method each
 LIBRARY = [*ROOT.glob("lag/**/*.py"), *ROOT.glob("libml/**/*.py")]
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign)
 
@@ -61,6 +73,20 @@ def test_flags_and_environment_are_read_at_the_entry_only(path):
 @pytest.mark.parametrize("path", sorted((ROOT / "libml/datasets/toyfaces").rglob("*.py")), ids=lambda p: p.name)
 def test_what_worker_processes_import_starts_fast(path):
     assert not forbidden(path, "tensorflow", "libml.data", "libml.datasets.records")
+
+
+@pytest.mark.parametrize("name, place", compared_methods().items())
+def test_the_table_of_methods_names_their_classes(name, place):
+    module, cls = place.split(":")
+    body = ast.parse((ROOT / f"{module}.py").read_text()).body
+    classes = {node.name: ast.unparse(node) for node in body if isinstance(node, ast.ClassDef)}
+    assert cls in classes and f"method = '{name}'" in classes[f"{cls}Config"]
+
+
+def test_no_other_module_of_the_library_imports_a_module_by_its_name():
+    """But for packages of others, looked for before a dataset is fetched."""
+    callers = {path for path in LIBRARY if "import_module" in path.read_text()}
+    assert callers == {ROOT / "lag/methods.py", ROOT / "libml/datasets/standard.py"}
 
 
 @pytest.mark.parametrize("path", COMPARED, ids=lambda p: p.name)
