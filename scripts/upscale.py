@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from libml import app
 from libml.errors import UserError
 
+MOST_SAMPLES = 10_000  # of one picture
 FAILED = 3  # exit status when some of the files could not be upscaled
 
 FLAGS = flags.FLAGS
@@ -56,6 +57,9 @@ def main() -> int:
     for name, least in (("samples", 1), ("tile", 1), ("noise", 0), ("of", 1)):
         if not FLAGS[name].value >= least:  # nor is NaN
             raise UserError(f"--{name}={FLAGS[name].value} must be at least {least}")
+    for name in ("samples", "of"):
+        if FLAGS[name].value > MOST_SAMPLES:
+            raise UserError(f"--{name}={FLAGS[name].value} must be at most {MOST_SAMPLES}")
     choice = chosen()
     if not Path(FLAGS.input).exists():
         raise UserError(f"--input={FLAGS.input} does not exist")

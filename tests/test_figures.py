@@ -97,6 +97,15 @@ def test_from_the_command_line(run, data_dir, tmp_path):
 
 def test_indices():
     assert parse_indices("0,3,5-8") == [0, 3, 5, 6, 7, 8]
-    for text in ("", "a", "3-1", "1,,2", "-1"):
-        with pytest.raises(UserError):
+    for text in ("", "a", "3-1", "1,,2", "-1", "²", "0-²", "٣", "9" * 5000):
+        with pytest.raises(UserError, match="neither a number nor a rising span") as e:
             parse_indices(text)
+        assert len(str(e.value)) < 200
+
+
+def test_indices_stay_few():
+    assert len(parse_indices("0-9999")) == 10000
+    for text in ("0-9999999999", "0-999999999", "0-9999,3", ",".join(["0-2000"] * 6)):
+        with pytest.raises(UserError, match="more than 10000 images") as e:
+            parse_indices(text)
+        assert len(str(e.value)) < 200

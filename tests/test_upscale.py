@@ -297,3 +297,4 @@ def test_mistakes_are_said(run, model, tmp_path):
         upscale_all(model, None, tmp_path, tmp_path, Options())
     flags = ["scripts/upscale.py", f"--model={run}", f"--input={ROOT}", f"--output={tmp_path}/no"]
     assert "use one" in mistake(*flags, "--best=1", "--diverse=1")
+    assert "--samples=9999999999 must be at most 10000" in mistake(*flags, "--samples=9999999999")
