@@ -8,13 +8,18 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from libml.datasets.pictures import upright
+from libml.datasets.pictures import FORMATS, MAX_PIXELS, upright
 from libml.errors import UserError
 
 SUFFIXES = (
     *(".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm"),
     *(".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
 )
+
+# The formats of these suffixes, and no others: Pillow also reads PostScript, by running it. AVIF is the last, as Pillow
+# before 11.3 does not know its name.
+_FORMATS = (*FORMATS, "JPEG2000", "PPM", "TGA", "AVIF")
+MAX_RESULT_PIXELS = 1 << 30  # 3 GiB in memory, and as much again while they are encoded
 
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -33,7 +38,7 @@ class Picture(NamedTuple):
         return pixels[None] * np.float32(2 / 255) - 1
 
 
-def read_picture(path: Path, colors: int) -> Picture:
+def read_picture(path: Path, colors: int, scale: int = 1) -> Picture:
     """Reads a picture file; of an animation the first frame.
 
     EXIF orientation is applied; palettes, CMYK and other colour spaces become RGB. A grey picture stays grey: a model
@@ -43,6 +48,7 @@ def read_picture(path: Path, colors: int) -> Picture:
     Args:
         path: the file.
         colors: of the model, 1 or 3.
+        scale: of the model: the result has scale x scale times as many pixels.
 
     Raises:
         UserError: if it is damaged, too large, or no picture.
@@ -52,7 +58,9 @@ def read_picture(path: Path, colors: int) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata is no reason to talk
-            with Image.open(path) as file:
+            Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit; _check_size looks before anything is decoded
+            with Image.open(path, formats=_FORMATS) as file:
+                _check_size(*file.size, scale)
                 file.load()
                 return _picture(upright(file), colors)
     except (UserError, MemoryError):
@@ -60,6 +68,14 @@ def read_picture(path: Path, colors: int) -> Picture:
     except Exception as e:  # Pillow's decoders meet damage with whatever their code runs into
         reason = " ".join(str(e).split())[:200] or type(e).__name__
         raise UserError(f"cannot read it as a picture: {reason}") from e
+
+
+def _check_size(width: int, height: int, scale: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise UserError(f"it has {width} x {height} pixels, more than {MAX_PIXELS}: refused, it could fill the memory")
+    if scale**2 * width * height > MAX_RESULT_PIXELS:
+        size = f"{scale * width} x {scale * height}"
+        raise UserError(f"its result would have {size} pixels, more than {MAX_RESULT_PIXELS}: cut it into parts")
 
 
 def _picture(image: Image.Image, colors: int) -> Picture:
@@ -76,7 +92,8 @@ def _picture(image: Image.Image, colors: int) -> Picture:
         pixels, treatment = np.array(image.convert("RGB"), np.float32), ""
     else:
         pixels, treatment = np.array(image.convert("RGB").convert("L"), np.float32)[..., None], "colours made grey"
-    digest = hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes())
+    digest = hashlib.sha256(str(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels))
     if alpha is not None:
         digest.update(alpha.tobytes())
     return Picture(pixels, alpha, treatment, digest.hexdigest())

@@ -179,7 +179,7 @@ def results_of(
         BadPictureError: if it cannot be read, ranked, or held in memory.
     """
     try:
-        picture = read_picture(path, model.colors)
+        picture = read_picture(path, model.colors, model.scale)
         if not options.overwrite and is_done(table, name, stem, picture, options):
             return
         chosen, scores = choose(model, critic, picture, options)

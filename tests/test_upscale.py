@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from lag import export, ranking, sampling
+from lag import export, pictures, ranking, sampling
 from lag.consistency import lores_errors, project
 from lag.networks import Generator
 from lag.pictures import read_picture
@@ -145,6 +145,43 @@ def test_every_kind_of_picture(model, tmp_path, capsys):
     small = np.array(Image.open(tmp_path / "in" / "rgb.png"), float)
     large = np.array(Image.open(tmp_path / "out" / "rgb_1.png"), float)
     np.testing.assert_array_equal(large.reshape(5, 4, 7, 4, 3).mean((1, 3)), small)
+
+
+def test_only_the_listed_formats_are_opened(tmp_path, monkeypatch):
+    """PostScript would be run through Ghostscript, whatever the file is called."""
+    ran = tmp_path / "ran"
+    (tmp_path / "bin").mkdir()
+    ghostscript = tmp_path / "bin" / "gs"
+    ghostscript.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    file = tmp_path / "holiday.png"
+    file.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\nshowpage\n")
+    with pytest.raises(UserError, match="cannot read it as a picture"):
+        read_picture(file, colors=3)
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("suffix", pictures.SUFFIXES)
+def test_every_listed_suffix_is_read(tmp_path, suffix):
+    noise_image(6, 5, "1" if suffix == ".pbm" else "RGB").save(tmp_path / f"a{suffix}")
+    assert read_picture(tmp_path / f"a{suffix}", colors=3).pixels.shape[:2] == (5, 6)
+
+
+@pytest.mark.parametrize(
+    "size, problem",
+    [
+        ((20000, 6800), "it has 20000 x 6800 pixels, more than 134217728"),
+        ((20000, 10000), "it has 20000 x 10000 pixels, more than 134217728"),
+        ((12000, 6000), "its result would have 48000 x 24000 pixels, more than 1073741824"),
+    ],
+)
+def test_what_would_fill_the_memory_is_refused_before_it_is_decoded(model, tmp_path, capsys, size, problem):
+    whole = io.BytesIO()
+    Image.new("1", size).save(whole, "png")
+    (tmp_path / "bomb.png").write_bytes(whole.getvalue()[:60])  # decoding would find it damaged
+    assert upscale_all(model, None, tmp_path / "bomb.png", tmp_path / "out", Options(samples=1)) == 1
+    assert f"bomb.png: {problem}" in capsys.readouterr().err
 
 
 def test_a_grey_model_makes_colours_grey(tmp_path):
