@@ -252,3 +252,15 @@ def test_counts_of_a_manifest_save_the_counting(tmp_path, monkeypatch):
     (tmp_path / "cifar10.json").write_text("{broken")
     assert manifest.load(tmp_path, "cifar10") is None
     assert Images(data.lookup("cifar10"), tmp_path).counts == [9]
+
+
+def test_splits_are_those_of_the_sources():
+    """CelebA trains on its validation images, too; LSUN and ImageNet have no other test images than theirs."""
+    usual = {"train": ("train",), "test": ("test",)}
+    expected = {
+        **{"cifar10": usual, "mnist": usual, "svhn": {**usual, "extra": ("extra",)}},
+        "celeba": {"train": ("train", "validation"), "test": ("test",)},
+        "imagenet": {"train": ("train",), "validation": ("validation",)},
+        **{f"lsun_{category}": {"train": ("train",), "val": ("validation",)} for category in lsun.CATEGORIES},
+    }
+    assert {name: of.splits for name, of in standard.sets().items()} == expected

@@ -265,3 +265,34 @@ def test_twice_from_the_command_line(run, data_dir, tmp_path, monkeypatch):
 def test_mistakes(run, tmp_path):
     assert "no run folder" in mistake("scripts/evaluate.py", f"--run={tmp_path}")
     assert "--samples=0 must be" in mistake("scripts/evaluate.py", f"--run={run}", "--samples=0")
+
+
+def keys_cubic(t):
+    """The cubic convolution of Keys (1981), a = -1/2."""
+    t = np.abs(t)
+    return np.where(t <= 1, 1.5 * t**3 - 2.5 * t**2 + 1, np.where(t < 2, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2, 0))
+
+
+def test_the_bicubic_row_is_bicubic(pairs):
+    """Away from the border, where two LR pixels on each side are weighed."""
+    weights = keys_cubic((np.arange(32)[:, None] + 0.5) / 4 - (np.arange(8) + 0.5))
+    expected = np.einsum("ih,nhwc,jw->nijc", weights, pairs.lores, weights)
+    expected = np.clip(np.rint((expected + 1) * 127.5), 0, 255)[:, 8:24, 8:24]
+    rows, _ = measured(Shifted(pairs.hires), pairs)
+    shown = rows["bicubic", 0.0].shown[:, 8:24, 8:24].astype(float)
+    assert np.max(np.abs(shown - expected)) <= 1 and np.mean(shown == expected) > 0.99
+    np.testing.assert_array_equal(rows["nearest", 0.0].shown[:, ::4, ::4], evaluation.to_uint8(pairs.lores))
+
+
+@pytest.mark.parametrize("downscaler", ["bicubic", "antialias"])
+def test_agreement_is_with_the_runs_own_downscaling(downscaler, tmp_path, data_dir):
+    method = load_methods([str(untrained_run(tmp_path, downscaler=downscaler))], batch=4)[0]
+    pairs = evaluation.load_pairs("cifar10", data_dir, 4, method, batch=3)
+    assert pairs.downscaler == downscaler
+    by_boxes = evaluation.to_float(pairs.hires).reshape(4, 8, 4, 8, 4, 3).mean((2, 4))
+    apart = 127.5 * np.abs(by_boxes - pairs.lores).mean()
+    assert apart > 0.2
+    rows, _ = measured(Shifted(pairs.hires), pairs)
+    values = rows["Shifted", 0.0].values  # the truth itself
+    assert values["lr_error"] < 0.01 and values["lr_error_8bit"] < 0.01 and values["lr_psnr"] > 80
+    assert rows["nearest", 0.0].values["lr_error"] > 0.1

@@ -238,3 +238,22 @@ def test_no_inception_weights(monkeypatch, tmp_path):
     monkeypatch.setattr(keras.applications, "InceptionV3", no_network)
     with pytest.raises(fid.NoWeightsError, match="URL fetch failure"):
         fid.load_features("", batch=2)
+
+
+def test_swd_normalises_each_colour_of_its_own():
+    """Colours of other contrasts are as far apart: a common scale would let the strongest decide."""
+    a, b = (textures(16, seed=seed) // 8 for seed in (0, 1))
+    b[..., 1] = b[..., 1] // 4 * 4  # one colour is coarser
+    stretched = [images * np.uint8([1, 8, 3]) for images in (a, b)]
+    for size, distance in swd.sliced_wasserstein(a, b, 0).items():
+        assert swd.sliced_wasserstein(*stretched, 0)[size] == pytest.approx(distance, rel=1e-4)
+
+
+def test_swd_of_flat_images():
+    """A patch of a flat image is one number v, 147 times: its projection is about v N(0, 1), whose mean size is 0.8."""
+    a, b = (np.zeros([8, 16, 16, 3], np.uint8) for _ in range(2))
+    a[:4], b[:2] = 255, 255
+    # Normalised, a is -1, 1 in halves, and b is -1 / sqrt(3) in three quarters and sqrt(3) in one.
+    apart = (1 - 3**-0.5) / 2 + (1 + 3**-0.5) / 4 + (3**0.5 - 1) / 4
+    distances = swd.sliced_wasserstein(a, b, 0)
+    assert distances == {16: pytest.approx(1000 * apart * np.sqrt(2 / np.pi), rel=0.1)}

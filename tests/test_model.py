@@ -196,3 +196,21 @@ def test_replicas_hold_the_same_weights(two_replicas):
     for v in [*model.generator.variables, *model.ema.variables, *model.projection.variables]:
         a, b = v.value.values
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("phase, nimg", [(GROWING, 1536), (LOD2, 2048)])
+def test_rmse_ema_is_that_of_the_moving_average(phase, nimg):
+    """Not of the weights in training; against the real image of the phase, in grey levels."""
+    model, (lores, hires) = make(), batch()
+    for v in model.ema.variables:
+        v.assign(v + tf.random.stateless_normal(v.shape, [1, 2]))
+    fade = (nimg - phase.nimg_start) / 1024 if phase is GROWING else 1.0
+    real = np.array(hires)
+    real = fade * real + (1 - fade) * real.reshape(4, 8, 2, 8, 2, 3).mean((2, 4)).repeat(2, axis=1).repeat(2, axis=2)
+    levels = {"lod_start": phase.lod_start, "lod_stop": 2, "lod": tf.constant(phase.lod(nimg))}
+    average, raw = (
+        127.5 * np.sqrt(np.mean(np.square(network(lores, tf.zeros([4, 4, 4, 2]), **levels) - real)))
+        for network in (model.ema, model.generator)
+    )
+    assert abs(average - raw) > 1
+    assert model.report((lores, hires), phase, nimg) == {"rmse_ema": pytest.approx(average, rel=1e-4), "lod": 1 + fade}

@@ -11,7 +11,7 @@ from lag.config import LAGConfig
 from lag.model import LAG
 from lag.networks import Generator
 from lag.sampling import load_trained
-from libml import cpu
+from libml import cpu, devices
 from libml.convolution import FORMS
 from libml.devices import make_devices
 from libml.errors import UserError
@@ -28,11 +28,11 @@ def relative(a, b) -> float:
 def test_bfloat16_is_near_float32_and_keeps_float32_where_it_matters(phase, nimg):
     whole, half = (terms_of(make(precision=p), batch(), phase, nimg) for p in ("float32", "bfloat16"))
     for name, value in half.losses.items():
-        assert value.dtype == tf.float32 and np.isclose(value, whole.losses[name], rtol=0.1, atol=0.05), name
+        assert value.dtype == tf.float32 and np.isclose(value, whole.losses[name], rtol=0.02, atol=1e-3), name
     for name, grads in half.grads.items():
         assert all(g.dtype == tf.float32 for g in grads)
-        errors = [relative(g, w) for g, w in zip(grads, whole.grads[name], strict=True) if w.shape.rank == 4]
-        assert 1e-4 < np.median(errors) < 0.1
+        assert max(relative(g, w) for g, w in zip(grads, whole.grads[name], strict=True)) < 0.25
+        assert 1e-4 < relative(*(np.concatenate([np.ravel(g) for g in of]) for of in (grads, whole.grads[name]))) < 0.07
     model = make(precision="bfloat16")
     assert all(v.dtype == "float32" for v in model.generator.variables + model.projection.variables)
     for p in half.passes.values():
@@ -169,3 +169,21 @@ def test_an_unknown_precision_is_refused():
         dataclasses.replace(LAGConfig(), precision="float8").validate()
     assert "precisionbfloat16" in LAGConfig(precision="bfloat16").folder.name
     assert LAG(LAGConfig(scale=2, filters=4, blocks=1), 1).config.precision == "float32"
+
+
+@pytest.mark.parametrize("precision, rounds", [("float32", False), ("bfloat16", False), ("tf32", True)])
+def test_only_tf32_lets_gpus_round_to_it(precision, rounds, monkeypatch):
+    monkeypatch.setattr(devices, "check_precision", lambda precision: None)  # as on a machine with a GPU
+    tf.config.experimental.enable_tensor_float_32_execution(not rounds)
+    try:
+        make_devices(4, precision=precision)
+        assert tf.config.experimental.tensor_float_32_execution_enabled() is rounds
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def test_images_are_made_without_tf32(tmp_path):
+    run = untrained_run(tmp_path, precision="float32")
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    load_trained(run)
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()

@@ -1,5 +1,6 @@
 """Runs from end to end: the real step on real files, stopped and gone on with, and what they leave behind."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -325,3 +326,24 @@ def test_candidates_of_a_run(straight, data_dir):
     )
     assert np.any(np.abs(first - second) > 1e-3)
     assert list(candidate_stds(1)) == [0]
+
+
+def test_a_run_that_passes_over_records_goes_on_where_it_was(tmp_path):
+    """Pictures of other channels and records that are no image take places in the data, but none in batches."""
+    images = [encode_png(image) for image in blobs(37)]
+    images[5], images[20] = encode_png(blobs(1, colors=1)[0]), b"no image"
+    records.write(tmp_path / "cifar10-train.tfrecord", [records.example(image) for image in images])
+    write_images(tmp_path / "cifar10-test.tfrecord", blobs(2))
+    images, models = Images(lookup("cifar10"), tmp_path, skip_bad_records=True), []
+    for name, stops in (("straight", (None,)), ("stopped", (448, None))):
+        options = {"dataset": "cifar10", "batch": 64, "training_kimg": 1, "save_kimg": 1, "report_kimg": 1, "scale": 2}
+        config = LAGConfig(**{**TINY, **options, "train_dir": str(tmp_path / name)})
+        for stop_at in stops:
+            models.append(model := Stopping(config, 3))
+            model.stop_at = stop_at
+            preview = Preview(sampling.PhaseSampler(model), config, images.test_images(limit=2))
+            with contextlib.suppress(Interrupted):
+                loop.train(model, config, config.folder, images, preview)
+    whole, _, resumed = map(state, models)
+    for name, value in whole.items():
+        np.testing.assert_array_equal(resumed[name], value, err_msg=name)

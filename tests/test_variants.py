@@ -87,12 +87,24 @@ def test_the_shared_backward_pass_gives_both_objectives_gradients(name):
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * max(1.0, np.abs(b).max()))
 
 
+def assert_same_gradients(one, other):
+    """Those of the first step: Adam's second moment after it is (1 - 0.99) g^2."""
+    for name in one.trained:
+        for k in range(3):
+            pair = (getattr(model, f"{name}_optimizer_{k}")._velocities for model in (one, other))
+            for a, b in zip(*pair, strict=True):
+                a, b = np.sqrt(a), np.sqrt(b)
+                np.testing.assert_allclose(a, b, atol=1e-5 * max(a.max(), 1e-3), err_msg=name)
+
+
 @pytest.mark.parametrize("name", ["relativistic_spectral_norm", "encoder"])
 def test_two_replicas_equal_one(name, two_replicas):
     one, two = make(**VARIANTS[name]), make(two_replicas, **VARIANTS[name])
     for nimg in (0, 4):
         one.train_step(batch(), GROWING, nimg + 1024)
         two.train_step(batch(), GROWING, nimg + 1024)
+        if nimg == 0:
+            assert_same_gradients(one, two)
     for (key, a), b in zip(one.named_variables().items(), two.named_variables().values(), strict=True):
         if "adam" not in key:
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=2.5e-3, err_msg=key)  # Adam's first steps on noise
