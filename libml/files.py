@@ -71,7 +71,7 @@ def publish(temporary: str | os.PathLike, final: str | os.PathLike) -> None:
     with user_errors(final):
         _flush_all(Path(temporary))
         os.replace(temporary, final)
-        _flush(Path(final).parent)
+        flush(Path(final).parent)
 
 
 def flush_folder(folder: str | os.PathLike) -> None:
@@ -91,10 +91,15 @@ def _flush_all(path: Path) -> None:
             for entry in entries:
                 if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
                     _flush_all(Path(entry.path))
-    _flush(path)
+    flush(path)
 
 
-def _flush(path: Path) -> None:
+def flush(path: str | os.PathLike) -> None:
+    """Waits until a file, or a folder's list of names, is on the disk.
+
+    Raises:
+        OSError: if the file system refuses.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -202,6 +202,20 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path, monkeyp
         raise AssertionError("both hold it")
 
 
+def test_locks_hold_where_only_files_that_are_open_for_writing_can_be_locked(tmp_path, monkeypatch):
+    flock = fcntl.flock
+
+    def nfs(handle, how):
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", nfs)
+    path = tmp_path / ".lock"
+    with files.lock_file(path, "busy"), pytest.raises(UserError, match="busy"), files.lock_file(path, "busy"):
+        raise AssertionError("both hold it")
+
+
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL])
 def test_a_file_system_without_locks_is_warned_of_once(tmp_path, monkeypatch, capsys, number):
     def none(handle, how):

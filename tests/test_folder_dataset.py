@@ -1,5 +1,6 @@
 """Datasets made of folders of pictures: a zoo of awkward files, splits, shards, and runs that end badly."""
 
+import functools
 import io
 import json
 import os
@@ -18,7 +19,7 @@ import tensorflow as tf
 from PIL import Image
 
 from libml import data
-from libml.datasets import build, check, folder, manifest, pictures
+from libml.datasets import build, check, folder, manifest, pictures, records
 from libml.errors import UserError
 from libml.images import encode_png
 from libml.stream import Images
@@ -361,10 +362,97 @@ def test_killed_then_run_again(tmp_path):
         assert (tmp_path / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
 
 
-def test_two_programs_do_not_make_the_same_set(tmp_path):
+def test_a_program_that_is_refused_leaves_the_first_ones_work_alone(tmp_path):
     write_pictures(tmp_path / "pics", 10)
-    with build.building(tmp_path, "pets"), pytest.raises(UserError, match="another program is making pets"):
-        make(tmp_path / "pics", tmp_path)
+    content = make(tmp_path / "pics", tmp_path / "whole")
+    writer = {}
+    with build.building(tmp_path, "pets") as work:
+        for split in ("train", "test"):
+            writer[split] = build.SplitWriter(work, split)
+            for image, label in stored(tmp_path / "whole", split):
+                with pytest.raises(UserError, match="another program is making pets"):
+                    make(tmp_path / "pics", tmp_path)
+                writer[split].write(records.example(encode_png(image), label))
+        entries = {s: w.finish(functools.partial(build.shard_names, "pets", s)) for s, w in writer.items()}
+        build.publish(work, tmp_path, {**content, "splits": entries})
+    check.check(str(tmp_path), "pets")
+    assert [len(stored(tmp_path, split)) for split in writer] == [len(stored(tmp_path / "whole", s)) for s in writer]
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("size", [512, 16])
+def test_a_set_that_another_program_made_meanwhile_is_kept(tmp_path, monkeypatch, size):
+    write_pictures(tmp_path / "pics", 20)
+    find = folder.find
+
+    def late(root):
+        monkeypatch.undo()
+        make(tmp_path / "pics", tmp_path)  # after this one was asked for, and before it holds the lock
+        return find(root)
+
+    monkeypatch.setattr(folder, "find", late)
+    if size == 512:
+        assert make(tmp_path / "pics", tmp_path, size=size) is None
+    else:
+        with pytest.raises(UserError, match=r"size=512.*--overwrite"):
+            make(tmp_path / "pics", tmp_path, size=size)
+    assert manifest.load(tmp_path, "pets")["parameters"]["size"] == 512
+    check.check(str(tmp_path), "pets")
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_is_being_published_is_left_to_whoever_publishes_it(tmp_path):
+    write_pictures(tmp_path / "pics", 20)
+    make(tmp_path / "pics", tmp_path)
+    with build.building(tmp_path, "pets"):
+        (tmp_path / "pets.json").rename(tmp_path / "aside")
+        (tmp_path / ".pets.ready").mkdir()
+        (tmp_path / "aside").rename(tmp_path / ".pets.ready" / "pets.json")  # all but the last file has been moved
+        for reader in (make, lambda _, place: check.check(str(place), "pets")):
+            with pytest.raises(UserError, match="another program is making pets"):
+                reader(tmp_path / "pics", tmp_path)
+        assert [f.name for f in (tmp_path / ".pets.ready").iterdir()] == ["pets.json"]
+    check.check(str(tmp_path), "pets")
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_complete_set_needs_no_writing(tmp_path, monkeypatch):
+    write_pictures(tmp_path / "pics", 20)
+    make(tmp_path / "pics", tmp_path)
+    monkeypatch.setattr(build.files, "lock_file", None)  # as on a disk that cannot be written
+    assert make(tmp_path / "pics", tmp_path) is None
+    check.check(str(tmp_path), "pets")
+
+
+def test_a_power_cut_never_leaves_a_manifest_without_its_files(tmp_path, monkeypatch):
+    """Whenever a manifest gets its name, the names and the content of all files that it lists are on the disk."""
+    write_pictures(tmp_path / "pics", 40)
+    monkeypatch.setattr(build, "SHARD_BYTES", 8000)
+    on_disk, fsync, replace = set(), os.fsync, os.replace
+
+    def flushed(handle):
+        fsync(handle)
+        path = Path(os.readlink(f"/proc/self/fd/{handle}"))
+        if path.is_dir():
+            on_disk.update((str(path / name)) for name in os.listdir(path))
+        else:
+            on_disk.add(os.fstat(handle).st_ino)
+
+    looked_at = []
+
+    def renamed(source, target):
+        if Path(target) in (tmp_path / "pets.json", tmp_path / ".pets.ready"):
+            place = Path(source) if Path(source).is_dir() else tmp_path
+            content = json.loads((place / "pets.json" if place != tmp_path else Path(source)).read_bytes())
+            for shard in manifest.files(content):
+                looked_at.append(place / shard["file"])
+                assert str(looked_at[-1]) in on_disk and looked_at[-1].stat().st_ino in on_disk
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(os, "replace", renamed)
+    content = make(tmp_path / "pics", tmp_path)
+    assert len(looked_at) == 2 * len(manifest.files(content)) > 10
 
 
 @pytest.mark.parametrize("damage", ["bytes", "cut", "extra", "manifest"])

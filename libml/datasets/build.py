@@ -1,12 +1,12 @@
 """Making a dataset appear whole or not at all.
 
-It is built in a hidden folder inside the data folder. When all is there, that folder is renamed to .{name}.ready and
-its files are moved to their places, the manifest last. A program killed while building leaves a folder that the next
-run empties; one killed while moving leaves .{name}.ready, and the next run finishes the moving.
+It is built in a hidden folder inside the data folder. When all is there and on the disk, that folder is renamed to
+.{name}.ready and its files are moved to their places, the manifest last. A program killed while building leaves a
+folder that the next run removes; one killed while moving leaves .{name}.ready, and the next run finishes the moving.
+Whoever removes or moves anything holds the lock .{name}.lock.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -15,9 +15,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from libml import files
 from libml.datasets import manifest
 from libml.errors import UserError
-from libml.files import remove, user_errors
+from libml.files import user_errors
 from libml.tfio import os_errors
 
 SHARD_BYTES = 1 << 28
@@ -122,32 +123,26 @@ def sha256(file: Path) -> str:
 def building(data_dir: Path, name: str) -> Iterator[Path]:
     """An empty hidden folder to build a dataset in, removed in the end; what `publish` took away stays.
 
+    Finishes first what an earlier run left ready: ask `already_complete` again.
+
     Raises:
         UserError: if the file system refuses, or another program is building the same set.
     """
     folder = data_dir / f".{name}.building"
-    with user_errors(data_dir, "write into"):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder, os.O_RDONLY)
-    try:
-        _lock(lock, f"another program is making {name} in {data_dir}: wait until it has ended")
-        with user_errors(folder):
-            for leftover in folder.iterdir():
-                remove(leftover)
-        yield folder
-    finally:
-        os.close(lock)
-        remove(folder)
+    with _locked(data_dir, name):
+        _move_ready(data_dir, name)
+        try:
+            files.remove(folder)
+            with user_errors(folder):
+                folder.mkdir()
+            yield folder
+        finally:
+            files.discard(folder)
 
 
-def _lock(handle: int, otherwise: str) -> None:
-    """Held until the handle is closed or this process is gone."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(otherwise) from None
-    except OSError:
-        pass  # a file system that knows no locks
+def _locked(data_dir: Path, name: str) -> contextlib.AbstractContextManager[None]:
+    busy = f"another program is making {name} in {data_dir}: wait until it has ended"
+    return files.lock_file(data_dir / f".{name}.lock", busy)
 
 
 def publish(folder: Path, data_dir: Path, content: dict[str, Any]) -> None:
@@ -159,8 +154,8 @@ def publish(folder: Path, data_dir: Path, content: dict[str, Any]) -> None:
     name = content["name"]
     with user_errors(data_dir, "write into"):
         manifest.path(folder, name).write_bytes(manifest.encode(content))
-        os.replace(folder, _ready(data_dir, name))
-    finish_publishing(data_dir, name)
+    files.publish(folder, _ready(data_dir, name))
+    _move_ready(data_dir, name)
 
 
 def _ready(data_dir: Path, name: str) -> Path:
@@ -168,27 +163,45 @@ def _ready(data_dir: Path, name: str) -> Path:
 
 
 def finish_publishing(data_dir: Path, name: str) -> None:
-    """Moves what is ready into place, replacing an older set of that name; also where an earlier run was killed at it.
+    """Moves into place what an earlier run had ready when it was killed.
 
     Raises:
-        UserError: if the file system refuses.
+        UserError: if the file system refuses, or another program is at it.
     """
+    if _ready(data_dir, name).is_dir():  # else there is no need to write into the folder
+        with _locked(data_dir, name):
+            _move_ready(data_dir, name)
+
+
+def _move_ready(data_dir: Path, name: str) -> None:
+    """Moves what is ready into place, replacing an older set of that name; under the lock."""
     ready = _ready(data_dir, name)
     if not ready.is_dir():
         return
-    with user_errors(data_dir, "write into"):
-        content = manifest.load(ready, name)
-        if content is not None:  # else it was moved already, and nothing is left here
-            manifest.path(data_dir, name).unlink(missing_ok=True)
-            new = {data_dir / shard["file"] for shard in manifest.files(content)}
-            for old in set(present_files(data_dir, name, content["splits"])) - new:
-                old.unlink()
-            moved = sorted(f for f in ready.rglob("*") if f.is_file() and f != manifest.path(ready, name))
-            for file in [*moved, manifest.path(ready, name)]:
-                place = data_dir / file.relative_to(ready)
-                place.parent.mkdir(exist_ok=True)
-                os.replace(file, place)
-    remove(ready)
+    content = manifest.load(ready, name)
+    if content is not None:  # else it was moved already, and nothing is left here
+        with user_errors(data_dir, "write into"):
+            _remove_old(data_dir, content)
+            moved = {f: data_dir / f.relative_to(ready) for f in sorted(ready.rglob("*")) if f.is_file()}
+            last = manifest.path(ready, name)
+            place = moved.pop(last)
+            for folder in {p.parent for p in moved.values()}:
+                folder.mkdir(exist_ok=True)
+            for file, target in moved.items():
+                os.replace(file, target)
+            for folder in {data_dir, *(p.parent for p in moved.values())}:
+                files.flush(folder)
+        files.publish(last, place)
+    files.remove(ready)
+
+
+def _remove_old(data_dir: Path, content: dict[str, Any]) -> None:
+    """Removes an older set's manifest, and those of its files that the new one will not replace."""
+    manifest.path(data_dir, content["name"]).unlink(missing_ok=True)
+    files.flush(data_dir)
+    new = {data_dir / shard["file"] for shard in manifest.files(content)}
+    for old in set(present_files(data_dir, content["name"], content["splits"])) - new:
+        old.unlink()
 
 
 def present_files(data_dir: Path, name: str, splits: list[str]) -> list[Path]:

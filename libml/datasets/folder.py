@@ -158,7 +158,8 @@ def make(
     """
     root, place = Path(folder).expanduser(), Path(data_dir)
     parameters = {**dataclasses.asdict(options), "background": list(options.background), "test_fraction": test_fraction}
-    if build.already_complete(place, name, ["train", "test"], {"parameters": parameters}, overwrite):
+    made = (place, name, ["train", "test"], {"parameters": parameters}, overwrite)
+    if build.already_complete(*made):
         return None
     if not root.is_dir():
         raise UserError(f"--folder={folder}: there is no such folder")
@@ -167,6 +168,8 @@ def make(
         why = f": {_printable(problems[0][0]) or folder}: {problems[0][1]}" if problems else ""
         raise UserError(f"{folder} has no pictures ({', '.join(s[1:] for s in SUFFIXES)}){why}")
     with build.building(place, name) as work:
+        if build.already_complete(*made):  # another program made it meanwhile
+            return None
         content = _fill(work, name, root, paths, problems, options, test_fraction, workers or available_cores())
         content |= {"parameters": parameters, "other_files": others}
         build.publish(work, place, content)

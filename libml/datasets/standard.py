@@ -115,7 +115,8 @@ def make(name: str, data_dir: str, tfds_dir: str, overwrite: bool) -> dict[str, 
             way, or the file system refuses.
     """
     standard, place = sets()[name], Path(data_dir)
-    if build.already_complete(place, name, list(standard.splits), {}, overwrite):
+    made = (place, name, list(standard.splits), {}, overwrite)
+    if build.already_complete(*made):
         return None
     for package in ("importlib_resources", *standard.needs):  # TFDS imports these when it is too late for a good word
         try:
@@ -123,6 +124,8 @@ def make(name: str, data_dir: str, tfds_dir: str, overwrite: bool) -> dict[str, 
         except ImportError:
             raise UserError(f"{name}: TensorFlow Datasets needs the package {package}: pip install {package}") from None
     with build.building(place, name) as work:
+        if build.already_complete(*made):  # another program made it meanwhile
+            return None
         with _fetching(standard, tfds_dir):
             import tensorflow_datasets as tfds
 
