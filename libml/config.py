@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,10 @@ class RunConfig:
         if self.scale < 2 or self.scale & (self.scale - 1):
             raise UserError(f"--scale={self.scale} is not a power of two: use 2, 4, 8, 16, 32, ...")
         check_downscaler(self.downscaler)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UserError(f"--{field.name}={value} must be a finite number")
         for name in ("batch", "lr", "save_kimg", "report_kimg"):
             if getattr(self, name) <= 0:
                 raise UserError(f"--{name}={getattr(self, name)} must be positive")
