@@ -8,10 +8,15 @@ from pathlib import Path
 import tensorflow as tf
 
 from libml.errors import UserError
-from libml.files import atomic_path, remove, user_errors
-from libml.tfio import os_errors
+from libml.files import atomic_path, discard, remove, user_errors
+from libml.tfio import first_line, os_errors
 
 _PREFIX = "model"
+_DAMAGED = "damaged-"
+
+# What TensorFlow says of files that are short or garbled. Of some it says so in an error of no particular class.
+_DAMAGES = (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.OutOfRangeError, IndexError)
+_DAMAGE_WORDS = re.compile("too short|truncated|less bytes|bad (magic|block|table)|checksum|corrupt", re.I)
 
 
 class DamagedCheckpointError(UserError):
@@ -23,13 +28,38 @@ def path_of(folder: Path, nimg: int) -> Path:
     return folder / f"ckpt-{nimg:010d}"
 
 
+def _names(folder: Path) -> list[str]:
+    """Names in a folder; none where there is no folder. Path.glob would take a folder that it cannot read for empty."""
+    with user_errors(folder, "read"):
+        try:
+            return os.listdir(folder)
+        except FileNotFoundError:
+            return []
+
+
 def list_checkpoints(folder: Path) -> list[tuple[int, Path]]:
-    """(nimg, folder) of the checkpoints of a run's tf folder, oldest first."""
-    found = []
-    for path in folder.glob("ckpt-*"):
-        if match := re.fullmatch(r"ckpt-(\d+)", path.name):
-            found.append((int(match[1]), path))
-    return sorted(found)
+    """(nimg, folder) of the checkpoints of a run's tf folder, oldest first.
+
+    Raises:
+        UserError: if the folder cannot be read.
+    """
+    matches = (re.fullmatch(r"ckpt-(\d+)", name) for name in _names(folder))
+    return sorted((int(match[1]), folder / match[0]) for match in matches if match)
+
+
+def _check_files(path: Path) -> None:
+    """Opens a checkpoint's files, and reads the index: TensorFlow takes one that it cannot read for damaged.
+
+    Raises:
+        DamagedCheckpointError: if a file is missing.
+        UserError: if one cannot be read.
+    """
+    names = _names(path)
+    if f"{_PREFIX}.index" not in names or not any(name.startswith(f"{_PREFIX}.data-") for name in names):
+        raise DamagedCheckpointError(f"checkpoint {path} is damaged (a file is missing); remove that folder")
+    for name in names:
+        with user_errors(path / name, "read"), (path / name).open("rb") as file:
+            file.read(None if name.endswith(".index") else 1)
 
 
 def restore(path: Path, checkpoint: tf.train.Checkpoint, partial: bool = False) -> None:
@@ -37,8 +67,9 @@ def restore(path: Path, checkpoint: tf.train.Checkpoint, partial: bool = False) 
 
     Raises:
         DamagedCheckpointError: if its files are missing, cut short or corrupt.
-        UserError: if it belongs to another configuration.
+        UserError: if it belongs to another configuration, or cannot be read at present.
     """
+    _check_files(path)
     try:
         status = checkpoint.read(str(path / _PREFIX))
         if partial:
@@ -46,9 +77,11 @@ def restore(path: Path, checkpoint: tf.train.Checkpoint, partial: bool = False) 
             status.expect_partial()
         else:
             status.assert_consumed()
-    except (tf.errors.OpError, IndexError, RuntimeError) as e:  # IndexError: a file cut short
-        reason = str(e).splitlines()[0][:200]
-        raise DamagedCheckpointError(f"checkpoint {path} is damaged ({reason}); remove that folder") from e
+    except (tf.errors.OpError, IndexError, RuntimeError) as e:
+        reason = (first_line(e) if isinstance(e, tf.errors.OpError) else str(e).splitlines()[0])[:200]
+        if isinstance(e, _DAMAGES) or _DAMAGE_WORDS.search(reason):
+            raise DamagedCheckpointError(f"checkpoint {path} is damaged ({reason}); remove that folder") from e
+        raise UserError(f"cannot read checkpoint {path} ({reason}): it is left as it is") from e
     except (AssertionError, ValueError) as e:
         reason = str(e).splitlines()[0][:200]
         raise UserError(f"checkpoint {path} is of another configuration ({reason}): use the run's own flags") from e
@@ -60,34 +93,52 @@ class Checkpoints:
     def __init__(self, folder: Path, checkpoint: tf.train.Checkpoint, keep: int = 3):
         """Args: the run's tf folder; what to save; how many to keep."""
         self.folder, self.checkpoint, self.keep = folder, checkpoint, keep
+        self._unremovable: set[Path] = set()
 
     def restore_latest(self) -> int | None:
-        """Restores the newest checkpoint that can be read; its nimg, or None if there never was one.
+        """Restores the newest checkpoint that is whole; its nimg, or None if there never was one.
 
-        Damaged ones are put aside under another name, and said so.
+        Damaged ones that are newer are then put aside under another name, and said so.
 
         Raises:
-            UserError: if there are only damaged ones, or one of another configuration.
+            UserError: if there are only damaged ones, or one is of another configuration or cannot be read at present.
+                Nothing is changed then.
         """
-        for leftover in self.folder.glob(".ckpt-*.tmp*"):  # of a process killed while saving
-            remove(leftover)
-        found = list_checkpoints(self.folder)
-        for nimg, path in reversed(found):
+        restored, damaged = None, []
+        for nimg, path in reversed(list_checkpoints(self.folder)):
             try:
                 restore(path, self.checkpoint)
-                return nimg
+                restored = nimg
+                break
             except DamagedCheckpointError as e:
-                aside = path.with_name(f"damaged-{path.name}")
-                remove(aside)
-                with user_errors(path, "put aside"):
-                    os.replace(path, aside)
-                print(f"{e}: put aside as {aside.name}, going back to the one before", file=sys.stderr)
-        if found:
-            raise UserError(f"no checkpoint of {self.folder.parent} can be read: --reset starts the run over")
-        return None
+                damaged.append((path, e))
+        if restored is None:
+            self._refuse_damaged()
+        for path, error in damaged:
+            self._put_aside(path, error)
+        for name in _names(self.folder):
+            if re.match(r"\.ckpt-.*\.tmp", name):  # of a process killed while saving
+                discard(self.folder / name)
+        return restored
+
+    def _refuse_damaged(self) -> None:
+        """Refuses a run whose checkpoints are all damaged: it would start anew, and lose its history."""
+        names = sorted(name for name in _names(self.folder) if name.startswith(("ckpt-", f"{_DAMAGED}ckpt-")))
+        if names:
+            raise UserError(
+                f"no checkpoint of {self.folder.parent} can be read: {', '.join(names)} in {self.folder.name} "
+                "are damaged; put back a copy as ckpt-NUMBER, or start over with --reset"
+            )
+
+    def _put_aside(self, path: Path, error: DamagedCheckpointError) -> None:
+        aside = path.with_name(f"{_DAMAGED}{path.name}")
+        remove(aside)
+        with user_errors(path, "put aside"):
+            os.replace(path, aside)
+        print(f"{error}: put aside as {aside.name}, going back to the one before", file=sys.stderr)
 
     def save(self, nimg: int) -> Path:
-        """Saves, then drops the oldest beyond `keep`.
+        """Saves, then drops the oldest beyond `keep`; one that cannot be removed stays, with a warning.
 
         Raises:
             UserError: if the file system refuses; older checkpoints stay.
@@ -99,8 +150,16 @@ class Checkpoints:
             temporary.mkdir(parents=True)
             self.checkpoint.write(str(temporary / _PREFIX))
         for _, old in list_checkpoints(self.folder)[: -self.keep]:
-            remove(old)
+            self._drop(old)
         return path
+
+    def _drop(self, path: Path) -> None:
+        try:
+            remove(path)
+        except UserError as e:
+            if path not in self._unremovable:
+                print(f"warning: {e}; checkpoints that stay fill the disk", file=sys.stderr)
+            self._unremovable.add(path)
 
 
 def of_run(run: str | Path, nimg: int | None = None) -> tuple[int, Path]:
