@@ -86,19 +86,29 @@ def save_args(config: RunConfig, folder: Path, **facts: Any) -> None:
     write_atomic(_args_path(folder), (json.dumps(values, indent=4, sort_keys=True) + "\n").encode())
 
 
+def _read_args(folder: Path) -> dict[str, Any] | None:
+    path = _args_path(folder)
+    try:
+        args = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as e:
+        raise UserError(f"cannot read {path}: {e}") from None
+    if not isinstance(args, dict):
+        raise UserError(f"cannot read {path}: it holds no parameters")
+    return args
+
+
 def load_args(folder: str | os.PathLike) -> dict[str, Any]:
     """The parameters in a run's folder.
 
     Raises:
         UserError: if the folder holds no run.
     """
-    path = _args_path(Path(folder))
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{folder} is no run folder: it has no args/args.json") from None
-    except (OSError, ValueError) as e:
-        raise UserError(f"cannot read {path}: {e}") from None
+    args = _read_args(Path(folder))
+    if args is None:
+        raise UserError(f"{folder} is no run folder: it has no args/args.json")
+    return args
 
 
 def run_colors(args: dict, run: str | os.PathLike) -> int:
@@ -127,10 +137,14 @@ def from_args(cls: type[RunConfig], args: dict[str, Any]) -> RunConfig:
 def check_same_run(config: RunConfig, folder: Path) -> None:
     """Refuses to go on with a run under other parameters. Its batch may differ: the clock is images seen.
 
+    A folder without args.json is a new run's.
+
     Raises:
-        UserError: naming every parameter that differs and may not.
+        UserError: naming every parameter that differs and may not; if args.json cannot be read.
     """
-    recorded, differing = load_args(folder), []
+    recorded, differing = _read_args(folder), []
+    if recorded is None:
+        return
     from_args(type(config), recorded)  # of the same method
     for field in dataclasses.fields(config):
         old, new = recorded.get(field.name, field.default), getattr(config, field.name)

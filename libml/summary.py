@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
 from libml.errors import UserError
-from libml.files import atomic_path, user_errors
+from libml.files import atomic_path, flush_folder, user_errors
 from libml.images import to_uint8
 from libml.tfio import os_errors
 
@@ -60,7 +60,7 @@ class SummaryWriter:
                 for event in kept:
                     writer.write(event.SerializeToString())
         if self._jsonl.exists():
-            kept = [line for line in self._jsonl.read_text().splitlines() if _kimg(line) <= kimg]
+            kept = [line for line in self._jsonl.read_text(errors="replace").splitlines() if _kimg(line) <= kimg]
             with atomic_path(self._jsonl) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in kept))
 
@@ -84,9 +84,12 @@ class SummaryWriter:
             tf.summary.text("parameters", f"|flag|value|\n|-|-|\n{rows}", step=kimg)
 
     def flush(self) -> None:
-        """Makes everything written so far visible to others."""
+        """Makes everything written so far visible to others, and waits until it is on the disk."""
         with self._writing():
             self._writer.flush()
+        flush_folder(self._directory)
+        if self._jsonl.exists():
+            flush_folder(self._jsonl)
 
     def close(self) -> None:
         """Flushes and closes."""
@@ -107,5 +110,5 @@ class SummaryWriter:
 def _kimg(line: str) -> float:
     try:
         return json.loads(line)["kimg"]
-    except (ValueError, KeyError):  # a line that a killed process had not finished
+    except (ValueError, KeyError, TypeError):  # a line that a killed process had not finished
         return float("inf")

@@ -4,7 +4,7 @@ The clock is images seen (nimg). Everything that happens at a position happens t
 """
 
 import contextlib
-import fcntl
+import os
 import signal
 import sys
 import time
@@ -21,7 +21,7 @@ from libml.ahead import ahead
 from libml.config import RunConfig
 from libml.devices import Devices
 from libml.errors import UserError
-from libml.files import remove, user_errors
+from libml.files import discard, lock_file, remove, temporary_path, user_errors
 from libml.interrupts import Interrupted, interrupts
 from libml.meters import Meters
 from libml.progress import ProgressLine
@@ -63,36 +63,33 @@ class Clock(tf.Module):
         self.seed = tf.Variable(seed, dtype=tf.int64, trainable=False)
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> contextlib.AbstractContextManager[None]:
     """Holds a run's folder; the lock vanishes with the process, however it ends.
 
     Raises:
         UserError: if another process holds it, or the folder cannot be written.
     """
-    with user_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"another process is training {folder}: stop it, or use another --train_dir") from None
-        yield
+    return lock_file(folder / ".lock", f"another process is training {folder}: stop it, or use another --train_dir")
 
 
-def prepare_folder(config: RunConfig, folder: Path, colors: int, reset: bool) -> None:
-    """Makes the run's folder and args.json, or checks that what is there is the same run; reset empties it first.
+def forget(folder: Path) -> None:
+    """Empties a run's folder of what a run leaves there. No checkpoint can be found from the first moment on.
 
     Raises:
-        UserError: if the folder is another run's.
+        UserError: if something cannot be removed.
     """
-    if reset:
-        for name in ("tf", "args", "metrics.jsonl", "export"):
-            remove(folder / name)
-    if (folder / "args" / "args.json").exists():
-        run_config.check_same_run(config, folder)
-    run_config.save_args(config, folder, colors=colors)
+    checkpoints = folder / "tf"
+    with user_errors(checkpoints, "put aside"), contextlib.suppress(FileNotFoundError):
+        os.replace(checkpoints, temporary_path(checkpoints))
+    for name in ("args", "metrics.jsonl", "export"):
+        remove(folder / name)
+    for leftover in _forgotten(folder):
+        remove(leftover)
+
+
+def _forgotten(folder: Path) -> list[Path]:
+    """The former tf folders that `forget` has yet to remove, where it was killed."""
+    return list(folder.glob(".tf.tmp*"))
 
 
 @tf.function(autograph=False)
@@ -262,10 +259,16 @@ def train(
     with contextlib.ExitStack() as stack:
         if devices.is_chief:
             stack.enter_context(locked(folder))
-            prepare_folder(config, folder, images.dataset.colors, reset)
+            if reset:
+                forget(folder)
+            run_config.check_same_run(config, folder)
         if devices.workers > 1:
             stack.enter_context(_lost_worker())
         restored, nimg = run.restore(), int(run.clock.nimg)
+        if devices.is_chief:  # nothing is written before it is known where the run goes on
+            run_config.save_args(config, folder, colors=images.dataset.colors)
+            for leftover in _forgotten(folder):
+                discard(leftover)
         if nimg >= total:
             _say(devices, f"{folder} is complete: {nimg / KIMG:g} of {total / KIMG:g} kimg")
             return

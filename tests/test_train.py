@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -17,6 +19,7 @@ from lag.model import LAG
 from libml import checkpoint, summary
 from libml import train as loop
 from libml.candidates import Preview, candidate_stds, candidates_grid
+from libml.config import save_args
 from libml.data import lookup
 from libml.datasets import records
 from libml.errors import UserError
@@ -168,9 +171,129 @@ def test_reset_starts_over(stopped, data_dir, capsys):
     assert [nimg for nimg, _ in checkpoint.list_checkpoints(stopped.folder / "tf")] == [1024, 2048]  # none at 1536
 
 
+class Killed(BaseException):
+    """A process ends here."""
+
+
+def kill_before(call: int, monkeypatch) -> None:
+    """Ends the process, as far as files are concerned, before it renames or removes something for the n-th time."""
+    calls = iter(range(call))
+
+    def counted(plain):
+        def change(*args, **options):
+            if next(calls, None) is None:
+                raise Killed
+            return plain(*args, **options)
+
+        return change
+
+    for name in ("replace", "rename", "unlink", "remove", "rmdir"):
+        monkeypatch.setattr(os, name, counted(getattr(os, name)))
+
+
+def old_run(folder) -> None:
+    for nimg in (1024, 2048):
+        path = checkpoint.path_of(folder / "tf", nimg)
+        path.mkdir(parents=True)
+        (path / "model.index").touch()
+        (path / "model.data-00000-of-00001").touch()
+    for name in ("args/args.json", "export/saved_model.pb", "metrics.jsonl", "notes.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+
+
+def test_a_reset_killed_at_any_moment_leaves_all_checkpoints_or_none(tmp_path, monkeypatch):
+    for call in range(1000):
+        folder = tmp_path / f"{call}"
+        old_run(folder)
+        try:
+            with monkeypatch.context() as patched:
+                kill_before(call, patched)
+                loop.forget(folder)
+            break
+        except Killed:
+            assert len(checkpoint.list_checkpoints(folder / "tf")) == (0 if call else 2)
+            loop.forget(folder)
+            assert os.listdir(folder) == ["notes.txt"]
+    assert call > 10 and os.listdir(folder) == ["notes.txt"]
+
+
+def test_a_reset_that_cannot_remove_what_was_there_says_so_and_goes_on_from_nothing(tmp_path, monkeypatch):
+    old_run(tmp_path)
+    (tmp_path / "tf" / "foreign").touch()
+    plain = os.unlink
+
+    def refuse(path, *args, **options):
+        if os.path.basename(path) == "foreign":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        plain(path, *args, **options)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"cannot remove .*\.tf\.tmp.*: Permission denied"):
+            loop.forget(tmp_path)
+        assert not checkpoint.list_checkpoints(tmp_path / "tf")
+
+
+def test_a_start_tidies_what_a_killed_reset_left(straight, tmp_path, data_dir, capsys):
+    config = dataclasses.replace(straight[0], train_dir=str(tmp_path))
+    shutil.copytree(straight[0].folder, config.folder)
+    shutil.copytree(config.folder / "tf", config.folder / ".tf.tmp0123")
+    run(config, data_dir)
+    assert "is complete" in capsys.readouterr().out
+    assert not list(config.folder.glob(".tf.tmp*"))
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_keeps_its_history(stopped, data_dir):
+    def files() -> dict[str, bytes]:
+        return {str(p): p.read_bytes() for p in stopped.folder.rglob("*") if p.is_file() and p.name != ".lock"}
+
+    for _, path in checkpoint.list_checkpoints(stopped.folder / "tf"):
+        path.rename(path.with_name(f"damaged-{path.name}"))
+    before = files()
+    for _ in range(2):  # as a queue starts it again
+        with pytest.raises(UserError, match=r"damaged-ckpt-0000001536 .*--reset"):
+            run(dataclasses.replace(stopped, save_kimg=7), data_dir)
+        assert files() == before
+    loop.forget(stopped.folder)
+    assert not (stopped.folder / "tf").exists()
+
+
+def test_an_args_file_that_cannot_be_read_is_no_new_run(stopped, data_dir, monkeypatch):
+    path = stopped.folder / "args" / "args.json"
+    for content in (b"", b"[]", b"\xff", b'{"lr": '):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"cannot read .*args\.json"):
+            run(stopped, data_dir)
+        assert path.read_bytes() == content
+
+
+def test_a_garbled_line_of_metrics_is_left_out(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"kimg": 1}\n\xff\x00\n5\n{"kimg": 2}\n{"kimg": 3}\n{"ki')
+    summary.SummaryWriter(tmp_path, 2).close()
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [{"kimg": 1}, {"kimg": 2}]
+
+
+def test_what_was_reported_is_on_the_disk_when_it_was_flushed(tmp_path, monkeypatch):
+    flushed, plain = [], os.fsync
+
+    def fsync(handle):
+        flushed.append(os.path.basename(os.readlink(f"/proc/self/fd/{handle}")))
+        plain(handle)
+
+    with summary.SummaryWriter(tmp_path, None) as writer:
+        monkeypatch.setattr(os, "fsync", fsync)
+        writer.flush()
+        assert "metrics.jsonl" not in flushed
+        writer.scalars(1, {"a": 1.0})
+        writer.flush()
+    assert "metrics.jsonl" in flushed and any("tfevents" in name for name in flushed)
+
+
 def test_other_parameters_are_refused_by_name(data_dir, tiny_config):
     config = tiny_config(training_kimg=1, transition_kimg=0)
-    loop.prepare_folder(config, config.folder, colors=3, reset=False)
+    save_args(config, config.folder, colors=3)
     path = config.folder / "args" / "args.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "seed": 5, "blocks": 3, "save_kimg": 7}))
     with pytest.raises(UserError, match=r"seed was 5, now 0; blocks was 3, now 1") as refused:
@@ -183,6 +306,16 @@ def test_a_second_process_is_refused(data_dir, tiny_config):
     config = tiny_config()
     with loop.locked(config.folder), pytest.raises(UserError, match="another process"):
         run(config, data_dir)
+
+
+def test_a_file_system_without_locks_trains_with_a_warning(straight, data_dir, monkeypatch, capsys):
+    def flock(*_):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    run(straight[0], data_dir)
+    said = capsys.readouterr()
+    assert "is complete" in said.out and "without locks" in said.err
 
 
 def test_unwritable_train_dir_is_an_error(data_dir, tiny_config, tmp_path):
