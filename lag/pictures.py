@@ -1,6 +1,7 @@
 """Picture files of any mode as a model's input, and its output as a picture of the same kind."""
 
 import hashlib
+import io
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from PIL import Image
 
 from libml.datasets.pictures import FORMATS, MAX_PIXELS, upright
 from libml.errors import UserError
+from libml.images import encode_png
 
 SUFFIXES = (
     *(".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm"),
@@ -114,7 +116,19 @@ def _grey_levels(image: Image.Image) -> np.ndarray:
     return np.array(image.convert("L"), np.float32)
 
 
-def enlarge_alpha(alpha: np.ndarray, scale: int) -> np.ndarray:
-    """The alpha of the large picture, bicubic: uint8 [h, w] -> uint8 [scale h, scale w]."""
+def encode_result(pixels: np.ndarray, alpha: np.ndarray | None, scale: int) -> bytes:
+    """A large picture as PNG, with the small one's transparency enlarged (bicubic).
+
+    Args:
+        pixels: uint8 [scale h, scale w, 1 or 3].
+        alpha: uint8 [h, w], or None for an opaque picture.
+        scale: how much larger it is.
+    """
+    if alpha is None:
+        return encode_png(pixels)
     h, w = alpha.shape
-    return np.array(Image.fromarray(alpha).resize((scale * w, scale * h), Image.Resampling.BICUBIC))
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    image.putalpha(Image.fromarray(alpha).resize((scale * w, scale * h), Image.Resampling.BICUBIC))
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", compress_level=6)
+    return buffer.getvalue()

@@ -1,14 +1,12 @@
-"""Upscaling of files and folders: names of results, what is done already, the table of results."""
+"""Upscaling of files and folders: names of results, and what is done already."""
 
-import csv
+import contextlib
 import dataclasses
-import io
-import json
+import errno
 import os
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +15,14 @@ import tensorflow as tf
 import tqdm
 
 from lag import ranking
-from lag.pictures import SUFFIXES, Picture, enlarge_alpha, read_picture
+from lag.pictures import MAX_RESULT_PIXELS, SUFFIXES, Picture, encode_result, read_picture
+from lag.results_table import COLUMNS, SETTINGS, TABLE, Row, Table
 from lag.upscale import Model, at_once, sample_noise, upscale
 from libml.errors import UserError
 from libml.files import write_atomic
-from libml.images import encode_png, grid, to_uint8
+from libml.images import encode_png, to_uint8
 
-TABLE, SETTINGS = "results.csv", "settings.json"
-COLUMNS = ("source", "place", "sample", "file", "lores_rmse", "lores_max", "score", "treatment", "content")
-TABLE_SECONDS = 10.0  # between writings of the table
 GRID_COLUMNS = 9
-
-Row = dict[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,63 +69,41 @@ def find_pictures(source: Path, output: Path) -> list[Path]:
 def result_stems(sources: Sequence[Path], root: Path) -> dict[Path, Path]:
     """Source -> its results' path within the output, without the sample's number.
 
-    That is the source's path without its suffix; where two sources differ in nothing else, with it.
+    That is the source's path without its suffix; with it, where another's would be the same.
     """
     relative = {s: s.relative_to(root) for s in sources}
-    count = Counter(r.with_suffix("") for r in relative.values())
-    return {s: r.with_suffix("") if count[r.with_suffix("")] == 1 else r for s, r in relative.items()}
+    stems = {s: r.with_suffix("") for s, r in relative.items()}
+    while True:
+        count = Counter(stems.values())
+        clashing = {s: r for s, r in relative.items() if count[stems[s]] > 1 and stems[s] != r}
+        if not clashing:
+            return stems
+        stems.update(clashing)
 
 
-class Table:
-    """results.csv: a row a result, of this and earlier runs of the same settings."""
-
-    def __init__(self, folder: Path, settings: dict[str, Any], overwrite: bool):
-        """Reads the table.
-
-        Raises:
-            UserError: if it belongs to other settings and may not be overwritten.
-        """
-        self.path, self.rows, self._written = folder / TABLE, {}, time.monotonic()
-        recorded = _read_settings(folder / SETTINGS)
-        if recorded is not None and recorded != settings and not overwrite:
-            differing = [f"{k} was {recorded.get(k)}, now {v}" for k, v in settings.items() if recorded.get(k) != v]
-            raise UserError(
-                f"{folder} holds results of other settings ({'; '.join(differing)}): "
-                "choose another --output, or --overwrite them"
-            )
-        if recorded == settings and self.path.exists():
-            text = self.path.read_bytes().decode(errors="surrogateescape")  # as names of files are
-            for row in csv.DictReader(io.StringIO(text, newline="")):
-                if set(row) == set(COLUMNS) and None not in row.values() and row["place"].isdigit():
-                    self.rows[row["source"], int(row["place"])] = row
-        write_atomic(folder / SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
-
-    def done(self, source: str, content: str, count: int) -> bool:
-        """Whether the first `count` results of a source are there, and made from the same content."""
-        rows = [self.rows.get((source, place)) for place in range(count)]
-        return all(r and r["content"] == content and (self.path.parent / r["file"]).exists() for r in rows)
-
-    def add(self, row: Row) -> None:
-        """Adds or replaces a row; writes the table now and then."""
-        self.rows[row["source"], int(row["place"])] = row
-        if time.monotonic() - self._written > TABLE_SECONDS:
-            self.write()
-
-    def write(self) -> None:
-        """Writes the table."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows[key] for key in sorted(self.rows))
-        write_atomic(self.path, text.getvalue().encode(errors="surrogateescape"))
-        self._written = time.monotonic()
+def result_file(stem: Path, place: int) -> Path:
+    """File of a result within the output."""
+    return stem.with_name(f"{stem.name}_{place}.png")
 
 
-def _read_settings(path: Path) -> dict | None:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
+def grid_file(stem: Path) -> Path:
+    """File of a picture's grid within the output."""
+    return stem.with_name(f"{stem.name}_grid.png")
+
+
+def refuse_foreign(output: Path, stems: Iterable[Path], options: Options) -> None:
+    """Refuses files that have the names of results in a folder that holds no results yet.
+
+    Raises:
+        UserError: naming the first.
+    """
+    for stem in stems:
+        for file in [result_file(stem, place) for place in range(options.samples)] + [grid_file(stem)] * options.grid:
+            if os.path.lexists(output / file):
+                raise UserError(
+                    f"{output / file} is there, and was not written by this program: "
+                    "choose another --output, or --overwrite it"
+                )
 
 
 def choose(
@@ -167,58 +139,134 @@ class BadPictureError(Exception):
     """A picture that could not be upscaled; the others may be all right."""
 
 
-def results_of(
-    model: Model, critic: ranking.Critic | None, path: Path, name: Path, stem: Path, options: Options, table: Table
-) -> Iterator[tuple[Path, bytes, Row | None]]:
-    """The results of one picture file, one after the other, then their grid if wanted; nothing if all are there.
-
-    Yields:
-        (path within the output, PNG, row of the table; None for the grid).
-
-    Raises:
-        BadPictureError: if it cannot be read, ranked, or held in memory.
-    """
+@contextlib.contextmanager
+def picture_errors() -> Iterator[None]:
+    """Turns what can go wrong with one picture into a BadPictureError."""
     try:
-        picture = read_picture(path, model.colors, model.scale)
-        if not options.overwrite and is_done(table, name, stem, picture, options):
-            return
-        chosen, scores = choose(model, critic, picture, options)
-        alpha = None if picture.alpha is None else enlarge_alpha(picture.alpha, model.scale)
-        made = upscale(model, picture, chosen, options.noise, options.seed, options.tile, options.consistent)
-        shown = []
-        for place, (sample, score, result) in enumerate(zip(chosen, scores, made, strict=True)):
-            file = stem.with_name(f"{stem.name}_{place}.png")
-            pixels = result.pixels if alpha is None else np.concatenate([result.pixels, alpha[..., None]], axis=-1)
-            errors = f"{result.lores_rmse:.4f}", f"{result.lores_max:.4f}"
-            values = (name, place, sample, file, *errors, score, picture.treatment, picture.content)
-            yield file, encode_png(pixels), dict(zip(COLUMNS, map(str, values), strict=True))
-            if options.grid:
-                shown.append(result.pixels)
-        if options.grid:
-            yield grid_name(stem), encode_png(_grid(picture, shown, model.scale)), None
+        yield
     except (UserError, tf.errors.OpError, MemoryError) as e:
         raise BadPictureError(str(e).splitlines()[0] if str(e) else "out of memory") from e
 
 
+def upscale_one(
+    model: Model, critic: ranking.Critic | None, path: Path, name: Path, stem: Path, options: Options, table: Table
+) -> Row | None:
+    """Writes the results of one picture file, each as soon as it is made, then their grid if wanted.
+
+    Args:
+        model, critic, options: as for upscale_all.
+        path: the file.
+        name: what the table calls it.
+        stem: of its results, within the output.
+        table: of the output.
+
+    Returns:
+        The row of the first result; None if all were there.
+
+    Raises:
+        BadPictureError: if it cannot be read, ranked, or held in memory; if its results cannot have their names, or
+            those of another picture are in the way.
+        UserError: if the results cannot be written.
+    """
+    with picture_errors():
+        picture = read_picture(path, model.colors, model.scale)
+    if not options.overwrite and is_done(table, name, stem, picture, options):
+        return None
+    clear_the_way(table, name, stem, picture, options)
+    with picture_errors():
+        canvas = Grid(picture, options.samples, model.scale) if options.grid else None
+        chosen, scores = choose(model, critic, picture, options)
+    made = upscale(model, picture, chosen, options.noise, options.seed, options.tile, options.consistent)
+    for place, (sample, score) in enumerate(zip(chosen, scores, strict=True)):
+        with picture_errors():
+            result = next(made)
+            png = encode_result(result.pixels, picture.alpha, model.scale)
+            if canvas:
+                canvas.put(place + 1, result.pixels)
+        file = result_file(stem, place)
+        errors = f"{result.lores_rmse:.4f}", f"{result.lores_max:.4f}"
+        values = (name, place, sample, file, *errors, score, picture.treatment, picture.content)
+        del result  # before the next one is made
+        write_result(table.folder / file, png)
+        table.add(dict(zip(COLUMNS, map(str, values), strict=True)))
+    if canvas:
+        with picture_errors():
+            png = encode_png(canvas.pixels)
+        write_result(table.folder / grid_file(stem), png)
+    return table.rows[str(name), 0]
+
+
 def is_done(table: Table, name: Path, stem: Path, picture: Picture, options: Options) -> bool:
-    """Whether all results of a picture are there."""
-    if options.grid and not (table.path.parent / grid_name(stem)).exists():
+    """Whether all results of a picture are there, and their grid if wanted."""
+    if not table.done(str(name), picture.content, options.samples):
         return False
-    return table.done(str(name), picture.content, options.samples)
+    if not options.grid:
+        return True
+    try:
+        results = [table.folder / table.rows[str(name), place]["file"] for place in range(options.samples)]
+        shown = (table.folder / grid_file(stem)).stat().st_mtime_ns
+        return all(result.stat().st_mtime_ns <= shown for result in results)  # or it shows earlier results
+    except OSError:
+        return False
 
 
-def grid_name(stem: Path) -> Path:
-    """File of a picture's grid within the output."""
-    return stem.with_name(f"{stem.name}_grid.png")
+def clear_the_way(table: Table, name: Path, stem: Path, picture: Picture, options: Options) -> None:
+    """Makes sure that no results of another picture are replaced, but with --overwrite.
+
+    Raises:
+        BadPictureError: if there are some.
+    """
+    files = [str(result_file(stem, place)) for place in range(options.samples)]
+    others = table.in_the_way(str(name), picture.content, files)
+    if others and not options.overwrite:
+        row = next(iter(others.values()))
+        raise BadPictureError(
+            f"{table.folder / row['file']} is a result of another picture ({row['source']}): "
+            "choose another --output, or --overwrite it"
+        )
+    table.forget(others)
 
 
-def _grid(picture: Picture, shown: Sequence[np.ndarray], scale: int) -> np.ndarray:
-    """The small picture, its pixels enlarged, then the results: uint8 [H, W, C]."""
-    pixelated = to_uint8(picture.pixels / 127.5 - 1).repeat(scale, axis=0).repeat(scale, axis=1)
-    cells = np.stack([pixelated, *shown])
-    columns = min(len(cells), GRID_COLUMNS)
-    blank = np.full([-len(cells) % columns, *cells.shape[1:]], 255, np.uint8)
-    return grid(np.concatenate([cells, blank]).reshape(-1, columns, *cells.shape[1:]))
+def write_result(path: Path, png: bytes) -> None:
+    """Writes a picture.
+
+    Raises:
+        BadPictureError: if its name is too long for the file system.
+        UserError: if the file system refuses otherwise.
+    """
+    try:
+        write_atomic(path, png)
+    except UserError as e:
+        if isinstance(e.__cause__, OSError) and e.__cause__.errno == errno.ENAMETOOLONG:
+            raise BadPictureError(f"the file system takes no name as long as that of its result, {path.name}") from e
+        raise
+
+
+class Grid:
+    """The small picture, its pixels enlarged, then its results, in rows of GRID_COLUMNS."""
+
+    def __init__(self, picture: Picture, samples: int, scale: int):
+        """A white canvas with the small picture.
+
+        Raises:
+            UserError: if it would be too large.
+        """
+        h, w, channels = picture.pixels.shape
+        self._height, self._width, self._columns = scale * h, scale * w, min(1 + samples, GRID_COLUMNS)
+        height, width = -(-(1 + samples) // self._columns) * self._height, self._columns * self._width
+        if height * width > MAX_RESULT_PIXELS:
+            raise UserError(
+                f"its grid would have {width} x {height} pixels, more than {MAX_RESULT_PIXELS}: use --nogrid"
+            )
+        self.pixels = np.full([height, width, channels], 255, np.uint8)
+        for y, row in enumerate(to_uint8(picture.pixels / 127.5 - 1)):
+            self.pixels[scale * y : scale * (y + 1), : self._width] = row.repeat(scale, axis=0)
+
+    def put(self, cell: int, result: np.ndarray) -> None:
+        """Shows a result, uint8 [H, W, C], in a cell; cell 0 is the small picture's."""
+        row, column = divmod(cell, self._columns)
+        y, x = row * self._height, column * self._width
+        self.pixels[y : y + self._height, x : x + self._width] = result
 
 
 def upscale_all(model: Model, critic: ranking.Critic | None, source: Path, output: Path, options: Options) -> int:
@@ -235,30 +283,26 @@ def upscale_all(model: Model, critic: ranking.Critic | None, source: Path, outpu
         How many files failed.
 
     Raises:
-        UserError: if there is nothing to do, or the results cannot be written.
+        UserError: if there is nothing to do, the output holds what is not this program's, or the results cannot be
+            written.
     """
     sources = find_pictures(source, output)
     root = source if source.is_dir() else source.parent
     stems = result_stems(sources, root)
+    if not options.overwrite and not any((output / name).exists() for name in (TABLE, SETTINGS)):
+        refuse_foreign(output, stems.values(), options)
     table = Table(output, options.settings(model), options.overwrite)
     counts, treatments = Counter(), Counter()
     try:
         for path in tqdm.tqdm(sources, unit="file", disable=None):
-            written = []
             try:
-                for file, png, row in results_of(
-                    model, critic, path, path.relative_to(root), stems[path], options, table
-                ):
-                    write_atomic(output / file, png)
-                    if row:
-                        table.add(row)
-                        written.append(row)
+                row = upscale_one(model, critic, path, path.relative_to(root), stems[path], options, table)
             except BadPictureError as e:
                 tqdm.tqdm.write(f"error: {path}: {e}", sys.stderr)
                 counts["failed"] += 1
             else:
-                counts["upscaled" if written else "done before"] += 1
-                treatments.update(row["treatment"] for row in written[:1])
+                counts["upscaled" if row else "done before"] += 1
+                treatments.update([row["treatment"]] if row else [])
     finally:
         table.write()
     print(", ".join(f"{counts[c]} {c}" for c in ("upscaled", "done before", "failed")) + f"; see {table.path}")

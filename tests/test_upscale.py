@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import shutil
 
@@ -17,7 +16,7 @@ from lag.networks import Generator
 from lag.pictures import read_picture
 from lag.tiling import receptive_radius, tiles
 from lag.upscale import generate_tiles, load_model, sample_noise
-from lag.upscale_folder import Options, result_stems, upscale_all
+from lag.upscale_folder import Options, upscale_all
 from libml.errors import UserError
 from tests.test_programs import ROOT, mistake, start
 from tests.untrained import untrained_run
@@ -222,33 +221,6 @@ def test_an_export_makes_what_its_run_makes(run, model, tmp_path):
         assert np.max(np.abs(a - b)) <= 1
 
 
-def test_what_is_there_is_not_made_again(model, tmp_path, capsys):
-    files(tmp_path / "in")
-    out = tmp_path / "out"
-
-    def again(**options) -> str:
-        upscale_all(model, None, tmp_path / "in", out, Options(samples=2, **options))
-        return capsys.readouterr().out.splitlines()[0]
-
-    assert again().startswith("10 upscaled, 0 done before, 0 failed")
-    before, rows = (out / "rgb_1.png").stat().st_mtime_ns, table(out)
-    assert again().startswith("0 upscaled, 10 done before")
-    (out / "grey_0.png").unlink()
-    noise_image(7, 5, "RGB", 9).save(tmp_path / "in" / "rgb.png")
-    assert again().startswith("2 upscaled, 8 done before")
-    assert (out / "rgb_1.png").stat().st_mtime_ns != before and len(table(out)) == len(rows)
-    with pytest.raises(UserError, match=r"noise was 1\.0, now 0\.5"):
-        again(noise=0.5)
-    assert again(noise=0.5, overwrite=True).startswith("10 upscaled")
-    assert json.loads((out / "settings.json").read_text())["noise"] == 0.5
-
-
-def test_names_stay_apart(tmp_path):
-    sources = [tmp_path / name for name in ("a.png", "a.jpg", "b.png", "c/a.png", "d.tar.png")]
-    stems = {str(s.relative_to(tmp_path)): str(stem) for s, stem in result_stems(sources, tmp_path).items()}
-    assert stems == {"a.png": "a.png", "a.jpg": "a.jpg", "b.png": "b", "c/a.png": "c/a", "d.tar.png": "d.tar"}
-
-
 def test_bad_files_do_not_stop_the_others(run, tmp_path):
     files(tmp_path / "in")
     (tmp_path / "in" / "aaa.png").write_bytes(b"no picture")
@@ -299,17 +271,6 @@ def test_ranking_of_a_bicubic_run(tmp_path):
         for name in ("small", "tiny")
     ]
     assert failed == [0, 1]
-
-
-def test_names_that_are_no_text(model, tmp_path, capsys):
-    (tmp_path / "in").mkdir()
-    noise_image(3, 3, "RGB").save(tmp_path / "in.png")
-    odd = os.fsencode(tmp_path / "in") + b'/a\xff,\n\r"b.png'
-    shutil.copy(tmp_path / "in.png", odd)
-    for _ in range(2):
-        assert upscale_all(model, None, tmp_path / "in", tmp_path / "out", Options(samples=1)) == 0
-        assert b'a\xff,\n\r"b_0.png' in os.listdir(os.fsencode(tmp_path / "out"))
-    assert "1 done before" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_farthest_points():
