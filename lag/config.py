@@ -8,6 +8,7 @@ from libml.schedule import Schedule, at_once, progressive
 
 GAN_LOSSES = ("wasserstein", "relativistic")
 PRECISIONS = ("float32", "bfloat16", "tf32")
+STEPS = ("fast", "plain")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,7 @@ class LAGConfig(RunConfig):
     precision: str = option("float32", "Of the convolutions: float32, bfloat16, or tf32 on GPUs.", PINNED)
     jit_compile: bool = option(False, "Compile the step's losses and gradients with XLA.", FREE)
     remat: bool = option(False, "Recompute stages in the backward pass: less memory, more time.", FREE)
+    step: str = option("fast", "How a step is computed: fast, or plain, slowly, as lag/objectives.py states it.", FREE)
     total_kimg: int = option(0, "Length of the whole run in 1024 images; 0: the sum of the phases.", FREE)
 
     def validate(self) -> None:
@@ -54,6 +56,10 @@ class LAGConfig(RunConfig):
             raise UserError(f"--gan_loss={self.gan_loss} is unknown: use {' or '.join(GAN_LOSSES)}")
         if self.precision not in PRECISIONS:
             raise UserError(f"--precision={self.precision} is unknown: use {', '.join(PRECISIONS)}")
+        if self.step not in STEPS:
+            raise UserError(f"--step={self.step} is unknown: use {' or '.join(STEPS)}")
+        if self.step == "plain" and self.remat:
+            raise UserError("--step=plain recomputes nothing: leave out --remat")
         if self.encoder and not self.noise_dim:
             raise UserError("--encoder needs a --noise_dim above 0")
         if self.lod_min != 1:

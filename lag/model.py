@@ -9,7 +9,8 @@ from lag import losses
 from lag.config import LAGConfig
 from lag.encoder import Encoder
 from lag.networks import CriticHead, Generator, Projection
-from lag.step import Noise, Step, StepTerms
+from lag.objectives import Networks, Noise, Objectives, StepTerms
+from lag.step import Step
 from libml import rng
 from libml.devices import replica_share
 from libml.errors import UserError
@@ -104,6 +105,9 @@ class LAG(tf.Module):
             lod_start: of the phase.
             lod_stop: of the phase.
         """
+        if self.config.step == "plain":
+            networks = Networks(self.generator, self.projection, self.head, getattr(self, "encoder", None))
+            return Objectives(self.config, networks, lores, hires, lod, lod_start, lod_stop).terms(noise)
         return Step(self.config, self.trained, self.head, lores, hires, lod, lod_start, lod_stop).terms(noise)
 
     def _replica_step(self, lores, hires, noise: Noise, lod, lod_start: int, lod_stop: int) -> tf.Tensor:

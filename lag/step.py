@@ -1,11 +1,11 @@
-"""The losses and gradients of one training step (paper sections 2.1 and 3.1). No weight changes here.
+"""One training step's losses and gradients, computed fast. No weight changes here.
 
-N is the batch; images are [N, H, W, C] in [-1, 1].
+They must equal those of lag/objectives.py, which defines them: tests/test_variants.py holds one to the other. A change
+of the method begins there. N is the batch; images are [N, H, W, C] in [-1, 1].
 """
 
 import functools
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -13,36 +13,8 @@ import tensorflow as tf
 from lag import costs, losses
 from lag.config import LAGConfig
 from lag.networks import CriticHead
+from lag.objectives import CriticPass, Noise, StepTerms, up_to
 from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse, weights_read_once
-
-
-class CriticPass(NamedTuple):
-    """What the projection P received and returned."""
-
-    image: tf.Tensor  # [N, H/e, W/e, C]
-    delta: tf.Tensor  # [N, h, w, C]
-    latent: tf.Tensor  # [N, h, w, latent channels]
-
-
-class Noise(NamedTuple):
-    """The random numbers of a step."""
-
-    z: tf.Tensor  # [N, h, w, noise_dim], standard normal
-    rho: tf.Tensor  # [N, 1, 1, 1] in [0, 1), where the penalty is taken between real (0) and fake (1)
-    center: tf.Tensor | None = None  # as z, for the encoder where there is one
-
-
-class StepTerms(NamedTuple):
-    """Everything one step computes."""
-
-    losses: dict[str, tf.Tensor]  # scalars: dreal, dfake, gp, gfake, gmse, mse (squared grey levels); gkl of an encoder
-    passes: dict[str, CriticPass]  # real, fake (z = 0), fake_z, mixed
-    grads: dict[str, list[tf.Tensor]]  # by network: d of the critic loss, g and e of the generator loss
-
-
-def up_to(lod_stop: int, network: keras.Model) -> list[keras.Variable]:
-    """A network's variables that train up to lod_stop, stage by stage."""
-    return [v for k in range(lod_stop + 1) for v in network.stage_variables(k)]
 
 
 class Step:

@@ -100,6 +100,8 @@ def check(size: str, config: LAGConfig) -> None:
         raise UserError("--profile sees operations of CPUs only: hide the GPUs, or use TensorBoard's profiler")
     if FLAGS.profile and (config.remat or config.jit_compile):
         raise UserError("--profile counts neither what --remat computes again nor what --jit_compile joins")
+    if FLAGS.profile and config.step != "fast":
+        raise UserError("--profile counts what the fast step computes: leave out step=plain")
     for name in ("encoder", "spectral_norm"):
         if getattr(config, name):
             raise UserError(f"--{name} cannot be measured: its operations are not counted")

@@ -5,6 +5,7 @@
 Prints the largest relative error, max |a - b| / max |b|, of each group and exits with 1 when one is out of bounds.
 """
 
+import dataclasses
 import json
 import os
 import sys
@@ -18,10 +19,10 @@ import numpy as np
 import tensorflow as tf
 
 from lag import tf1
-from lag.config import LAGConfig
+from lag.config import STEPS, LAGConfig
 from lag.model import LAG
+from lag.objectives import Noise
 from lag.sampling import to_hires_size
-from lag.step import Noise
 from libml.layers import DOWNSCALERS, upscale2d
 
 RELATIVE = 2e-5  # bound of every group but the weights after a step
@@ -84,7 +85,7 @@ def load_weights(model: LAG, golden, lod_stop: int, shadow_factor: float = 0.9) 
 
 
 def compare_lag(golden) -> Report:
-    """All that a lag_*.npz file holds against LAG's own step."""
+    """All that a lag_*.npz file holds against both forms of LAG's step."""
     c = json.loads(str(golden["config"]))
     options = ("scale", "downscaler", "batch", "blocks", "filters", "filters_min", "noise_dim")
     options += ("wass_target", "mse_weight", "ttur", "weight_avg")
@@ -104,24 +105,28 @@ def compare_lag(golden) -> Report:
         report.relative("sres_op", f"noise{noise}", image, nhwc(golden[f"sres_op/noise{noise}"]))
 
     # z and rho are arguments of the step that training itself traces.
-    terms = tf.function(model.step_terms, autograph=False)(lores, hires, Noise(z, rho), lod, **phase)
+    found = {}
+    for step in STEPS:
+        model.config = dataclasses.replace(model.config, step=step)
+        found[step] = tf.function(model.step_terms, autograph=False)(lores, hires, Noise(z, rho), lod, **phase)
+    model.config = dataclasses.replace(model.config, step="fast")
     for ours, theirs in (("real", "real"), ("fake", "fake"), ("fake_z", "fake_eps"), ("mixed", "mixed")):
-        p = terms.passes[ours]
+        p = found["plain"].passes[ours]
         report.relative("disc_in", theirs, p.image, nhwc(golden[f"disc_in/{theirs}"]))
         report.relative("disc_delta", theirs, p.delta, nhwc(golden[f"disc_delta/{theirs}"]))
         report.relative(f"latent/{theirs}", theirs, p.latent, nhwc(golden[f"latent/{theirs}"]))
         if ours.startswith("fake"):
             report.relative(theirs, theirs, p.image, nhwc(golden[theirs]))
-    values = dict(terms.losses, mse_ema=terms.losses["mse"] / 127.5**2)
-    for name in ("dreal", "dfake", "gp", "gfake", "gmse", "mse_ema"):
-        report.relative(f"loss/{name}", name, values[name], golden[f"loss/{name}"])
-    gradients = {"grad_d": (d, terms.grads["d"]), "grad_g": (g, terms.grads["g"])}
-    for group, (names, grads) in gradients.items():
-        for name, gradient in zip(names, grads, strict=True):
-            report.relative(group, name, gradient, golden[f"{group}/{name}"])
+    for step, terms in found.items():
+        values = dict(terms.losses, mse_ema=terms.losses["mse"] / 127.5**2)
+        for name in ("dreal", "dfake", "gp", "gfake", "gmse", "mse_ema"):
+            report.relative(f"loss/{name}", f"{name}, {step}", values[name], golden[f"loss/{name}"])
+        for group, names, key in (("grad_d", d, "d"), ("grad_g", g, "g")):
+            for name, gradient in zip(names, terms.grads[key], strict=True):
+                report.relative(group, f"{name}, {step}", gradient, golden[f"{group}/{name}"])
 
     tf.function(model.apply_step, autograph=False)(lores, hires, Noise(z, rho), lod, **phase)
-    for group, (names, _) in gradients.items():
+    for group, names in (("grad_d", d), ("grad_g", g)):
         for name, variable in names.items():
             # Where a gradient is 0 but for rounding, Adam's first step is noise of either sign.
             noise = np.abs(golden[f"{group}/{name}"]) < 1e-5

@@ -155,6 +155,7 @@ def test_the_generator_and_its_export(tmp_path):
         (["--set=scale=16,downscaler=bicubic"], "--scale=16 is too large for size S"),
         (["--profile", "--inference"], "leave out --compare"),
         (["--profile", "--set=remat=true"], "--profile counts neither"),
+        (["--profile", "--set=step=plain"], "--profile counts what the fast step computes"),
         (["--phase=1-3"], "write a level"),
         (["--phase=0"], "a level from 1 to 3"),
         (["--phase=3-4"], "a level from 1 to 3"),

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from lag.config import LAGConfig
 from lag.model import LAG, METRICS
-from lag.step import up_to
+from lag.objectives import up_to
 from libml.layers import average_downscale2d
 from libml.schedule import Phase
 from tests.conftest import TINY, blobs

@@ -1,0 +1,158 @@
+"""The two objectives of LAG, as the paper states them (sections 2.1 and 3.1).
+
+    L(C) = ttur (dreal + dfake + gp)                     for P's weights; F has none           (eq. 8)
+    L(G) = gfake + mse_weight gmse + encoder_weight gkl  for G's weights, and E's if it exists (eq. 7)
+
+x is a real image, y its LR version, z ~ N(0, 1), delta(x) = |y - H(x)|. Every term is a mean over the batch of N
+images [N, H, W, C] in [-1, 1]. This file is the definition: each network is called where a formula calls it and each
+objective has a backward pass of its own. lag/step.py computes the same losses and gradients in less time.
+"""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from lag import losses
+from lag.config import LAGConfig
+from lag.networks import CriticHead, Generator, Projection
+from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse, upscale2d
+
+
+class Networks(NamedTuple):
+    """G, P and F, and E if there is one."""
+
+    generator: Generator
+    projection: Projection
+    head: CriticHead
+    encoder: keras.Model | None = None
+
+
+class Noise(NamedTuple):
+    """The random numbers of a step."""
+
+    z: tf.Tensor  # [N, h, w, noise_dim], standard normal
+    rho: tf.Tensor  # [N, 1, 1, 1] in [0, 1), where the penalty is taken between real (0) and fake (1)
+    center: tf.Tensor | None = None  # as z, for the encoder where there is one
+
+
+class CriticPass(NamedTuple):
+    """What the projection P received and returned."""
+
+    image: tf.Tensor  # [N, H/e, W/e, C]
+    delta: tf.Tensor  # [N, h, w, C]
+    latent: tf.Tensor  # [N, h, w, latent channels]
+
+
+class StepTerms(NamedTuple):
+    """Everything one step computes."""
+
+    losses: dict[str, tf.Tensor]  # scalars: dreal, dfake, gp, gfake, gmse, mse (squared grey levels); gkl of an encoder
+    passes: dict[str, CriticPass]  # real, fake (z = 0), fake_z, mixed
+    grads: dict[str, list[tf.Tensor]]  # by network: d of the critic loss, g and e of the generator loss
+
+
+def up_to(lod_stop: int, network: keras.Model) -> list[keras.Variable]:
+    """A network's variables that train up to lod_stop, stage by stage."""
+    return [v for k in range(lod_stop + 1) for v in network.stage_variables(k)]
+
+
+class Objectives:
+    """Both objectives on a batch of a phase, at the present weights."""
+
+    def __init__(
+        self,
+        config: LAGConfig,
+        networks: Networks,
+        lores: tf.Tensor,
+        hires: tf.Tensor,
+        lod: tf.Tensor,
+        lod_start: int,
+        lod_stop: int,
+    ):
+        """Args: the run's parameters; the networks; y [N, h, w, C]; x [N, H, W, C]; the phase's level of detail."""
+        self.config, self.networks, self.lores = config, networks, lores
+        self.phase = {"lod_start": lod_start, "lod_stop": lod_stop, "lod": lod}
+        self.excess = 2 ** (config.lods - lod_stop)
+        self.real = losses.real_at_phase(hires, self.excess, lod - lod_start if lod_start != lod_stop else None)
+
+    def terms(self, noise: Noise) -> StepTerms:
+        """Losses and gradients, as means over this batch."""
+        generator, projection, _, encoder = self.networks
+        with tf.GradientTape(persistent=True) as tape:
+            center, sample, gkl = self.generate(noise)
+            gp, mixed = self.penalty(sample, noise.rho)
+            passes = {"real": self.project_real(), "fake": self.project(center), "fake_z": self.project(sample)}
+            critic_objective, of_critic = self.critic_objective(passes, gp)
+            generator_objective, of_generator = self.generator_objective(passes, gkl)
+        trained = {"d": (critic_objective, projection), "g": (generator_objective, generator)}
+        if encoder:
+            trained["e"] = (generator_objective, encoder)
+        grads = {
+            name: tape.gradient(objective, [v.value for v in up_to(self.phase["lod_stop"], network)])
+            for name, (objective, network) in trained.items()
+        }
+        values = of_critic | of_generator | {"mse": grey_mse(center, self.real)}
+        return StepTerms(values, passes | mixed, grads)
+
+    def critic_objective(self, passes: dict[str, CriticPass], gp: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """L(C) = ttur (dreal + dfake + gp) (eq. 8; the reference weighs it), and its terms. For P's weights alone."""
+        adversarial = losses.GAN_LOSSES[self.config.gan_loss](*self.scores(passes))
+        objective = self.config.ttur * (adversarial.dreal + adversarial.dfake + gp)
+        return objective, {"dreal": adversarial.dreal, "dfake": adversarial.dfake, "gp": gp}
+
+    def generator_objective(
+        self, passes: dict[str, CriticPass], gkl: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """L(G) = gfake + mse_weight gmse + encoder_weight gkl (eq. 7), and its terms. For G's and E's weights alone."""
+        gfake = losses.GAN_LOSSES[self.config.gan_loss](*self.scores(passes)).gfake
+        gmse = losses.center_distance(passes["real"].latent, passes["fake"].latent)
+        objective = gfake + self.config.mse_weight * gmse + self.config.encoder_weight * gkl
+        return objective, {"gfake": gfake, "gmse": gmse} | ({"gkl": gkl} if self.networks.encoder else {})
+
+    def generate(self, noise: Noise) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The centre G(y, 0) and the sample G(y, z), [N, H/e, W/e, C] each, and 0.
+
+        With an encoder the centre is G(y, E(x)), and the third is gkl, how far E's distributions are from N(0, 1).
+        """
+        center_z, gkl = tf.zeros_like(noise.z), tf.zeros([])
+        if self.networks.encoder:
+            center_z, gkl = self.networks.encoder(self.real, self.lores, noise.center, **self.phase)
+        generator = self.networks.generator
+        return generator(self.lores, center_z, **self.phase), generator(self.lores, noise.z, **self.phase), gkl
+
+    def project_real(self) -> CriticPass:
+        """P(x, 0): the LR error of a real image is 0 by construction."""
+        delta = tf.zeros_like(self.lores)
+        return CriticPass(self.real, delta, self.networks.projection(self.real, delta, **self.phase))
+
+    def project(self, image: tf.Tensor, hires: tf.Tensor | None = None) -> CriticPass:
+        """P(x, delta(x)) (eqs. 2, 10 and 11) at an image of the phase's size; H takes that image at the full size."""
+        hires = upscale2d(image, self.excess) if hires is None else hires
+        downscale = DOWNSCALERS[self.config.downscaler]
+        delta = losses.lores_error(
+            self.lores, hires, lambda x: downscale(x, self.config.scale), self.config.color_round
+        )
+        return CriticPass(image, delta, self.networks.projection(image, delta, **self.phase))
+
+    def scores(self, passes: dict[str, CriticPass]) -> tuple[tf.Tensor, tf.Tensor]:
+        """C = F(P) (eq. 3) of the real images, [N], and of the generated ones that the critic judges.
+
+        Those are samples of z; with an encoder the centre is none of them, so the critic judges it as well.
+        """
+        fakes = ["fake_z", "fake"] if self.networks.encoder else ["fake_z"]
+        real, *fake = (self.networks.head(passes[name].latent) for name in ["real", *fakes])
+        return real, tf.concat(fake, 0)
+
+    def penalty(self, sample: tf.Tensor, rho: tf.Tensor) -> tuple[tf.Tensor, dict[str, CriticPass]]:
+        """gp (eq. 5) between x and G(y, z), and what P saw there; 0 if P is spectrally normalised instead."""
+        if self.config.spectral_norm:
+            return tf.zeros([]), {}
+        passes = {}
+
+        def score(hires):
+            passes["mixed"] = self.project(downscale2d(hires, self.excess), hires)
+            return tf.reduce_mean(passes["mixed"].latent, axis=-1)
+
+        mixed = blend(self.real, sample, rho)
+        return losses.gradient_penalty(score, mixed, self.excess, self.config.wass_target), passes
