@@ -177,3 +177,8 @@ def test_a_mistake_is_one_line():
 def test_configured_parses_as_the_flags_do():
     config = benchmark_step.configured(benchmark_step.LAGConfig(), ["blocks=3", "jit_compile=TRUE", "lr=0.5"])
     assert (config.blocks, config.jit_compile, config.lr) == (3, True, 0.5)
+
+
+def test_speed_is_the_median_between_tenths():
+    seconds = [2 / rate for rate in range(1, 21)]  # of two images
+    assert benchmark._speed(2, seconds[::-1]) == pytest.approx((10.5, 3, 18, 20))

@@ -241,3 +241,9 @@ def test_learning_rate_is_constant_then_falls():
     config, half = CGANConfig(total_kimg=1024), 512 * KIMG
     rates = [config.learning_rate(nimg) for nimg in (0, half // 2, half, half * 3 // 2, 2 * half)]
     np.testing.assert_allclose(rates, [2e-4, 2e-4, 2e-4, 2e-4 * 0.1**0.5, 2e-5], rtol=1e-12)
+
+
+def test_noise_maps_of_a_step_are_independent():
+    lores = tf.zeros([2, 8, 8, 3])
+    small, large = (np.ravel(z) for z in CGAN(tiny(batch=2), 3, 32).draw(lores, tf.constant(0, tf.int64)))
+    assert np.all(small != large[: len(small)])

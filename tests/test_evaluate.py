@@ -296,3 +296,12 @@ def test_agreement_is_with_the_runs_own_downscaling(downscaler, tmp_path, data_d
     values = rows["Shifted", 0.0].values  # the truth itself
     assert values["lr_error"] < 0.01 and values["lr_error_8bit"] < 0.01 and values["lr_psnr"] > 80
     assert rows["nearest", 0.0].values["lr_error"] > 0.1
+
+
+def test_a_plot_grows_to_the_right_and_upwards():
+    page = scatter.scatter("", "x", "y", [scatter.Curve("", [(v, 10 * v)], [""]) for v in (1.0, 3.0)])
+    plot = page[:, : scatter.WIDTH - scatter.RIGHT + 20]  # without the legend
+    (y_low, x_low), (y_high, x_high) = (
+        np.argwhere(np.all(plot == color, axis=-1)).mean(0) for color in scatter.COLORS[:2]
+    )
+    assert x_low < x_high - 100 and y_low > y_high + 100

@@ -169,3 +169,14 @@ def test_weights_are_read_once_for_the_passes_of_a_tape(dtype):
         layer.kernel.assign(-layer.kernel)
         np.testing.assert_array_equal(layer(x), before)
     assert np.all(layer(x) != before)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_box_means_have_the_gradient_of_their_definition(n):
+    x = tf.random.stateless_normal([2, 2 * n, 3 * n, 2], [1, 1])
+    weights = tf.random.stateless_normal([2, 2, 3, 2], [2, 2])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        ours = tf.reduce_sum(layers.downscale2d(x, n) ** 2 * weights)
+        theirs = tf.reduce_sum(tf.reduce_mean(tf.reshape(x, [2, 2, n, 3, n, 2]), [2, 4]) ** 2 * weights)
+    np.testing.assert_allclose(tape.gradient(ours, x), tape.gradient(theirs, x), rtol=1e-5, atol=1e-6)

@@ -214,3 +214,15 @@ def test_rmse_ema_is_that_of_the_moving_average(phase, nimg):
     )
     assert abs(average - raw) > 1
     assert model.report((lores, hires), phase, nimg) == {"rmse_ema": pytest.approx(average, rel=1e-4), "lod": 1 + fade}
+
+
+def test_every_draw_depends_on_position_and_seed():
+    lores, _ = batch()
+    noise = make(encoder=True).draw(lores, 64)
+    for name, other in (
+        ("position", make(encoder=True).draw(lores, 68)),
+        ("seed", make(encoder=True, seed=1).draw(lores, 64)),
+    ):
+        for a, b in zip(noise, other, strict=True):
+            assert np.all(a != b), name
+    assert np.all(noise.z != noise.center)

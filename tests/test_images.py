@@ -1,0 +1,33 @@
+"""Pictures of 8 bits and files of them."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from libml.images import encode_png, grid, save_png, to_uint8
+
+
+def test_pixels_are_rounded_and_clipped():
+    levels = np.arange(256)
+    np.testing.assert_array_equal(to_uint8(levels / 127.5 - 1), levels)
+    np.testing.assert_array_equal(to_uint8((levels[1:-1] + 0.4) / 127.5 - 1), levels[1:-1])
+    np.testing.assert_array_equal(to_uint8((levels[1:-1] - 0.4) / 127.5 - 1), levels[1:-1])
+    np.testing.assert_array_equal(to_uint8(np.array([-1.1, -9, 1.1, 9])), [0, 0, 255, 255])
+
+
+def test_a_grid_has_its_rows_below_each_other():
+    cells = np.arange(6)[:, None, None, None] + np.zeros([6, 2, 5, 3])
+    picture = grid(cells.reshape(2, 3, 2, 5, 3))
+    assert picture.shape == (4, 15, 3)
+    np.testing.assert_array_equal(picture[::2, ::5, 0], [[0, 1, 2], [3, 4, 5]])
+
+
+def test_files_hold_the_pixels(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, [5, 7, 3], np.uint8)
+    for image in (pixels, pixels[..., :1]):
+        for level in (1, 9):
+            read = np.array(Image.open(io.BytesIO(encode_png(image, level))))
+            np.testing.assert_array_equal(read.reshape(image.shape), image)
+    save_png(tmp_path / "folder" / "image.png", pixels / 127.5 - 1)
+    np.testing.assert_array_equal(Image.open(tmp_path / "folder" / "image.png"), pixels)
