@@ -195,3 +195,10 @@ def test_a_position_that_a_run_does_not_have_is_named(tmp_path):
     assert checkpoint.of_run(tmp_path)[0] == 2048
     with pytest.raises(UserError, match=r"after 5 images: .*\[1024, 2048\]"):
         checkpoint.of_run(tmp_path, 5)
+
+
+def test_the_newest_are_kept_and_restored(tmp_path):
+    checkpoints = saved(tmp_path, 1024, 2048, 3072, 4096)
+    checkpoints.save(5120)
+    assert [nimg for nimg, _ in list_checkpoints(tmp_path / "tf")] == [3072, 4096, 5120]
+    assert restored(tmp_path) == (5120, 4096)

@@ -305,3 +305,29 @@ def test_a_plot_grows_to_the_right_and_upwards():
         np.argwhere(np.all(plot == color, axis=-1)).mean(0) for color in scatter.COLORS[:2]
     )
     assert x_low < x_high - 100 and y_low > y_high + 100
+
+
+def test_kid_is_shown_in_thousandths(found):
+    first = found.rows[0]
+    rows = [first._replace(values={**first.values, "kid": 0.0123}), *found.rows[1:]]
+    lines = as_markdown(found._replace(rows=rows)).splitlines()
+    (header,) = (i for i, line in enumerate(lines) if line.startswith("| method") and "KID" in line)
+    assert lines[header + 2].split("|")[-2].strip() == "12.30"
+    assert as_json(found._replace(rows=rows))["rows"][0]["kid"] == 0.0123
+
+
+def test_numbers_in_files_have_six_digits(found):
+    rows = [found.rows[0]._replace(values={"psnr": 12.3456789, "rmse": 1234567.8, "swd_32": 1.0})]
+    record = as_json(found._replace(rows=rows))["rows"][0]
+    assert (record["psnr"], record["rmse"]) == (12.3457, 1234570.0)
+
+
+def test_the_tradeoff_has_distortion_across_and_realism_upwards(found, monkeypatch):
+    plots = []
+    monkeypatch.setattr(report, "scatter", lambda *args: plots.append(args))
+    report.tradeoff(found)
+    ((_, x_label, y_label, curves),) = plots
+    assert (x_label, y_label) == ("RMSE (grey levels)", "SWD mean")
+    assert [c.label for c in curves] == ["nearest", "bicubic", "LAG"]
+    assert curves[-1].points == [(row.values["rmse"], row.values["swd"]) for row in found.rows[2:]]
+    assert curves[-1].notes == ["0", "", "", "", "1"]

@@ -109,3 +109,10 @@ def test_indices_stay_few():
         with pytest.raises(UserError, match="more than 10000 images") as e:
             parse_indices(text)
         assert len(str(e.value)) < 200
+
+
+def test_images_of_other_colours_are_refused(trained, tmp_path):
+    for split in ("train", "test"):
+        write_images(tmp_path / f"mnist-{split}.tfrecord", blobs(3, size=28, colors=1))
+    with pytest.raises(UserError, match="mnist has 1 colour channels, the run was trained on 3"):
+        load_test_images("mnist", str(tmp_path), [0], trained.config, 3)

@@ -1,6 +1,7 @@
 """Datasets made of folders of pictures: a zoo of awkward files, splits, shards, and runs that end badly."""
 
 import functools
+import hashlib
 import io
 import json
 import os
@@ -535,3 +536,12 @@ def test_programs_mistakes_are_one_line(tmp_path):
         ([f"--folder={tmp_path / 'pics'}", "--name=pets", "--data_dir=/proc/none"], "/proc/none"),
     ]:
         assert said in mistake(*arguments)
+
+
+def test_manifests_know_the_files_content(tmp_path):
+    write_pictures(tmp_path / "pics", 30)
+    content = make(tmp_path / "pics", tmp_path)
+    assert sum(entry["images"] for entry in content["splits"].values()) == 30
+    for shard in manifest.files(content):
+        data = (tmp_path / shard["file"]).read_bytes()
+        assert (shard["bytes"], shard["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())

@@ -7,9 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
-from libml.datasets import toyfaces
+from libml.datasets import toyfaces, toyfaces_records
 
 PINNED = {
     (0, 0, 32): "6f7818383ee929cb",
@@ -120,3 +121,14 @@ def test_generate_nothing():
 def test_workers_need_no_tensorflow():
     code = "import sys; import libml.datasets.toyfaces; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_training_and_test_faces_differ(tmp_path, monkeypatch):
+    monkeypatch.setattr(toyfaces, "TRAIN_IMAGES", 4)
+    monkeypatch.setattr(toyfaces, "TEST_IMAGES", 2)
+    toyfaces_records.make(tmp_path, 32)
+    for split, numbers in (("train", range(4)), ("test", (4, 5))):
+        records = tf.data.TFRecordDataset(str(tmp_path / f"toyfaces32-{split}.tfrecord")).as_numpy_iterator()
+        stored = [tf.train.Example.FromString(r).features.feature["image"].bytes_list.value[0] for r in records]
+        for png, number in zip(stored, numbers, strict=True):
+            np.testing.assert_array_equal(decode(png), toyfaces.draw_face(toyfaces.SEED, number, 32))

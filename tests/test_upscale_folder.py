@@ -273,3 +273,13 @@ def test_a_name_too_long_costs_one_line(model, small, tmp_path, capsys, grid):
         errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
         assert len(errors) == 2 and all("takes no name as long as that of its result" in line for line in errors)
     assert not list((tmp_path / "out").rglob(".*"))
+
+
+def test_a_picture_that_changed_is_made_again(upscaled, small, tmp_path):
+    upscaled(small)
+    before = contents(tmp_path / "out")
+    picture(small / "b.png", seed=9)
+    assert upscaled(small, overwrite=False).startswith("0 upscaled, 2 done before, 1 failed")
+    assert upscaled(small, overwrite=True).startswith(MADE.format(3))
+    changed = {name for name, data in contents(tmp_path / "out").items() if data != before[name]}
+    assert changed == {"b_0.png", "b_1.png"}
