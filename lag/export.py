@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,14 +17,19 @@ from tensorflow.core.protobuf import saved_model_pb2
 from lag.sampling import Trained, batch_noise, load_trained
 from lag.tiling import receptive_radius
 from libml.errors import UserError
-from libml.files import atomic_path, remove, user_errors
+from libml.files import discard, flush_folder, lock_file, publish, remove, user_errors
 from libml.layers import upscale2d
 from libml.tfio import os_errors
 
 KIND = "LAG generator"  # what model.json says that an export is
 WEIGHTS = {"float32": tf.float32, "float16": tf.float16, "bfloat16": tf.bfloat16}
 FACTS = {"scale", "colors", "noise_dim", "receptive_radius", "nimg", "fingerprint"}  # and what a program needs of it
+FILES = {"assets", "variables", "saved_model.pb", "fingerprint.pb", "model.json"}  # what lies in its folder
 LEAST_PSNR = 40.0  # dB between images made with shortened weights and with float32 ones
+
+# That a file may make `encoded` decode. A short file can ask for any number, and all of them come with their noise.
+MAX_PIXELS = 1 << 20
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # what their files begin with
 
 SIGNATURES = {
     "serving_default": "lores -> hires: the image at z = 0, the centre of the plausible ones",
@@ -32,7 +38,10 @@ SIGNATURES = {
         "tf.random.stateless_normal([h, w, noise_dim], [seed, i], alg='philox'), whatever else is in the batch"
     ),
     "generate": "lores, z (float32 [N, h, w, noise_dim]) -> hires: the image of a noise map of your own",
-    "encoded": "images (string [N], PNG or JPEG files of one size), noise, seed -> images (string [N], PNG): as sample",
+    "encoded": (
+        f"images (string [N], PNG or JPEG files of one size, of {MAX_PIXELS} pixels at most), noise, seed -> "
+        "images (string [N], PNG): as sample"
+    ),
 }
 NOTE = "The images are plausible ones that fit the input. They are not recovered truth: details are invented."
 
@@ -93,13 +102,44 @@ class ExportedGenerator(tf.Module):
 
 
 def _decode(files: tf.Tensor, colors: int) -> tf.Tensor:
-    """Encoded images of one size, string [N], to [N, h, w, colors] in [-1, 1]."""
+    """Encoded images of one size, string [N], to [N, h, w, colors] in [-1, 1]; fails for more than MAX_PIXELS."""
 
     def decode(file):
-        return tf.ensure_shape(tf.io.decode_image(file, channels=colors, expand_animations=False), [None, None, colors])
+        with tf.control_dependencies(_size_checks(file)):
+            image = tf.io.decode_image(tf.identity(file), channels=colors, expand_animations=False)
+        return tf.ensure_shape(image, [None, None, colors])
 
     pixels = tf.map_fn(decode, files, fn_output_signature=tf.TensorSpec([None, None, colors], tf.uint8))
     return tf.cast(pixels, tf.float32) * (2 / 255) - 1
+
+
+def _size_checks(file: tf.Tensor) -> list[tf.Operation]:
+    """Operations that fail if a file is neither PNG nor JPEG, or has more than MAX_PIXELS; they read its header."""
+    header = tf.strings.join([tf.strings.substr(file, 0, 24), b"\0" * 24])  # of a file that ends before, too
+    is_png = tf.strings.substr(header, 0, len(PNG)) == PNG
+    is_jpeg = tf.strings.substr(header, 0, len(JPEG)) == JPEG
+    width, height = tf.unstack(
+        tf.cond(
+            is_png,
+            lambda: tf.io.decode_raw(tf.strings.substr(header, 16, 8), tf.int32, little_endian=False),
+            lambda: tf.cond(is_jpeg, lambda: tf.image.extract_jpeg_shape(file)[1::-1], lambda: tf.zeros(2, tf.int32)),
+        ),
+        num=2,
+    )
+    few = tf.cast(width, tf.int64) * tf.cast(height, tf.int64) <= MAX_PIXELS
+    return [
+        tf.debugging.Assert(is_png | is_jpeg, ["images must be PNG or JPEG files"]),
+        tf.debugging.Assert(
+            (width > 0) & (height > 0) & few,
+            [
+                "an image of",
+                width,
+                "x",
+                height,
+                f"pixels: encoded takes {MAX_PIXELS} at most, the signature sample more",
+            ],
+        ),
+    ]
 
 
 def _encode(images: tf.Tensor) -> tf.Tensor:
@@ -189,7 +229,7 @@ def export_run(run: str | Path, folder: str | Path, weights: str = "float32") ->
         UserError: if there is nothing to export, the folder holds something else, or the shorter weights would change
             the images by more than LEAST_PSNR allows.
     """
-    folder = Path(folder)
+    folder = Path(os.path.abspath(folder))
     if weights not in WEIGHTS:
         raise UserError(f"--weights={weights} is unknown: use {', '.join(WEIGHTS)}")
     check_target(folder)
@@ -204,7 +244,7 @@ def export_run(run: str | Path, folder: str | Path, weights: str = "float32") ->
             )
     module = ExportedGenerator(trained, weights)
     description = describe(trained, module, weights, psnr)
-    with user_errors(folder), os_errors(), _replacing(folder) as temporary:
+    with _alone(folder), user_errors(folder), os_errors(), _replacing(folder) as temporary:
         write_saved_model(module, temporary)
         (temporary / "model.json").write_text(json.dumps(description, indent=2) + "\n")
     return description
@@ -259,16 +299,49 @@ def check_target(folder: Path) -> None:
         raise UserError(f"{folder} exists and is no export of this project: choose another --export_dir")
 
 
+def _hidden(folder: Path, purpose: str) -> Path:
+    """A path beside an export's folder."""
+    return folder.with_name(f".{folder.name}.{purpose}")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other program exports to the folder; what killed ones have left is gone.
+
+    Raises:
+        UserError: if another one does, or the folder holds anything but an export.
+    """
+    with lock_file(_hidden(folder, "lock"), f"another program is exporting to {folder}: wait until it has ended"):
+        with user_errors(folder):
+            _clean_up(folder)
+        check_target(folder)
+        yield
+
+
+def _clean_up(folder: Path) -> None:
+    """Removes the leftovers of killed exports; an older export that was on its way out comes back if none is there."""
+    leftover = re.compile(rf"\.{re.escape(folder.name)}\.(old|tmp)[0-9a-f]*")
+    for path in [p for p in folder.parent.iterdir() if leftover.fullmatch(p.name)]:
+        if path.is_symlink() or not path.is_dir() or {p.name for p in path.iterdir()} - FILES:
+            continue  # not of an export
+        if leftover.fullmatch(path.name)[1] == "old" and load_description(path) and not folder.exists():
+            os.replace(path, folder)
+        else:
+            remove(path)
+
+
 @contextlib.contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
     """A temporary folder that takes the place of `folder`; what was there goes once the new one is complete."""
-    old = folder.with_name(f".{folder.name}.old{os.getpid()}")
+    temporary, old = _hidden(folder, "tmp"), _hidden(folder, "old")
     try:
-        with atomic_path(folder) as temporary:
-            yield temporary
-            if folder.exists():
-                os.replace(folder, old)
+        yield temporary
+        flush_folder(temporary)
+        if folder.exists():
+            os.replace(folder, old)
+        publish(temporary, folder)
         remove(old)
     finally:
+        discard(temporary)
         if old.exists() and not folder.exists():
             os.replace(old, folder)

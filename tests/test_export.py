@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from lag import export, sampling
 from libml.errors import UserError
+from libml.files import lock_file
 from libml.images import encode_png, to_uint8
 from tests.untrained import untrained_run
 
@@ -155,16 +157,73 @@ def test_only_an_export_is_replaced(run, tmp_path, capsys):
     assert not [p for p in run.iterdir() if p.name.startswith(".export")]
 
 
+def fail(*args, **options):
+    raise tf.errors.ResourceExhaustedError(None, None, "no space left")
+
+
 def test_a_failed_export_leaves_the_old_one(run, tmp_path, monkeypatch):
     export.export_run(run, tmp_path / "export")
-
-    def fail(*args, **options):
-        raise tf.errors.ResourceExhaustedError(None, None, "no space left")
 
     monkeypatch.setattr(tf.saved_model, "save", fail)
     with pytest.raises(UserError, match="no space left"):
         export.export_run(run, tmp_path / "export")
     assert export.load_description(tmp_path / "export") and [p.name for p in tmp_path.iterdir()] == ["export"]
+
+
+def test_leftovers_of_killed_exports_go(run, tmp_path, monkeypatch):
+    export.export_run(run, tmp_path / "export")
+    (tmp_path / "export").rename(tmp_path / ".export.old123")  # killed before the new one had its name
+    for name in (".export.tmp", ".export.tmp77", ".export.tmp0a1b2c3d4e5f"):
+        (tmp_path / name / "variables").mkdir(parents=True)
+        (tmp_path / name / "saved_model.pb").write_bytes(b"half")
+    kept = [".export.tmp5", ".export.oldest", ".export.tmpl", ".export2.tmp7", "export2"]
+    for name in kept:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ("mine" if name == ".export.tmp5" else "saved_model.pb")).touch()
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="no space left"):
+        patch.setattr(tf.saved_model, "save", fail)
+        export.export_run(run, tmp_path / "export")
+    assert export.load_description(tmp_path / "export")
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["export", *kept])
+    shutil.copytree(tmp_path / "export", tmp_path / ".export.old9")  # killed after that
+    before = (tmp_path / "export" / "model.json").stat().st_ino
+    export.export_run(run, tmp_path / "export")
+    assert (tmp_path / "export" / "model.json").stat().st_ino != before
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["export", *kept])
+
+
+def test_one_export_at_a_time(run, tmp_path):
+    (tmp_path / ".export.tmp" / "variables").mkdir(parents=True)  # what the other one has written
+    with (
+        lock_file(tmp_path / ".export.lock", "busy"),
+        pytest.raises(UserError, match="another program is exporting to"),
+    ):
+        export.export_run(run, tmp_path / "export")
+    assert (tmp_path / ".export.tmp" / "variables").exists()
+
+
+def file_of(kind: str, size: tuple[int, int]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", size).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def test_encoded_decodes_no_bomb(run):
+    encoded = export.ExportedGenerator(sampling.load_trained(run)).encoded
+    for kind in ("png", "jpeg"):
+        assert encoded([file_of(kind, (9, 5))], 0.0, 0)["images"].shape == (1,)
+        # The header alone: what decodes it says that it is damaged.
+        for size in ((1025, 1024), (30000, 20000)):
+            bomb = file_of(kind, size)[: 60 if kind == "png" else 1000]
+            with pytest.raises(tf.errors.InvalidArgumentError, match=rf"an image of.*{size[0]}.*x.*{size[1]}.*at most"):
+                encoded([file_of(kind, (9, 5)), bomb], 0.0, 0)
+    for negative in (b"\xff\xff\xff\xff\xff\xff\xff\xff", b"\x80\0\0\0\0\0\0\x01", b"\0" * 8):
+        png = file_of("png", (9, 5))
+        with pytest.raises(tf.errors.InvalidArgumentError, match="an image of"):
+            encoded([png[:16] + negative + png[24:]], 0.0, 0)
+    for other in (b"", b"\x89PNG", b"no picture", file_of("gif", (9, 5)), file_of("bmp", (9, 5))):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must be PNG or JPEG files"):
+            encoded([other], 0.0, 0)
 
 
 def test_nothing_to_export_is_said(tmp_path):
