@@ -286,7 +286,7 @@ def export_at_end(run: str | Path) -> None:
         print(f"{folder} is up to date")
         return
     export_run(run, folder)
-    print(f"exported {folder}")
+    print(f"wrote {folder}: SavedModel")
 
 
 def check_target(folder: Path) -> None:
@@ -296,7 +296,7 @@ def check_target(folder: Path) -> None:
         UserError: if it does.
     """
     if folder.exists() and not load_description(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UserError(f"{folder} exists and is no export of this project: choose another --export_dir")
+        raise UserError(f"{folder} exists and is no export of this project: choose another --output")
 
 
 def _hidden(folder: Path, purpose: str) -> Path:

@@ -305,7 +305,8 @@ def upscale_all(model: Model, critic: ranking.Critic | None, source: Path, outpu
                 treatments.update([row["treatment"]] if row else [])
     finally:
         table.write()
-    print(", ".join(f"{counts[c]} {c}" for c in ("upscaled", "done before", "failed")) + f"; see {table.path}")
+    print(", ".join(f"{counts[c]} {c}" for c in ("upscaled", "done before", "failed")))
+    print(f"wrote {table.path}: a row for each result")
     for treatment, count in sorted(treatments.items()):
         if treatment:
             print(f"{count} with {treatment}")

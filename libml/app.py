@@ -110,7 +110,7 @@ def importing() -> Iterator[None]:
 
 
 def run(main: Callable[..., int | None], arguments: bool = False) -> None:
-    """Runs a program: a UserError becomes one line on stderr and exit status 1.
+    """Runs a program: a UserError becomes one line on stderr and exit status 1, Ctrl-C one line and 130.
 
     Args:
         main: what to run; it returns the exit status, or None for 0.
@@ -129,6 +129,9 @@ def run(main: Callable[..., int | None], arguments: bool = False) -> None:
         except UserError as e:
             print(f"error: {e}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
 
     gc.freeze()  # what has been imported by now stays
     try:

@@ -134,7 +134,7 @@ def _own(name: str, base: str, size: str, data_dir: Path) -> Dataset:
             f"--dataset={name}: the images of {base} are stored with at most {largest} pixels a side; "
             f"make it again with --size={size} if the pictures have them"
         )
-    how = f"python scripts/create_datasets.py --folder=PICTURES --name={base}"
+    how = f"python scripts/create_datasets.py --input=PICTURES --name={base}"
     return _dataset(name, base, int(size), colors=content["colors"], how_to_make=how)
 
 

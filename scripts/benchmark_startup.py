@@ -47,7 +47,8 @@ COMMANDS = {  # name: program and flags; {folder} is the temporary one
 }
 flags.DEFINE_list("only", [], f"Which commands to measure, of: {', '.join(COMMANDS)}. By default all.")
 flags.DEFINE_integer("repeats", 5, "Starts of each; the median is the figure, the least and most stand beside it.")
-flags.DEFINE_string("json", "", "Also write the figures to this file.")
+flags.DEFINE_string("output", "", "JSON file to write the figures to as well.")
+flags.DEFINE_alias("json", "output")
 
 
 def prepare(folder: Path) -> None:
@@ -112,10 +113,11 @@ def main() -> None:
             parts = sorted(r["parts"].items(), key=lambda part: -part[1])
             spent = ", ".join(f"{part} {seconds:.2f}" for part, seconds in parts if seconds >= 0.02)
             print(f"{name:<22}{r['median']:>8.2f}{r['least']:>8.2f}{r['most']:>8.2f}  {spent}", flush=True)
-    if FLAGS.json:
+    if FLAGS.output:
         from libml.files import write_atomic
 
-        write_atomic(FLAGS.json, (json.dumps(records, indent=2) + "\n").encode())
+        write_atomic(FLAGS.output, (json.dumps(records, indent=2) + "\n").encode())
+        print(f"wrote {FLAGS.output}: the figures")
 
 
 if __name__ == "__main__":

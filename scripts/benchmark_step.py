@@ -45,7 +45,8 @@ flags.DEFINE_integer("threads_per_op", -1, "Cores that an operation may use, 0 f
 flags.DEFINE_boolean("inference", False, "Measure the generator and the export's `sample` at batch 1 and 32 instead.")
 flags.DEFINE_boolean("profile", False, "Also show where the time of a training step goes, on a CPU.")
 flags.DEFINE_float("seconds", 10.0, "Time for each configuration, after a warm-up.")
-flags.DEFINE_string("json", "", "File to write the figures to as well.")
+flags.DEFINE_string("output", "", "JSON file to write the figures to as well.")
+flags.DEFINE_alias("json", "output")
 
 
 def configured(config: LAGConfig, words: list[str]) -> LAGConfig:
@@ -191,7 +192,7 @@ def measure_alone(size: str) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         figures = Path(folder) / "figures.json"
         done = subprocess.run(
-            [sys.executable, *sys.argv, f"--sizes={size}", f"--json={figures}"], stdout=subprocess.DEVNULL
+            [sys.executable, *sys.argv, f"--sizes={size}", f"--output={figures}"], stdout=subprocess.DEVNULL
         )
         if done.returncode:
             raise UserError(f"size {size} could not be measured")
@@ -229,10 +230,11 @@ def main() -> None:
                 flush=True,
             )
             print_profile(r.get("profile", []))
-    if FLAGS.json:
+    if FLAGS.output:
         from libml.files import write_atomic
 
-        write_atomic(FLAGS.json, (json.dumps(records, indent=2) + "\n").encode())
+        write_atomic(FLAGS.output, (json.dumps(records, indent=2) + "\n").encode())
+        print(f"wrote {FLAGS.output}: the figures")
 
 
 if __name__ == "__main__":

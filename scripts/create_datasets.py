@@ -1,7 +1,7 @@
 """Makes datasets: standard ones, or one of any folder of pictures.
 
 python scripts/create_datasets.py celeba svhn
-python scripts/create_datasets.py --folder=PICTURES --name=pets
+python scripts/create_datasets.py --input=PICTURES --name=pets
 python scripts/create_datasets.py --check=pets
 
 Exit status: 0 if all went well; 3 if a dataset was made, but some files of the folder could not be read; 1 for a
@@ -25,14 +25,15 @@ flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets;
 flags.DEFINE_string("tfds_dir", "", "Where TensorFlow Datasets keeps its files; by default tfds in the data folder.")
 flags.DEFINE_boolean("overwrite", False, "Make again what is complete, or replace files of other makes.")
 flags.DEFINE_string("check", "", "Name of a dataset to read back and verify.")
-flags.DEFINE_string("folder", "", "Folder of pictures to make a dataset of, with all folders below it.")
-flags.DEFINE_string("name", "", "Name of the dataset made of --folder.")
+flags.DEFINE_string("input", "", "Folder of pictures to make a dataset of, with all folders below it.")
+flags.DEFINE_string("name", "", "Name of the dataset made of --input.")
 flags.DEFINE_integer("size", 512, "Stored size: larger pictures are reduced to it, smaller ones kept.")
 flags.DEFINE_enum("crop", "center", ["center", "squash", "none"], "How pictures become square; none: when read.")
 flags.DEFINE_integer("min_size", 1, "Pictures with a shorter side are left out.")
 flags.DEFINE_string("background", "white", "Colour behind transparent pixels: a name, or as #ff8800.")
 flags.DEFINE_float("test_fraction", 0.1, "Share of the pictures that become test images.")
 flags.DEFINE_integer("workers", 0, "Processes that read pictures; 0: one a core.")
+flags.DEFINE_alias("folder", "input")
 
 READ_WITH_PROBLEMS = 3
 
@@ -42,12 +43,12 @@ def main(names: list[str]) -> int:
     try:
         if FLAGS.check:
             return check()
-        if FLAGS.folder or FLAGS.name:
+        if FLAGS.input or FLAGS.name:
             if names:
-                raise UserError(f"make {names[0]} in a run of its own, without --folder and --name")
+                raise UserError(f"make {names[0]} in a run of its own, without --input and --name")
             return make_from_folder()
         if not names:
-            raise UserError("nothing to make: name standard datasets, or give --folder and --name; see --help")
+            raise UserError("nothing to make: name standard datasets, or give --input and --name; see --help")
         return make_standard(names)
     except KeyboardInterrupt:
         print("interrupted: what was not complete is removed", file=sys.stderr)
@@ -65,21 +66,22 @@ def check() -> int:
 
 
 def make_from_folder() -> int:
-    """--folder and --name."""
+    """--input and --name."""
     options = folder_options()
     with app.importing():  # TensorFlow
         from libml import data
-        from libml.datasets import folder
+        from libml.datasets import folder, manifest
 
     folder.check_name(FLAGS.name, data.names())
     arguments = (FLAGS.test_fraction, FLAGS.workers, FLAGS.overwrite)
-    content = folder.make(FLAGS.folder, FLAGS.name, FLAGS.data_dir, options, *arguments)
+    content = folder.make(FLAGS.input, FLAGS.name, FLAGS.data_dir, options, *arguments)
     if content is None:
         print(f"{FLAGS.name} is complete; --overwrite makes it again")
         return 0
     counts = content["report"]
     size = min(128, max(content["image_size"]["max"]))
-    print(f"{FLAGS.name}: {summary(content)}; train with --dataset={FLAGS.name}{size}")
+    made = manifest.path(FLAGS.data_dir, FLAGS.name)
+    print(f"wrote {made}: {summary(content)}; train with --dataset={FLAGS.name}{size}")
     if any(counts.values()):
         said = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
         print(f"{said}: see {os.path.join(FLAGS.data_dir, FLAGS.name)}-report.txt")
@@ -96,9 +98,9 @@ def folder_options() -> Any:
 
     from libml.datasets.pictures import Options
 
-    for flag in ("folder", "name"):
+    for flag in ("input", "name"):
         if not getattr(FLAGS, flag):
-            raise UserError(f"--{flag} is missing: a dataset of your own needs --folder=PICTURES and --name=NAME")
+            raise UserError(f"--{flag} is missing: a dataset of your own needs --input=PICTURES and --name=NAME")
     for flag, least, most in (("size", 8, 4096), ("min_size", 1, 1 << 20), ("workers", 0, 1024)):
         if not least <= getattr(FLAGS, flag) <= most:
             raise UserError(f"--{flag}={getattr(FLAGS, flag)} must be from {least} to {most}")
@@ -114,14 +116,15 @@ def folder_options() -> Any:
 def make_standard(names: list[str]) -> int:
     """Each set in turn; one that fails does not keep the others from being made."""
     with app.importing():  # TensorFlow
-        from libml.datasets import standard
+        from libml.datasets import manifest, standard
 
     status = 0
     tfds_dir = FLAGS.tfds_dir or os.path.join(FLAGS.data_dir, "tfds")
     for name in standard.expand(names):
         try:
             content = standard.make(name, FLAGS.data_dir, tfds_dir, FLAGS.overwrite)
-            print(f"{name}: {summary(content)}" if content else f"{name} is complete; --overwrite makes it again")
+            made = content and f"wrote {manifest.path(FLAGS.data_dir, name)}: {summary(content)}"
+            print(made or f"{name} is complete; --overwrite makes it again")
         except UserError as e:
             print(f"error: {e}", file=sys.stderr)
             status = 1

@@ -1,6 +1,6 @@
 """Measures trained runs on test images: distortion, consistency with the input, diversity, realism.
 
-python scripts/evaluate.py --run=RUN_FOLDER --run=ANOTHER --images=1000 --samples=10 --out=report/
+python scripts/evaluate.py --run=RUN_FOLDER --run=ANOTHER --images=1000 --samples=10 --output=report/
 """
 
 import logging
@@ -20,13 +20,14 @@ flags.DEFINE_string("dataset", "", "Whose test images to use; by default those o
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
 flags.DEFINE_integer("images", 1000, "How many test images, from the first on; fewer where the dataset has fewer.")
 flags.DEFINE_integer("samples", 10, "Samples an image at each noise above 0.")
-flags.DEFINE_string("out", "report", "Folder for the report.")
+flags.DEFINE_string("output", "report", "Folder for the report.")
 flags.DEFINE_string(
     "critic", "", "LAG run whose critic measures distance; by default the first of the runs that is one."
 )
 flags.DEFINE_string("inception_weights", "", "File of InceptionV3's weights, no top; by default Keras' download.")
 flags.DEFINE_integer("batch", 16, "Test images at a time, and images that a generator makes at a time.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise and of what the measures draw.")
+flags.DEFINE_alias("out", "output")
 
 
 def main() -> None:
@@ -52,8 +53,8 @@ def main() -> None:
     asked = (dataset, FLAGS.images, FLAGS.samples, FLAGS.seed)
     halves = halves_apart(pairs, FLAGS.seed)
     found = Report(*asked, yardsticks.critic_run, pairs, methods, rows, skipped, halves)
-    report.write(found, Path(FLAGS.out))
-    print(f"wrote {Path(FLAGS.out) / 'report.md'}: {len(rows)} rows, {len(pairs.hires)} images")
+    report.write(found, Path(FLAGS.output))
+    print(f"wrote {Path(FLAGS.output) / 'report.md'}: {len(rows)} rows, {len(pairs.hires)} images")
     for line in skipped_lines(found):
         print(f"skipped {line}")
 

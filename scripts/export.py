@@ -1,6 +1,6 @@
 """Exports a trained run as a SavedModel, which runs wherever TensorFlow does.
 
-python scripts/export.py --ckpt=RUN_FOLDER --export_dir=FOLDER
+python scripts/export.py --run=RUN_FOLDER --output=FOLDER
 """
 
 import sys
@@ -13,9 +13,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from libml import app
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("ckpt", None, "Folder of the trained run.", required=True)
-flags.DEFINE_string("export_dir", None, "Folder to write; an older export there is replaced.", required=True)
+flags.DEFINE_string("run", None, "Folder of the trained run.", required=True)
+flags.DEFINE_string("output", None, "Folder to write; an older export there is replaced.", required=True)
 flags.DEFINE_string("weights", "float32", "How weights are stored: float32; float16 or bfloat16 take half the room.")
+flags.DEFINE_alias("ckpt", "run")
+flags.DEFINE_alias("export_dir", "output")
 
 
 def main() -> None:
@@ -23,10 +25,10 @@ def main() -> None:
     with app.importing():  # TensorFlow
         from lag.export import export_run
 
-    made = export_run(FLAGS.ckpt, FLAGS.export_dir, FLAGS.weights)
+    made = export_run(FLAGS.run, FLAGS.output, FLAGS.weights)
     if made["weights_psnr"] is not None:
         print(f"images with {made['weights']} weights against float32 ones: {made['weights_psnr']} dB (PSNR)")
-    print(f"exported {FLAGS.export_dir}: {made['scale']}x, {made['dataset']}, after {made['nimg'] / 1024:g} kimg")
+    print(f"wrote {FLAGS.output}: SavedModel, {made['dataset']} {made['scale']}x, {made['nimg'] / 1024:g} kimg")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draws the paper's figures from a trained run.
 
-python scripts/figures.py --ckpt=RUN_FOLDER --figure=candidates --save_to=candidates.png
+python scripts/figures.py --run=RUN_FOLDER --figure=candidates --output=candidates.png
 
 candidates  samples of increasing noise (figures 1 to 4)
 mirror      inputs blended from an image to its mirror image (figure 5)
@@ -23,15 +23,17 @@ from libml.errors import UserError
 FIGURES = ("candidates", "mirror", "cross", "noise", "progress")
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("ckpt", None, "Folder of the trained run.", required=True)
+flags.DEFINE_string("run", None, "Folder of the trained run.", required=True)
 flags.DEFINE_string("figure", "candidates", f"Which one: {', '.join(FIGURES)}.")
 flags.DEFINE_string("dataset", "", "Whose test images to use; by default those of the run's dataset.")
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
 flags.DEFINE_string("samples", "0-3", "Which test images: numbers and spans, as 0,3,5-8.")
 flags.DEFINE_integer("columns", 8, "Images a row: samples, or steps of blending.")
-flags.DEFINE_string("save_to", "", "PNG file to write; by default FIGURE.png.")
+flags.DEFINE_string("output", "", "PNG file to write; by default FIGURE.png.")
 flags.DEFINE_integer("batch", 16, "Images made at a time.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise.")
+flags.DEFINE_alias("ckpt", "run")
+flags.DEFINE_alias("save_to", "output")
 
 
 def main() -> None:
@@ -51,7 +53,7 @@ def main() -> None:
         from libml.files import write_atomic
         from libml.images import encode_png
 
-    trained = load_trained(FLAGS.ckpt)
+    trained = load_trained(FLAGS.run)
     config = trained.config
     if name == "cross" and FLAGS.dataset == config.dataset:
         raise UserError(f"--figure=cross shows inputs of another dataset than {config.dataset}, the run's own")
@@ -65,11 +67,11 @@ def main() -> None:
         "cross": lambda: figures.candidates(sampler, inputs, FLAGS.columns, FLAGS.seed, title),
         "mirror": lambda: figures.mirror(sampler, inputs, FLAGS.columns, title),
         "noise": lambda: figures.noise(sampler, inputs, FLAGS.columns, FLAGS.seed, title),
-        "progress": lambda: figures.progress(FLAGS.ckpt, inputs, FLAGS.seed, FLAGS.batch, title),
+        "progress": lambda: figures.progress(FLAGS.run, inputs, FLAGS.seed, FLAGS.batch, title),
     }
-    path = FLAGS.save_to or f"{name}.png"
+    path = FLAGS.output or f"{name}.png"
     write_atomic(path, encode_png(figures.draw(make[name]())))
-    print(f"wrote {path}")
+    print(f"wrote {path}: {name} of {title}")
 
 
 if __name__ == "__main__":

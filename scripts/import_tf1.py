@@ -24,7 +24,7 @@ def main() -> None:
         from lag.tf1 import import_run
 
     folder, nimg = import_run(Path(FLAGS.run), FLAGS.train_dir, FLAGS.dataset)
-    print(f"imported {nimg / 1024:g} kimg of training into {folder}")
+    print(f"wrote {folder}: a run, {nimg / 1024:g} kimg")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Writes a picture of candidates from a trained run: a row a test image, HR, LR, then ever noisier samples.
 
-python scripts/lag_generate_candidates.py --ckpt=RUN_FOLDER --samples=0,3,5-8 --ncand=16 --save_to=candidates.png
+python scripts/lag_generate_candidates.py --run=RUN_FOLDER --samples=0,3,5-8 --ncand=16 --output=candidates.png
 """
 
 import sys
@@ -15,7 +15,7 @@ from libml import app
 from libml.errors import UserError
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("ckpt", None, "Folder of the trained run, of any method.", required=True)
+flags.DEFINE_string("run", None, "Folder of the trained run, of any method.", required=True)
 flags.DEFINE_string("dataset", "", "Whose test images to use; by default those of the run's dataset.")
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
 flags.DEFINE_string("samples", "0-7", "Which test images: numbers and spans, as 0,3,5-8.")
@@ -25,9 +25,11 @@ flags.DEFINE_integer(
     "Candidates an image; the standard deviation of z rises evenly from 0 to 1. One, whatever is asked for, "
     "of a method that takes no noise, such as EDSR.",
 )
-flags.DEFINE_string("save_to", "candidates.png", "PNG file to write.")
+flags.DEFINE_string("output", "candidates.png", "PNG file to write.")
 flags.DEFINE_integer("batch", 16, "Candidates made at a time.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise.")
+flags.DEFINE_alias("ckpt", "run")  # the reference's names
+flags.DEFINE_alias("save_to", "output")
 
 
 def main() -> None:
@@ -42,12 +44,12 @@ def main() -> None:
         from libml.candidates import candidate_stds, candidates_grid
         from libml.images import save_png
 
-    method = load_method(FLAGS.ckpt, FLAGS.batch)
+    method = load_method(FLAGS.run, FLAGS.batch)
     sampler, config = method.source, method.config
     hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, method.colors)
     stds = candidate_stds(FLAGS.ncand if sampler.stochastic else 1)
-    save_png(FLAGS.save_to, candidates_grid(sampler, hires, config.downscaler, stds, FLAGS.seed, indices))
-    print(f"wrote {FLAGS.save_to}")
+    save_png(FLAGS.output, candidates_grid(sampler, hires, config.downscaler, stds, FLAGS.seed, indices))
+    print(f"wrote {FLAGS.output}: {len(indices)} test images, {len(stds)} candidates each")
 
 
 if __name__ == "__main__":

@@ -245,9 +245,10 @@ def test_twice_from_the_command_line(run, data_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))  # no weights there, and no way to fetch them
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     command = ["scripts/evaluate.py", f"--run={run}", f"--data_dir={data_dir}", "--images=12", "--samples=2"]
-    for folder in ("one", "other"):
-        done = start(*command, f"--out={tmp_path}/{folder}")
+    for flag, folder in (("out", "one"), ("output", "other")):
+        done = start(*command, f"--{flag}={tmp_path}/{folder}")
         assert done.returncode == 0, done.stderr
+        assert f"wrote {tmp_path}/{folder}/report.md: 7 rows, 10 images\n" in done.stdout
         assert "skipped FID, KID" in done.stdout
     for name in FILES:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()

@@ -150,7 +150,7 @@ def test_only_an_export_is_replaced(run, tmp_path, capsys):
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["file"]
     export.export_at_end(run)
     export.export_at_end(run)
-    assert capsys.readouterr().out.splitlines() == [f"exported {run}/export", f"{run}/export is up to date"]
+    assert capsys.readouterr().out.splitlines() == [f"wrote {run}/export: SavedModel", f"{run}/export is up to date"]
     before = (run / "export" / "model.json").stat().st_ino
     export.export_run(run, run / "export")
     assert (run / "export" / "model.json").stat().st_ino != before

@@ -84,13 +84,14 @@ def test_drawn_small_images_are_enlarged_and_labelled(trained, inputs):
 def test_from_the_command_line(run, data_dir, tmp_path):
     for split in ("train", "test"):
         write_images(tmp_path / f"celeba-{split}.tfrecord", blobs(3, size=218)[:, :, 20:198])
-    base = ["scripts/figures.py", f"--ckpt={run}", "--samples=0-1", "--columns=3"]
-    done = start(*base, f"--data_dir={data_dir}", "--figure=mirror", f"--save_to={tmp_path}/mirror.png")
+    base = ["scripts/figures.py", f"--run={run}", "--samples=0-1", "--columns=3"]
+    done = start(*base, f"--data_dir={data_dir}", "--figure=mirror", f"--output={tmp_path}/mirror.png")
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"wrote {tmp_path}/mirror.png: mirror of ")
     assert Image.open(tmp_path / "mirror.png").size[0] > 3 * 96
     assert "add --dataset" in mistake(*base, "--figure=cross")
     done = start(
-        *base, "--figure=cross", f"--data_dir={tmp_path}", "--dataset=celeba32", f"--save_to={tmp_path}/cross.png"
+        *base, "--figure=cross", f"--data_dir={tmp_path}", "--dataset=celeba32", f"--output={tmp_path}/cross.png"
     )
     assert done.returncode == 0, done.stderr
 

@@ -186,6 +186,7 @@ def test_zoo(tmp_path):
         bad["locked.png"] = "Permission denied"
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 3, done.stderr
+    assert done.stdout.startswith(f"wrote {tmp_path}/zoo.json: ")
     report = [line.split("\t") for line in (tmp_path / "zoo-report.txt").read_text().splitlines()]
     unusable = {path: reason for kind, path, reason in report if kind == "unusable"}
     assert unusable.keys() == bad.keys()

@@ -36,9 +36,10 @@ def test_train_then_candidates(data_dir, tmp_path):
     (args,) = tmp_path.rglob("args.json")
     assert (args.parent.parent / "export" / "saved_model.pb").exists()
     picture = tmp_path / "candidates.png"
-    make = ["scripts/lag_generate_candidates.py", f"--ckpt={args.parent.parent}", f"--data_dir={data_dir}"]
-    done = start(*make, "--samples=0,3,5-6", "--ncand=3", f"--save_to={picture}", "--batch=5")
+    make = ["scripts/lag_generate_candidates.py", f"--run={args.parent.parent}", f"--data_dir={data_dir}"]
+    done = start(*make, "--samples=0,3,5-6", "--ncand=3", f"--output={picture}", "--batch=5")
     assert done.returncode == 0, done.stderr
+    assert done.stdout == f"wrote {picture}: 4 test images, 3 candidates each\n"
     assert Image.open(picture).size == (5 * 32, 4 * 32)
     assert "neither a number nor a rising span" in mistake(*make, "--samples=3-1")
     assert "10 test images" in mistake(*make, "--samples=0-99")

@@ -234,6 +234,7 @@ def test_bad_files_do_not_stop_the_others(run, tmp_path):
     assert len(errors) == 2 and "aaa.png: cannot read" in errors[0] and "cut.png: cannot read" in errors[1]
     assert "Traceback" not in done.stderr
     assert "10 upscaled, 0 done before, 2 failed" in done.stdout
+    assert f"wrote {tmp_path}/out/results.csv: " in done.stdout
     assert len(results(tmp_path / "out")) == 10
 
 

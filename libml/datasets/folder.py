@@ -162,7 +162,7 @@ def make(
     if build.already_complete(*made):
         return None
     if not root.is_dir():
-        raise UserError(f"--folder={folder}: there is no such folder")
+        raise UserError(f"--input={folder}: there is no such folder")
     paths, problems, others = find(root)
     if not paths:
         why = f": {_printable(problems[0][0]) or folder}: {problems[0][1]}" if problems else ""

@@ -91,7 +91,7 @@ def expand(wanted: list[str]) -> list[str]:
     for name in wanted:
         if name not in groups and name not in known:
             raise UserError(
-                f"{name} is no standard dataset: choose from {', '.join([*known, *groups])}; or --folder=PICTURES "
+                f"{name} is no standard dataset: choose from {', '.join([*known, *groups])}; or --input=PICTURES "
                 "--name=NAME for pictures of your own"
             )
         chosen += groups.get(name, [name])
