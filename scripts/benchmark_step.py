@@ -11,6 +11,7 @@ images/s, over the rate of a large convolution of the same precision, which take
 
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -210,7 +211,7 @@ def main() -> None:
     """Measures each size and prints a table."""
     if unknown := set(FLAGS.sizes) - set(SIZES):
         raise UserError(f"--sizes: no size {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
-    if FLAGS.batch < 1 or FLAGS.replicas < 1 or FLAGS.seconds <= 0:
+    if FLAGS.batch < 1 or FLAGS.replicas < 1 or not 0 < FLAGS.seconds < math.inf:
         raise UserError("--batch, --replicas and --seconds must be positive")
     if FLAGS.profile and (FLAGS.compare or FLAGS.inference or FLAGS.phase or FLAGS.replicas > 1):
         raise UserError("--profile is for one device and the last phase: leave out --compare, --inference and the like")

@@ -3,6 +3,7 @@
 python scripts/upscale.py --model=RUN_OR_EXPORT --input=small/ --output=large/ --samples=4
 """
 
+import math
 import sys
 from pathlib import Path
 
@@ -55,8 +56,8 @@ def chosen() -> dict:
 def main() -> int:
     """Loads the model and upscales; 3 if some files failed."""
     for name, least in (("samples", 1), ("tile", 1), ("noise", 0), ("of", 1)):
-        if not FLAGS[name].value >= least:  # nor is NaN
-            raise UserError(f"--{name}={FLAGS[name].value} must be at least {least}")
+        if not least <= FLAGS[name].value < math.inf:  # nor is NaN
+            raise UserError(f"--{name}={FLAGS[name].value} must be a number of at least {least}")
     for name in ("samples", "of"):
         if FLAGS[name].value > MOST_SAMPLES:
             raise UserError(f"--{name}={FLAGS[name].value} must be at most {MOST_SAMPLES}")

@@ -41,6 +41,8 @@ def start(*words) -> tuple[subprocess.CompletedProcess, set[str]]:
         (["lag.py", "--dataset=cifar10", "--scale=64"], "does not divide"),
         (["lag.py", "--dataset=cifar10", "--gpus=one"], "--gpus=one"),
         (["scripts/upscale.py", "--model=m", "--input=nowhere", "--output=o"], "--input=nowhere"),
+        (["scripts/upscale.py", "--model=m", "--input=.", "--output=o", "--noise=inf"], "--noise=inf must be"),
+        (["scripts/benchmark_step.py", "--seconds=nan"], "--seconds must be"),
         (["scripts/create_datasets.py"], "nothing to make"),
         *((["scripts/" + name, "--help"], "--") for name in PROGRAMS),
     ],
