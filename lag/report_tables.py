@@ -199,8 +199,8 @@ def _notes(report: Report) -> list[str]:
     )
     halves = ", ".join(f"SWD {size} {distance:.2f}" for size, distance in report.halves.items())
     lines.append(
-        f"- Between two halves of the true images, {len(report.pairs.hires) // 2} each, is {halves}: what chance makes "
-        "of so few."
+        f"- Two halves of the true images, {len(report.pairs.hires) // 2} each, are {halves} apart: the difference "
+        "expected by chance at this sample size."
     )
     lines.append("- A dash under Diversity: one image of an input has none.")
     lines += [f"- No {reason}." for reason in skipped_lines(report)]
