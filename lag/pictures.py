@@ -23,6 +23,8 @@ SUFFIXES = (
 _FORMATS = (*FORMATS, "JPEG2000", "PPM", "TGA", "AVIF")
 MAX_RESULT_PIXELS = 1 << 30  # 3 GiB in memory, and as much again while they are encoded
 
+ALL = slice(None)
+
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -34,9 +36,10 @@ class Picture(NamedTuple):
     treatment: str  # what was done to its colours, '' for nothing
     content: str  # hash of the pixels: the same for copies, whatever they are called and however they are compressed
 
-    def lores(self, colors: int) -> np.ndarray:
-        """float32 [1, h, w, colors] in [-1, 1]."""
-        pixels = self.pixels if self.pixels.shape[-1] == colors else self.pixels.repeat(colors, axis=-1)
+    def lores(self, colors: int, rows: slice = ALL, columns: slice = ALL) -> np.ndarray:
+        """A part of it as float32 [1, rows, columns, colors] in [-1, 1]."""
+        pixels = self.pixels[rows, columns]
+        pixels = pixels if pixels.shape[-1] == colors else pixels.repeat(colors, axis=-1)
         return pixels[None] * np.float32(2 / 255) - 1
 
 

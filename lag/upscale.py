@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lag.consistency import lores_errors, project
 from lag.export import ExportedGenerator, fingerprint, load_description
-from lag.pictures import Picture
+from lag.pictures import ALL, Picture
 from lag.sampling import load_trained
 from lag.tiling import Span, receptive_radius, tiles
 from libml import rng
@@ -65,37 +65,54 @@ def load_model(path: str | Path) -> Model:
     )
 
 
-def sample_noise(picture: Picture, model: Model, indices: Sequence[int], noise: float, seed: int) -> np.ndarray:
-    """Noise maps of samples: 0 for sample 0, else a function of (content of the picture, seed, sample) alone.
+def sample_noise(
+    picture: Picture,
+    model: Model,
+    indices: Sequence[int],
+    noise: float,
+    seed: int,
+    rows: slice = ALL,
+    columns: slice = ALL,
+) -> np.ndarray:
+    """A part of the noise maps of samples: 0 for sample 0, else a function of (content of the picture, seed, sample).
+
+    The part is drawn alone, in the memory that it takes itself, and equals that part of the whole.
 
     Returns:
-        float32 [len(indices), h, w, noise_dim].
+        float32 [len(indices), rows, columns, noise_dim].
     """
-    size = (*picture.pixels.shape[:2], model.noise_dim)
+    height, width, _ = picture.pixels.shape
+    (top, bottom, _), (left, right, _) = rows.indices(height), columns.indices(width)
     key = rng.key(seed, f"upscale {picture.content}")
-    maps = [noise * rng.normal(size, key, i).numpy() if i else np.zeros(size) for i in indices]
-    return np.stack(maps).astype(np.float32)
+    z = np.zeros([len(indices), bottom - top, right - left, model.noise_dim], np.float32)
+    starts = range((top * width + left) * model.noise_dim, bottom * width * model.noise_dim, width * model.noise_dim)
+    for sample_map, i in zip(z, indices, strict=True):
+        if i:
+            values = rng.normal_parts(starts, (right - left) * model.noise_dim, key, i)
+            sample_map[:] = noise * values.reshape(sample_map.shape)
+    return z
 
 
 def generate_tiles(
-    model: Model, lores: np.ndarray, z: np.ndarray, tile: int
+    model: Model, inputs: Callable[[slice, slice], tuple[np.ndarray, np.ndarray]], height: int, width: int, tile: int
 ) -> Iterator[tuple[tuple[Span, Span], np.ndarray]]:
     """Large images tile by tile: equal to those made in one piece, in the memory of one tile.
 
     Args:
         model: the generator.
-        lores: [N, h, w, C] in [-1, 1].
-        z: [N, h, w, noise_dim].
+        inputs: (rows, columns) -> that part of lores [N, h, w, C] in [-1, 1] and of z [N, h, w, noise_dim].
+        height: h.
+        width: w.
         tile: side in LR pixels; each tile also reads the receptive field around it.
 
     Yields:
         ((rows, columns), the tile's part of the images [N, scale rows, scale columns, C]).
     """
-    for y, x in tiles(*lores.shape[1:3], tile, model.radius):
-        read = np.s_[:, y.read_start : y.read_stop, x.read_start : x.read_stop]
+    n = model.scale
+    for y, x in tiles(height, width, tile, model.radius):
+        lores, z = inputs(slice(y.read_start, y.read_stop), slice(x.read_start, x.read_stop))
         (top, bottom), (left, right) = y.inner, x.inner
-        n = model.scale
-        yield (y, x), model.generate(lores[read], z[read])[:, n * top : n * bottom, n * left : n * right]
+        yield (y, x), model.generate(lores, z)[:, n * top : n * bottom, n * left : n * right]
 
 
 def at_once(model: Model, height: int, width: int, tile: int) -> int:
@@ -118,21 +135,36 @@ def upscale(
         tile: side of the tiles in LR pixels.
         consistent: shift each result so that its box means equal the small picture.
     """
-    h, w, channels = picture.pixels.shape
-    n, step = model.scale, at_once(model, h, w, tile)
-    lores = picture.lores(model.colors)
+    h, w, _ = picture.pixels.shape
+    step = at_once(model, h, w, tile)
     for chunk in (indices[i : i + step] for i in range(0, len(indices), step)):
-        z = sample_noise(picture, model, chunk, noise, seed)
-        made = np.empty([len(chunk), n * h, n * w, channels], np.uint8)
-        errors = np.empty([len(chunk), h, w, channels], np.float32)
-        for (y, x), part in generate_tiles(model, lores.repeat(len(chunk), axis=0), z, tile):
-            part = (part + 1) * 127.5
-            if channels < model.colors:
-                part = part.mean(-1, keepdims=True)
-            small = picture.pixels[y.start : y.stop, x.start : x.stop]
-            part = project(part, np.broadcast_to(small, [len(chunk), *small.shape]), n) if consistent else part
-            pixels = np.clip(np.rint(part), 0, 255).astype(np.uint8)
-            made[:, n * y.start : n * y.stop, n * x.start : n * x.stop] = pixels
-            errors[:, y.start : y.stop, x.start : x.stop] = lores_errors(pixels, small, n)
-        for pixels, error in zip(made, errors, strict=True):
-            yield Result(pixels, float(np.sqrt(np.mean(error**2))), float(np.max(np.abs(error))))
+        results = _upscale_at_once(model, picture, chunk, noise, seed, tile, consistent)
+        while results:
+            yield results.pop(0)  # no result is held while the next ones are made
+
+
+def _upscale_at_once(
+    model: Model, picture: Picture, indices: Sequence[int], noise: float, seed: int, tile: int, consistent: bool
+) -> list[Result]:
+    """As upscale, all in the same calls of the generator."""
+    (h, w, channels), n, count = picture.pixels.shape, model.scale, len(indices)
+    made = np.empty([count, n * h, n * w, channels], np.uint8)
+    errors = np.empty([count, h, w, channels], np.float32)
+
+    def inputs(rows, columns):
+        lores = picture.lores(model.colors, rows, columns).repeat(count, axis=0)
+        return lores, sample_noise(picture, model, indices, noise, seed, rows, columns)
+
+    for (y, x), part in generate_tiles(model, inputs, h, w, tile):
+        part = (part + 1) * 127.5
+        if channels < model.colors:
+            part = part.mean(-1, keepdims=True)
+        small = picture.pixels[y.start : y.stop, x.start : x.stop]
+        part = project(part, np.broadcast_to(small, [count, *small.shape]), n) if consistent else part
+        pixels = np.clip(np.rint(part), 0, 255).astype(np.uint8)
+        made[:, n * y.start : n * y.stop, n * x.start : n * x.stop] = pixels
+        errors[:, y.start : y.stop, x.start : x.stop] = lores_errors(pixels, small, n)
+    return [
+        Result(pixels, float(np.sqrt(np.mean(error**2))), float(np.max(np.abs(error))))
+        for pixels, error in zip(made, errors, strict=True)
+    ]

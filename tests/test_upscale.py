@@ -1,9 +1,11 @@
 """Small pictures of every kind to sets of large ones."""
 
 import csv
+import hashlib
 import io
 import os
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,9 +15,9 @@ from PIL import Image
 from lag import export, pictures, ranking, sampling
 from lag.consistency import lores_errors, project
 from lag.networks import Generator
-from lag.pictures import read_picture
+from lag.pictures import Picture, read_picture
 from lag.tiling import receptive_radius, tiles
-from lag.upscale import generate_tiles, load_model, sample_noise
+from lag.upscale import Model, generate_tiles, load_model, sample_noise, upscale
 from lag.upscale_folder import Options, upscale_all
 from libml.errors import UserError
 from tests.test_programs import ROOT, mistake, start
@@ -101,9 +103,37 @@ def test_tiled_equals_whole(model, tile):
     lores = rng.uniform(-1, 1, [2, 23, 31, 3]).astype(np.float32)
     z = rng.normal(size=[2, 23, 31, 2]).astype(np.float32)
     made = np.zeros([2, 92, 124, 3], np.float32)
-    for (y, x), part in generate_tiles(model, lores, z, tile):
+    for (y, x), part in generate_tiles(model, lambda *at: (lores[:, *at], z[:, *at]), 23, 31, tile):
         made[:, 4 * y.start : 4 * y.stop, 4 * x.start : 4 * x.stop] = part
     np.testing.assert_allclose(made, model.generate(lores, z), atol=1e-5)
+
+
+def test_noise_of_a_part_is_that_part_of_the_noise():
+    """The numbers that every earlier version drew, for the picture as a whole."""
+    picture = Picture(np.zeros([23, 31, 3], np.float32), None, "", "abc")
+    key = int.from_bytes(hashlib.sha256(b"5/upscale abc").digest()[:8], "little") >> 2
+    for channels in (1, 2, 3, 64):
+        model = Model(None, 4, 3, channels, 5, "")
+        whole = [0.7 * tf.random.stateless_normal([23, 31, channels], [key, i], alg="philox").numpy() for i in (1, 9)]
+        for rows, columns in ((slice(None), slice(None)), (slice(3, 4), slice(0, 31)), (slice(7, 23), slice(5, 30))):
+            z = sample_noise(picture, model, [1, 0, 9], 0.7, 5, rows, columns)
+            np.testing.assert_array_equal(z[[0, 2]], np.stack(whole)[:, rows, columns])
+            assert z.dtype == np.float32 and np.all(z[1] == 0)
+
+
+def test_memory_grows_with_the_result_alone():
+    """The noise of the whole picture would take 7.7 MB, and its values as doubles twice that."""
+    model = Model(lambda lores, z: lores.repeat(4, axis=1).repeat(4, axis=2), 4, 3, 64, 3, "")
+    picture = Picture(np.zeros([200, 150, 3], np.float32), None, "", "abc")
+    result = 16 * 200 * 150 * 3
+    made = upscale(model, picture, [0, 1], 1.0, 0, 20, False)
+    tracemalloc.start()
+    try:
+        next(made)
+        assert next(made).pixels.nbytes == result
+        assert tracemalloc.get_traced_memory()[1] < result + 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("scale", [2, 8])
