@@ -301,8 +301,9 @@ def test_own_datasets_are_looked_up_by_size(tmp_path):
     for name, said in [("pets", "pets40"), ("pets41", "at most 40"), ("pets4", "from 8"), ("pest24", "pets128")]:
         with pytest.raises(UserError, match=said):
             data.lookup(name, tmp_path)
-    with pytest.raises(UserError, match="unknown dataset"):
-        data.lookup("pets24")
+    for name in ("pets24", "pets24\n", "pets\n24", ""):
+        with pytest.raises(UserError, match="unknown dataset"):
+            data.lookup(name)
 
 
 def test_complete_is_skipped_and_other_parameters_are_refused(tmp_path):
@@ -478,6 +479,21 @@ def test_check_finds_damage(tmp_path, damage):
     said = {"bytes": "damaged at record", "cut": "bytes instead of", "extra": "none of", "manifest": "SHA-256"}
     with pytest.raises(UserError, match=said[damage]):
         check.check(str(tmp_path), "pets")
+
+
+def test_check_survives_a_length_that_no_memory_could_hold(tmp_path):
+    write_pictures(tmp_path / "pics", 20)
+    make(tmp_path / "pics", tmp_path)
+    file, length = tmp_path / "pets-train.tfrecord", struct.pack("<Q", 1 << 62)
+    with tf.io.TFRecordWriter(str(tmp_path / "scratch")) as writer:
+        writer.write(length)  # its checksum is that of the eight bytes
+    checksum = (tmp_path / "scratch").read_bytes()[-4:]
+    content = file.read_bytes()
+    (size,) = struct.unpack_from("<Q", content)
+    hostile = content[: size + 16] + length + checksum  # one sound record, then the promise of 4 EiB
+    file.write_bytes(hostile.ljust(len(content), b"x"))
+    said = mistake(f"--data_dir={tmp_path}", "--check=pets")
+    assert f"{file} is cut short or no TFRecord file (at record 2)" in said
 
 
 @pytest.mark.parametrize("name", ["cifar10", "celeba", "Bedroom", "lsun_tower", "all", "mnist", "svhn", "toyfaces"])

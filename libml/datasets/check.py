@@ -11,6 +11,7 @@ from PIL import Image
 from libml.datasets import build, manifest
 from libml.errors import UserError
 from libml.files import user_errors
+from libml.recordfile import count_records
 
 IMAGE_KEYS = ("image", "image/encoded")
 
@@ -47,8 +48,14 @@ def check(data_dir: str, name: str) -> dict[str, Any]:
 
 
 def _wrong_with(file: Path, shard: dict[str, Any], colors: int | None, bar: tqdm.tqdm) -> str:
-    """What is wrong with one shard; empty if nothing."""
+    """What is wrong with one shard; empty if nothing.
+
+    Raises:
+        UserError: if the lengths of its records make no sense, or it cannot be read.
+    """
     count = 0
+    with user_errors(file, "read"):
+        count_records(file)  # TensorFlow trusts a length whose checksum is right, and may end the process
     try:
         for record in tf.data.TFRecordDataset(str(file)):
             if wrong := _wrong_with_record(record.numpy(), colors):
