@@ -8,7 +8,6 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -18,7 +17,10 @@ WORTH_A_WORKER = 32  # starting a process takes about as long as so many items o
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int | None = None
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int | None = None,
+    lost: Callable[[Item, str], Result] | None = None,
 ) -> Iterator[Result]:
     """Yields function(item) for each item, in order, computed by worker processes.
 
@@ -32,23 +34,30 @@ def ordered_map(
         items: what to apply it to; anything with a length and slices. Items and results must be picklable.
         workers: how many processes; with 1, or one item, everything happens in this one. By default one for each
             available core, but none for few items.
+        lost: outlives the death of workers, by a fault in native code or for want of memory. A new worker tries the
+            item again; if that one dies of it, too, lost(item, how it died) takes the place of the result and the next
+            worker goes on with the other items. Nothing happens in this process then, whatever `workers` says.
 
     Raises:
         Exception: whatever `function` raises, when that item's turn has come; a RuntimeError with the same text if it
             cannot be pickled.
-        RuntimeError: if a worker dies.
+        RuntimeError: if a worker dies without `lost`, or cannot start.
     """
     if workers is None:
         workers = min(available_cores(), len(items) // WORTH_A_WORKER)
-    workers = min(workers, len(items))
-    if workers <= 1:
+    workers = min(max(workers, 1), len(items))
+    if workers <= 1 and lost is None:
         for item in items:
             yield function(item)
         return
-    with contextlib.ExitStack() as stack:
-        running = [stack.enter_context(_worker(function, items[first::workers])) for first in range(workers)]
+    running: list[_Worker] = []
+    try:
+        running.extend(_Worker(function, items[first::workers]) for first in range(workers))
         for index in range(len(items)):
-            yield _receive(*running[index % workers])
+            yield _next_result(running, function, items, index, lost)
+    finally:
+        for worker in running:
+            worker.end()
 
 
 def available_cores() -> int:
@@ -56,33 +65,86 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@contextlib.contextmanager
-def _worker(function: Callable, share: Sequence) -> Iterator[tuple[BaseProcess, Connection]]:
+class _DeadError(Exception):
+    """A worker is gone; the text says how."""
+
+
+class _Worker:
     """A process that works on its share of the items, and the pipe that its results come through."""
-    context = multiprocessing.get_context("spawn")  # a fork would copy TensorFlow's locks, but not its threads
-    results, far_end = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(function, share, far_end), daemon=True)
-    with results:
+
+    def __init__(self, function: Callable, share: Sequence):
+        context = multiprocessing.get_context("spawn")  # a fork would copy TensorFlow's locks, but not its threads
+        self._results, far_end = context.Pipe(duplex=False)
+        self._process = context.Process(target=_work, args=(function, share, far_end), daemon=True)
         with far_end:  # closed here once the worker has it, so that the pipe ends when the worker does
-            process.start()
+            self._process.start()
+        self._started = False
+
+    def receive(self) -> object:
+        """Its next result; raises what the function raised for it.
+
+        Raises:
+            _DeadError: if it died of that item.
+            RuntimeError: if it died before its first.
+        """
         try:
-            yield process, results
-        finally:
-            process.kill()
-            process.join()
+            if not self._started:
+                self._results.recv_bytes()
+                self._started = True
+            outcome = self._results.recv_bytes()
+        except (EOFError, OSError):  # the latter when the worker died within a message
+            how = self._how_it_died()
+            raise _DeadError(how) if self._started else RuntimeError(f"a worker process did not start: {how}") from None
+        result, error, text = pickle.loads(outcome)
+        if error is not None:
+            raise error from RuntimeError(f"raised in a worker process:\n{text}")
+        return result
+
+    def _how_it_died(self) -> str:
+        self._process.join(timeout=1)  # for the exit code, which may come after the end of the pipe
+        code = self._process.exitcode
+        if code is None or code >= 0:
+            return f"exit status {code}"
+        return f"{signal.strsignal(-code)}{', often because memory ran out' if code == -signal.SIGKILL else ''}"
+
+    def end(self) -> None:
+        """Stops it, whatever it does."""
+        self._process.kill()
+        self._process.join()
+        self._results.close()
+
+
+def _next_result(
+    running: list[_Worker],
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    index: int,
+    lost: Callable[[Item, str], Result] | None,
+) -> Result:
+    """The result for items[index]; puts new workers in the place of those that died of it."""
+    place = index % len(running)
+    for rest in (index, index + len(running)):  # what a new worker does: this item again, then only those after it
+        try:
+            return running[place].receive()
+        except _DeadError as e:
+            if lost is None:
+                raise RuntimeError(f"a worker process died: {e}") from None
+            how = str(e)
+            running[place].end()
+            running[place] = _Worker(function, items[rest :: len(running)])
+    return lost(items[index], how)
 
 
 def _work(function: Callable, share: Sequence, results: Connection) -> None:
     """What a worker does: sends the outcome for each item, until one failed or nobody reads any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides what it ends
-    for item in share:
-        outcome, failed = _outcome(function, item)
-        try:
+    with contextlib.suppress(BrokenPipeError):
+        results.send_bytes(b"")  # it has started, with all that it imports
+        for item in share:
+            outcome, failed = _outcome(function, item)
             results.send_bytes(outcome)
-        except BrokenPipeError:
-            return
-        if failed:
-            return
+            if failed:
+                return
 
 
 def _outcome(function: Callable, item: object) -> tuple[bytes, bool]:
@@ -97,18 +159,3 @@ def _outcome(function: Callable, item: object) -> tuple[bytes, bool]:
         except Exception:
             failure = pickle.dumps((None, RuntimeError(f"{type(e).__name__}: {e}"), text))
         return failure, True
-
-
-def _receive(process: BaseProcess, results: Connection) -> object:
-    """A worker's next result; raises what the function raised for it."""
-    try:
-        outcome = results.recv_bytes()
-    except (EOFError, OSError):  # the latter when the worker died within a message
-        process.join(timeout=1)  # for the exit code, which may come after the end of the pipe
-        raise RuntimeError(
-            f"a worker process died (exit code {process.exitcode}; -9 means killed, often because memory ran out)"
-        ) from None
-    result, error, text = pickle.loads(outcome)
-    if error is not None:
-        raise error from RuntimeError(f"raised in a worker process:\n{text}")
-    return result

@@ -24,6 +24,7 @@ from libml.datasets import build, check, folder, manifest, pictures, records
 from libml.errors import UserError
 from libml.images import encode_png
 from libml.stream import Images
+from tests import deadly
 from tests.conftest import blobs
 
 ROOT = Path(__file__).parent.parent
@@ -456,6 +457,22 @@ def test_a_power_cut_never_leaves_a_manifest_without_its_files(tmp_path, monkeyp
     monkeypatch.setattr(os, "replace", renamed)
     content = make(tmp_path / "pics", tmp_path)
     assert len(looked_at) == 2 * len(manifest.files(content)) > 10
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_pictures_that_end_the_process_which_reads_them_cost_a_line_each(tmp_path, monkeypatch, capsys, workers):
+    monkeypatch.setattr(pictures, "read", deadly.read)
+    write_pictures(tmp_path / "pics", 12)
+    for i, name in enumerate(["fault.png", "fault\n2.png", "hungry.png"]):
+        (tmp_path / "pics" / f"{i:05d}.png").rename(tmp_path / "pics" / name)
+    content = make(tmp_path / "pics", tmp_path, workers=workers)
+    assert content["report"]["unusable"] == 2
+    assert sum(manifest.count(content, split) for split in ("train", "test")) == 10
+    report = (tmp_path / "pets-report.txt").read_text().splitlines()
+    why = "ends the process that reads it (Segmentation fault)"
+    assert sorted(report) == [f"unusable\tfault.png\t{why}", f"unusable\tfault\\n2.png\t{why}"]
+    assert f"unusable: fault.png {why}" in capsys.readouterr().err
+    check.check(str(tmp_path), "pets")
 
 
 @pytest.mark.parametrize("damage", ["bytes", "cut", "extra", "manifest"])

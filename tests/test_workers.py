@@ -53,6 +53,25 @@ def die_at_5(item):
     return item
 
 
+def leave_at_multiples_of_5(item, folder, times):
+    """Ends the process the first `times` that it has such an item."""
+    with (folder / str(item)).open("a") as f:
+        f.write(f"{os.getpid()}\n")
+    if item % 5 == 0 and len((folder / str(item)).read_text().split()) <= times:
+        os._exit(7)
+    return item
+
+
+class Stillborn:
+    """A function that ends each process which unpickles it."""
+
+    def __reduce__(self):
+        return os._exit, (7,)
+
+    def __call__(self, item):
+        return item
+
+
 def closure(item):
     return lambda: item
 
@@ -106,8 +125,34 @@ def test_what_cannot_be_pickled_is_an_error():
 def test_a_worker_that_dies_is_an_error_and_no_hang():
     results = ordered_map(die_at_5, range(9), workers=2)
     assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
-    with pytest.raises(RuntimeError, match=r"exit code -9"):
+    with pytest.raises(RuntimeError, match=r"died: Killed, often because memory ran out"):
         next(results)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_an_item_that_ends_two_workers_is_lost_and_the_others_are_not(tmp_path, workers):
+    function = functools.partial(leave_at_multiples_of_5, folder=tmp_path, times=2)
+    results = list(ordered_map(function, range(11), workers, lambda item, how: (item, how)))
+    assert results == [item if item % 5 else (item, "exit status 7") for item in range(11)]
+    tries = {item: (tmp_path / str(item)).read_text().split() for item in range(11)}
+    assert all(len(set(tries[item])) == (1 if item % 5 else 2) for item in tries)
+    assert str(os.getpid()) not in {process for found in tries.values() for process in found}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_item_that_ends_one_worker_is_tried_again(tmp_path, workers):
+    function = functools.partial(leave_at_multiples_of_5, folder=tmp_path, times=1)
+    assert list(ordered_map(function, range(11), workers, lambda *_: None)) == list(range(11))
+
+
+def test_workers_that_cannot_start_are_an_error_and_no_loss():
+    with pytest.raises(RuntimeError, match="did not start: exit status 7"):
+        list(ordered_map(Stillborn(), range(9), 2, lambda *_: None))
+
+
+def test_an_error_of_the_function_is_none_of_the_lost():
+    with pytest.raises(KeyError, match="five"):
+        list(ordered_map(fail_at_5, range(9), 2, lambda *_: None))
 
 
 def test_a_worker_that_dies_within_a_message_is_an_error(tmp_path):
@@ -116,7 +161,7 @@ def test_a_worker_that_dies_within_a_message_is_an_error(tmp_path):
     time.sleep(0.3)  # Now both are writing what no pipe holds.
     for worker in multiprocessing.active_children():
         worker.kill()
-    with pytest.raises(RuntimeError, match="exit code -9"):
+    with pytest.raises(RuntimeError, match="died: Killed"):
         list(results)
 
 

@@ -15,7 +15,7 @@ import tqdm
 
 from libml.datasets import build, manifest, pictures, records
 from libml.datasets.pictures import Options, Picture
-from libml.errors import UserError
+from libml.errors import UserError, printable
 from libml.files import user_errors
 from libml.workers import available_cores, ordered_map
 
@@ -119,7 +119,7 @@ class _Report:
 
     def add(self, kind: str, path: str, reason: str) -> None:
         self.counts[kind] += 1
-        path = _printable(path)
+        path = printable(path)
         self._file.write(f"{kind}\t{path}\t{reason}\n")
         if kind == "unusable" and self.counts[kind] <= MAX_NAMED:
             self._say(f"unusable: {path} {reason}")
@@ -130,10 +130,9 @@ class _Report:
         self._file.close()
 
 
-def _printable(path: str) -> str:
-    """On one line, and without the half characters that stand for bytes which are no UTF-8."""
-    text = path.encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def _lost(path: str, how: str) -> Picture:
+    """What stands for a picture whose reader died of it, twice."""
+    return Picture(problem=f"ends the process that reads it ({how})")
 
 
 def make(
@@ -165,7 +164,7 @@ def make(
         raise UserError(f"--input={folder}: there is no such folder")
     paths, problems, others = find(root)
     if not paths:
-        why = f": {_printable(problems[0][0]) or folder}: {problems[0][1]}" if problems else ""
+        why = f": {problems[0][0] or folder}: {problems[0][1]}" if problems else ""
         raise UserError(f"{folder} has no pictures ({', '.join(s[1:] for s in SUFFIXES)}){why}")
     with build.building(place, name) as work:
         if build.already_complete(*made):  # another program made it meanwhile
@@ -189,7 +188,7 @@ def _fill(work, name, root, paths, problems, options, test_fraction, workers) ->
     with contextlib.closing(bar), contextlib.closing(report):
         for path, reason in problems:
             report.add("unusable", path or ".", reason)
-        for i, picture in enumerate(ordered_map(read, paths, workers)):
+        for i, picture in enumerate(ordered_map(read, paths, workers, _lost)):
             bar.update()
             _report(report, paths, i, picture, first_path)
             if not picture.png or first_path.setdefault(picture.digest, i) != i:
@@ -223,7 +222,7 @@ def _report(report: _Report, paths: list[str], i: int, picture: Picture, first_p
     elif picture.small:
         report.add("small", paths[i], f"has {picture.small} pixels, less than --min_size")
     elif (first := first_path.get(picture.digest, i)) != i:
-        report.add("duplicate", paths[i], f"is the same picture as {_printable(paths[first])}")
+        report.add("duplicate", paths[i], f"is the same picture as {printable(paths[first])}")
     elif picture.flat:
         report.add("flat", paths[i], "is nearly of one colour (it was taken all the same)")
 
