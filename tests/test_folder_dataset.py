@@ -230,6 +230,23 @@ def test_pixels_of_each_mode(tmp_path):
     np.testing.assert_array_equal(pixels(read(path.with_suffix(".tif"))), np.repeat(grey[..., None], 3, -1))
 
 
+@pytest.mark.parametrize("mode, most", [("RGB", 5), ("RGBA", 9), ("I;16", 8)])
+def test_a_large_picture_is_in_memory_once_or_twice(tmp_path, mode, most):
+    """Bytes a pixel; Pillow itself takes 4 for RGB and RGBA, 2 for 16 bits of grey."""
+    size = (6000, 4000)
+    Image.new(mode, size).save(tmp_path / "a.png", compress_level=1)
+    code = """if True:
+        import re, sys
+        from libml.datasets import pictures
+        peak = lambda: 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+        before = peak()
+        assert pictures.read("a.png", sys.argv[1], pictures.Options()).shape == (512, 512)
+        print(peak() - before)
+        """
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) / (size[0] * size[1]) < most
+
+
 def test_exif_orientation_is_applied(tmp_path):
     image = np.zeros([40, 60, 3], np.uint8)
     image[:, :30] = 255
