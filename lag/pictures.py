@@ -21,7 +21,7 @@ SUFFIXES = (
 # The formats of these suffixes, and no others: Pillow also reads PostScript, by running it. AVIF is the last, as Pillow
 # before 11.3 does not know its name.
 _FORMATS = (*FORMATS, "JPEG2000", "PPM", "TGA", "AVIF")
-MAX_RESULT_PIXELS = 1 << 30  # 3 GiB in memory, and as much again while they are encoded
+MAX_RESULT_PIXELS = 1 << 30  # 3 GiB as an array, up to 10 GiB while they are encoded
 
 ALL = slice(None)
 
