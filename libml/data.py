@@ -14,7 +14,6 @@ from pathlib import Path
 from libml.datasets import manifest, toyfaces_records
 from libml.datasets.lsun import CATEGORIES as LSUN
 from libml.errors import UserError
-from libml.recordfile import count_records
 
 SIZES = (32, 64, 128, 256)
 OWN_SIZES = range(8, 2049)  # sides that a user's own dataset may be asked for
@@ -180,18 +179,12 @@ def present_files(dataset: Dataset, data_dir: Path, split: str) -> list[Path]:
 _MEND = "remove what is of an older making, or make the dataset again"
 
 
-def count_of_files(files: Sequence[Path], data_dir: Path, base: str) -> int:
-    """Records of files: as the manifest says where it knows a file of that size, else counted.
-
-    Raises:
-        UserError: if a file is empty, cut short, or no TFRecord.
-    """
-    known = manifest.record_counts(data_dir, base) if base else {}
-    total = 0
-    for file in files:
-        size, records = known.get(file, (-1, 0))
-        total += records if size == file.stat().st_size else count_records(file)
-    return total
+def known_counts(datasets: Sequence[Dataset], data_dir: Path) -> dict[Path, tuple[int, int]]:
+    """File -> (its size, its records), as far as the manifests of some datasets say."""
+    known = {}
+    for base in {dataset.base for dataset in datasets if dataset.base}:
+        known |= manifest.record_counts(data_dir, base)
+    return known
 
 
 def check_sizes(dataset: Dataset, scale: int, downscaler: str) -> None:

@@ -1,55 +1,32 @@
 """The deterministic streams of (LR, HR) batches that training reads, and test images.
 
 A training stream is an endless sequence of records whose order, flips included, is a pure function of the seed:
-position p is record p % n of epoch p // n, so a run goes on anywhere by starting at its position.
+position p is record p % n of epoch p // n, so a run goes on anywhere by starting at its position. The numbers of the
+records are shuffled, not the records: each is read from its place when its turn has come.
 """
 
 import functools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from libml import rng
-from libml.damage import damaged_records, sound_pieces, sound_records
-from libml.data import Dataset, count_of_files, find_files, present_files
+from libml.damage import damaged_records, sound_pieces
+from libml.data import Dataset, find_files, known_counts, present_files
+from libml.decoding import image_at, locate_bad, looked_up, parse, reading, record_at
 from libml.errors import UserError
 from libml.layers import DOWNSCALERS
-from libml.tfio import first_line
+from libml.shards import Shards
 from libml.workers import available_cores
 
-SHUFFLE_BUFFER = 4096  # encoded records; the reference's is at least 1024
+SHUFFLE_BUFFER = 4096  # numbers of records; the reference's holds at least 1024 records
+HELD = 1 << 29  # bytes that images on their way may take up, and their batches again
 
 # No function here branches on a tensor: rewriting each for that would take longer than building the pipeline.
 _plain = tf.autograph.experimental.do_not_convert
-
-
-def _decode(encoded: tf.Tensor, dataset: Dataset, flip: tf.Tensor | bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-    """PNG or JPEG bytes to an image, cropped, mirrored if `flip` says so, and resized.
-
-    Returns:
-        float32 [size, size, colors] in 0..255, and whether the channels are as many as declared.
-    """
-    image = tf.io.decode_image(encoded, channels=0, expand_animations=False)
-    image.set_shape([None, None, None])
-    rows, columns = dataset.crop
-    if rows or columns:
-        shape = tf.shape(image)
-        image = image[rows : shape[0] - rows, columns : shape[1] - columns]
-    fits = tf.equal(tf.shape(image)[-1], dataset.colors)
-    if flip is not False:  # here bytes of one image are moved; after resizing and batching it costs 20 times as much
-        image = tf.reverse(image, tf.range(1, 1 + tf.cast(flip, tf.int32)))
-    image = tf.raw_ops.ResizeArea(images=image[None], size=[dataset.size, dataset.size])[0]
-    image.set_shape([dataset.size, dataset.size, dataset.colors])  # holds for what passes the filter
-    return image, fits
-
-
-def _parse(record: tf.Tensor, dataset: Dataset) -> tf.Tensor:
-    return tf.io.parse_single_example(record, {dataset.image_key: tf.io.FixedLenFeature([], tf.string)})[
-        dataset.image_key
-    ]
 
 
 def _options() -> tf.data.Options:
@@ -59,6 +36,11 @@ def _options() -> tf.data.Options:
     options.threading.private_threadpool_size = available_cores()
     options.threading.max_intra_op_parallelism = 1
     return options
+
+
+def _at_once(size: int) -> int:
+    """How many of so many bytes each may be in memory; at least one."""
+    return max(1, HELD // size)
 
 
 class Images:
@@ -78,18 +60,28 @@ class Images:
         """
         self.dataset, self.data_dir = dataset, Path(data_dir)
         self.members = self._present_members() if dataset.members else (dataset,)
-        self.train_files = [find_files(m, self.data_dir, "train") for m in self.members]
-        self.counts = [
-            count_of_files(files, self.data_dir, member.base)
-            for member, files in zip(self.members, self.train_files, strict=True)
-        ]
+        files = [find_files(m, self.data_dir, "train") for m in self.members]
+        self.train = Shards(files, known_counts(self.members, self.data_dir))
         self.skip_bad_records = skip_bad_records
-        self._damaged = [0] * len(self.members)  # records of an epoch that are left out before they are counted
-        if skip_bad_records:
-            self._damaged = [sum(len(damaged_records(f)) for f in files) for files in self.train_files]
-            self.counts = [n - bad for n, bad in zip(self.counts, self._damaged, strict=True)]
-            if empty := [m.name for m, n in zip(self.members, self.counts, strict=True) if not n]:
-                raise UserError(f"every training record of {empty[0]} is damaged: make the dataset again")
+        damaged = [damaged_records(f) if skip_bad_records else [] for f in self.train.files]
+        self._pieces = [self._sound_pieces(i, damaged) for i in range(len(self.members))]
+        self.counts = [sum(size for _, size in pieces) for pieces in self._pieces]
+        # Records of an epoch that are left out before they are counted.
+        self._damaged = [sum(len(damaged[f]) for f in self._files_of(i)) for i in range(len(self.members))]
+        if empty := [m.name for m, n in zip(self.members, self.counts, strict=True) if not n]:
+            raise UserError(f"every training record of {empty[0]} is damaged: make the dataset again")
+
+    def _files_of(self, member: int) -> list[int]:
+        """Indices of a member's training files."""
+        return np.flatnonzero(self.train.group_of_file == member).tolist()
+
+    def _sound_pieces(self, member: int, damaged: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+        """(number of the first record, records) of the stretches of a member's files between damaged records."""
+        pieces = []
+        for f in self._files_of(member):
+            first, count = int(self.train.firsts[f]), int(self.train.counts[f])
+            pieces += [(first + start, size) for start, size in sound_pieces(count, damaged[f])]
+        return pieces
 
     def _present_members(self) -> tuple[Dataset, ...]:
         """The members of a mixture that are there, after one line about the others."""
@@ -105,58 +97,44 @@ class Images:
             print(f"{self.dataset.name} is made of {names}; missing: {', '.join(missing)}", file=sys.stderr)
         return tuple(present)
 
-    def _pieces(self, member: int) -> tuple[Callable[..., tf.data.Dataset], list[tf.Tensor]]:
-        """What a member's training records are read with, and its arguments: the files, or their sound stretches."""
-        files = self.train_files[member]
-        if not self._damaged[member]:
-            return functools.partial(tf.data.TFRecordDataset, buffer_size=1 << 20), [
-                tf.constant([str(f) for f in files])
-            ]
-        paths, offsets = zip(*((str(f), offset) for f in files for offset in sound_pieces(f)), strict=True)
-        return sound_records, [tf.constant(paths), tf.constant(offsets, tf.int64)]
+    def _in_order(self, member: int, order: tf.Tensor | None = None) -> tf.data.Dataset:
+        """The numbers of a member's sound records, in the order of the files or another one of their stretches."""
+        starts, sizes = (tf.constant(part, tf.int64) for part in zip(*self._pieces[member], strict=True))
+        if order is not None:
+            starts, sizes = tf.gather(starts, order), tf.gather(sizes, order)
+        pieces = tf.data.Dataset.from_tensor_slices((starts, sizes))
+        return pieces.flat_map(lambda start, size: tf.data.Dataset.range(start, start + size))
 
-    def _member_records(self, member: int, seed: int, position: int) -> tf.data.Dataset:
-        """Endless (index, record) of one member from a position of its own; a seeded shuffle in every epoch."""
-        count = self.counts[member]
+    def _member_numbers(self, member: int, seed: int, position: int) -> tf.data.Dataset:
+        """Endless (index, number) of one member from a position of its own; a seeded shuffle in every epoch."""
+        count, pieces = self.counts[member], len(self._pieces[member])
         shuffle_key = rng.key(seed, f"shuffle/{self.members[member].name}")
-        read, pieces = self._pieces(member)
 
-        def epoch_records(epoch: tf.Tensor) -> tf.data.Dataset:
-            order = tf.random.experimental.stateless_shuffle(
-                tf.range(len(pieces[0])), rng.stateless_seed(shuffle_key, epoch)
-            )
-            records = read(*(tf.gather(part, order) for part in pieces))
-            records = records.shuffle(SHUFFLE_BUFFER, seed=shuffle_key % (1 << 40) + epoch)
+        def epoch_numbers(epoch: tf.Tensor) -> tf.data.Dataset:
+            order = tf.random.experimental.stateless_shuffle(tf.range(pieces), rng.stateless_seed(shuffle_key, epoch))
+            numbers = self._in_order(member, order)
+            numbers = numbers.shuffle(SHUFFLE_BUFFER, seed=shuffle_key % (1 << 40) + epoch)
             start = epoch * count
-            return records.enumerate(start).skip(tf.maximum(tf.constant(position, tf.int64) - start, 0))
+            passed = tf.maximum(tf.constant(position, tf.int64) - start, 0)
+            return numbers.skip(passed).enumerate(start + passed)
 
-        return tf.data.Dataset.range(position // count, np.iinfo(np.int64).max).flat_map(epoch_records)
+        return tf.data.Dataset.range(position // count, np.iinfo(np.int64).max).flat_map(epoch_numbers)
 
-    def _records(self, seed: int, position: int) -> tf.data.Dataset:
-        """Endless (position, member, record): the members take turns."""
+    def _numbers(self, seed: int, position: int) -> tf.data.Dataset:
+        """Endless (position, number of a record): the members take turns."""
         m = len(self.members)
         if m == 1:
-            return self._member_records(0, seed, position)  # (position, record): a map of its own would cost as much
+            return self._member_numbers(0, seed, position)
         streams = []
         for i in range(m):
             start = (position - i + m - 1) // m  # turns that member i has had before this position
 
-            def place(index, record, i=i):
-                return index * m + i, tf.constant(i), record
+            def place(index, number, i=i):
+                return index * m + i, number
 
-            streams.append(self._member_records(i, seed, start).map(place))
+            streams.append(self._member_numbers(i, seed, start).map(place))
         turns = tf.data.Dataset.range(position, np.iinfo(np.int64).max).map(lambda p: p % m)
         return tf.data.Dataset.choose_from_datasets(streams, turns)
-
-    def _image(self, member: list[tf.Tensor], record: tf.Tensor, heads: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """An image of a member ([] for the only one), mirrored if `heads` says so and the member may be."""
-
-        def decode(m: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
-            return _decode(_parse(record, m), m, heads if m.flip else False)
-
-        if not member:
-            return decode(self.members[0])
-        return tf.switch_case(member[0], [functools.partial(decode, m) for m in self.members])
 
     @_plain
     def batches(
@@ -186,43 +164,53 @@ class Images:
             A dataset of (position after the batch, lores [N, h, w, C], hires [N, H, W, C]), float32 in [-1, 1].
         """
         flip_key = rng.key(seed, "flip")
-        cores = available_cores()
 
-        def load(p, *member_and_record):
-            *member, record = member_and_record
-            image, fits = self._image(member, record, rng.uniform([], flip_key, p) < 0.5)
+        def load(p, *place):
+            image, fits = image_at(self.train, self.members, place, rng.uniform([], flip_key, p) < 0.5)
             return p, image * (2 / 255) - 1, fits  # one image fits into a core's cache, a batch does not
 
         def finish(p, hires, _):
             return p[-1] + 1, DOWNSCALERS[downscaler](hires, scale), hires
 
-        records = self._records(seed, position)
+        numbers = self._numbers(seed, position)
         if workers > 1:
-            records = records.filter(lambda p, *_: (p - position) // batch % workers == worker)
-        images = records.map(load, num_parallel_calls=2 * cores)
+            numbers = numbers.filter(lambda p, *_: (p - position) // batch % workers == worker)
+        images = looked_up(self.train, numbers).map(load, num_parallel_calls=self._loads())
         if self.skip_bad_records:
             images = images.ignore_errors()
         images = images.filter(lambda p, image, fits: fits)
-        pairs = images.batch(batch, drop_remainder=True).map(finish, num_parallel_calls=cores)
-        return pairs.prefetch(2).with_options(_options())
+        held = _at_once(batch * self._image_bytes)
+        pairs = images.batch(batch, drop_remainder=True).map(finish, num_parallel_calls=min(held, available_cores()))
+        return pairs.prefetch(min(held, 2)).with_options(_options())
+
+    @property
+    def _image_bytes(self) -> int:
+        return 4 * self.dataset.size**2 * self.dataset.colors
+
+    def _loads(self) -> int:
+        """Images to load at a time: each takes three arrays while it is cropped, resized and brought to [-1, 1]."""
+        return min(_at_once(3 * self._image_bytes), 2 * available_cores())
 
     def raw_batches(self, batch: int) -> tf.data.Dataset:
-        """For measuring: positions, members if there are several, and records of the training stream, not decoded."""
-        records = self._records(seed=0, position=0)
+        """For measuring: positions and records of the training stream, not decoded."""
+        places = looked_up(self.train, self._numbers(seed=0, position=0))
+        records = places.map(lambda p, *place: (p, record_at(self.train, place)), num_parallel_calls=self._loads())
         return records.batch(batch).prefetch(2).with_options(_options())
 
     def decoded_batches(self, batch: int) -> tf.data.Dataset:
         """For measuring: nothing but decoding, over and over the first images of the training files; [N] heights."""
+        mean = sum(f.stat().st_size for f in self.train.files) / self.train.counts.sum()
+        most = min(SHUFFLE_BUFFER, int(HELD / mean)) // len(self.members)
         streams = []
-        for member, files in zip(self.members, self.train_files, strict=True):
-            encoded = tf.data.TFRecordDataset([str(f) for f in files]).take(SHUFFLE_BUFFER // len(self.members))
-            streams.append(encoded.map(functools.partial(_parse, dataset=member)))
+        for i, member in enumerate(self.members):
+            places = looked_up(self.train, self._in_order(i).take(max(1, most)))
+            streams.append(places.map(lambda *place, m=member: parse(record_at(self.train, place), m)))
         first = functools.reduce(tf.data.Dataset.concatenate, streams).cache().repeat()
 
         def height(encoded: tf.Tensor) -> tf.Tensor:
             return tf.shape(tf.io.decode_image(encoded, expand_animations=False))[0]
 
-        decoded = first.map(height, num_parallel_calls=2 * available_cores())
+        decoded = first.map(height, num_parallel_calls=self._loads())
         return decoded.batch(batch).prefetch(2).with_options(_options())
 
     @_plain
@@ -233,23 +221,20 @@ class Images:
             UserError: if no training image has the declared number of channels, or none can be read.
         """
         for i, member in enumerate(self.members):
-            read, pieces = self._pieces(i)  # in the files' order: a shuffle would first fill its buffer
-            images = read(*pieces).map(lambda record, m=member: _decode(_parse(record, m), m))
+            places = looked_up(self.train, self._in_order(i))  # a shuffle would first look through many files
+            images = places.map(lambda *place: image_at(self.train, self.members, place))
             images = images.ignore_errors() if self.skip_bad_records else images
             usable = images.filter(lambda image, fits: fits).take(1)
             if not any(True for _ in reading(usable, self.locate_bad)):
                 raise UserError(
                     f"none of the {self.counts[i]} training images of {member.name} can be used: they must have "
-                    f"{member.colors} channels ({self.train_files[i][0]}, ...)"
+                    f"{member.colors} channels ({self.train.files[self._files_of(i)[0]]}, ...)"
                 )
 
     def locate_bad(self) -> str:
         """Which training record cannot be read: the first damaged one, else the first that is no image."""
-        for member, files in zip(self.members, self.train_files, strict=True):
-            for path in files:
-                if found := _locate_bad(path, member):
-                    return f"{found}; --skip_bad_records would leave it out"
-        return ""
+        found = locate_bad(self.train, self.members)
+        return found and f"{found}; --skip_bad_records would leave it out"
 
     def skipped(self, position: int, taken: int) -> int:
         """How many records were passed over on the way to a position, by which so many images were taken."""
@@ -277,45 +262,17 @@ class Images:
         wanted = limit if indices is None else max(indices) + 1
         images = []
         for member in self.members:
-            files = find_files(member, self.data_dir, "test")
-            records = tf.data.TFRecordDataset([str(f) for f in files])
-            decoded = records.map(lambda r, m=member: _decode(_parse(r, m), m), num_parallel_calls=tf.data.AUTOTUNE)
+            shards = Shards([find_files(member, self.data_dir, "test")], known_counts([member], self.data_dir))
+            places = looked_up(shards, tf.data.Dataset.range(int(shards.counts.sum())))
+            decoded = places.map(lambda *p, m=member, s=shards: image_at(s, [m], p), num_parallel_calls=self._loads())
             decoded = decoded.filter(lambda image, fits: fits)
             if wanted is not None:
                 decoded = decoded.take(wanted - len(images))
-            images += [image.numpy() for image, _ in reading(decoded, functools.partial(_first_bad, files, member))]
+            found = reading(decoded, functools.partial(locate_bad, shards, [member]))
+            images += [image.numpy() for image, _ in found]
         if wanted is not None and indices is not None and len(images) < wanted:
             raise UserError(f"{self.dataset.name} has {len(images)} test images: there is no number {wanted - 1}")
         chosen = images if indices is None else [images[i] for i in indices]
         if not chosen:
             raise UserError(f"{self.dataset.name} has no test image of {self.dataset.colors} channels")
         return np.stack(chosen) * np.float32(2 / 255) - 1
-
-
-def _locate_bad(path: Path, member: Dataset) -> str:
-    """'record I of FILE: reason', or '' where all can be read."""
-    if damaged := damaged_records(path):
-        return f"record {damaged[0]} of {path} is damaged (its checksum is wrong)"
-    for i, record in enumerate(tf.data.TFRecordDataset(str(path))):
-        try:
-            _decode(_parse(record, member), member)
-        except tf.errors.OpError as e:
-            return f"record {i} of {path} is no image ({first_line(e)[:200]})"
-    return ""
-
-
-def _first_bad(files: Sequence[Path], member: Dataset) -> str:
-    return next(filter(None, (_locate_bad(path, member) for path in files)), "")
-
-
-def reading(dataset: tf.data.Dataset, locate: Callable[[], str]) -> Iterator:
-    """Iterates over a tf.data pipeline, turning damage in its files into a UserError.
-
-    Args:
-        dataset: the pipeline.
-        locate: says which record it was; looked for only then, since the pipeline does not tell.
-    """
-    try:
-        yield from dataset
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as e:
-        raise UserError(f"{locate() or first_line(e)}: make the dataset again") from e

@@ -16,7 +16,7 @@ from PIL import Image
 
 from lag.config import LAGConfig
 from lag.model import LAG
-from libml import data
+from libml import data, shards
 from libml.datasets import build, check, lsun, manifest, standard
 from libml.errors import UserError
 from libml.images import encode_png
@@ -245,7 +245,7 @@ def test_shards_must_be_all_there_and_of_one_making(tmp_path):
 def test_counts_of_a_manifest_save_the_counting(tmp_path, monkeypatch):
     make_mocked("cifar10", tmp_path, 6)
     with monkeypatch.context() as patched:
-        patched.setattr(data, "count_records", None)
+        patched.setattr(shards, "record_offsets", None)
         assert Images(data.lookup("cifar10"), tmp_path).counts == [6]
     write_images(tmp_path / "cifar10-train.tfrecord", blobs(9))  # of another size than the manifest says
     assert Images(data.lookup("cifar10"), tmp_path).counts == [9]

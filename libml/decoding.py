@@ -1,0 +1,130 @@
+"""From the numbers of records to images, as steps of tf.data pipelines."""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from libml.damage import damaged_records
+from libml.data import Dataset
+from libml.errors import UserError
+from libml.shards import Shards
+from libml.tfio import first_line
+
+LOOKED_UP = 256  # records whose places are looked up at a time
+
+Place = Sequence[tf.Tensor]  # (index of the file, offset in it, bytes there), each int64 []
+
+
+def looked_up(shards: Shards, numbers: tf.data.Dataset) -> tf.data.Dataset:
+    """(..., number of a record) -> (..., and its place)."""
+    return places_of(shards, numbers.batch(LOOKED_UP)).unbatch()
+
+
+def places_of(shards: Shards, numbers: tf.data.Dataset) -> tf.data.Dataset:
+    """As looked_up, of batches: (..., numbers [N]) -> (..., files [N], offsets [N], bytes [N])."""
+
+    def find(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        try:
+            return shards.places(numbers)
+        except UserError as e:
+            raise ValueError(str(e)) from e  # which TensorFlow raises as an InvalidArgumentError
+
+    def look_up(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        place = tf.numpy_function(find, [columns[-1]], [tf.int64] * 3)
+        return *columns[:-1], *(tf.ensure_shape(part, [None]) for part in place)
+
+    return numbers.map(look_up)
+
+
+def record_at(shards: Shards, place: Place) -> tf.Tensor:
+    """One record, its checksums verified."""
+    file, offset, size = place
+    path = tf.gather(tf.constant([str(f) for f in shards.files]), file)
+    # The operation behind tf.data.TFRecordDataset, whose Python class does not take an offset.
+    variant = tf.raw_ops.TFRecordDatasetV2(
+        filenames=path[None], compression_type="", buffer_size=size, byte_offsets=offset[None]
+    )
+    return tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string)).take(1).get_single_element()
+
+
+def parse(record: tf.Tensor, dataset: Dataset) -> tf.Tensor:
+    """The encoded image of a serialized tf.train.Example."""
+    return tf.io.parse_single_example(record, {dataset.image_key: tf.io.FixedLenFeature([], tf.string)})[
+        dataset.image_key
+    ]
+
+
+def decode(encoded: tf.Tensor, dataset: Dataset, flip: tf.Tensor | bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+    """PNG or JPEG bytes to an image, cropped, mirrored if `flip` says so, and resized.
+
+    Returns:
+        float32 [size, size, colors] in 0..255, and whether the channels are as many as declared.
+    """
+    image = tf.io.decode_image(encoded, channels=0, expand_animations=False)
+    image.set_shape([None, None, None])
+    rows, columns = dataset.crop
+    if rows or columns:
+        shape = tf.shape(image)
+        image = image[rows : shape[0] - rows, columns : shape[1] - columns]
+    fits = tf.equal(tf.shape(image)[-1], dataset.colors)
+    if flip is not False:  # here bytes of one image are moved; after resizing and batching it costs 20 times as much
+        image = tf.reverse(image, tf.range(1, 1 + tf.cast(flip, tf.int32)))
+    image = tf.raw_ops.ResizeArea(images=image[None], size=[dataset.size, dataset.size])[0]
+    image.set_shape([dataset.size, dataset.size, dataset.colors])  # holds for what passes the filter
+    return image, fits
+
+
+def image_at(
+    shards: Shards, members: Sequence[Dataset], place: Place, flip: tf.Tensor | bool = False
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The image of a record, as decode; mirrored if `flip` says so and its dataset may be.
+
+    Args:
+        shards: whose groups are those of the members.
+        members: the datasets.
+        place: of the record.
+        flip: bool [].
+    """
+    record = record_at(shards, place)
+
+    def of(member: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
+        return decode(parse(record, member), member, flip if member.flip else False)
+
+    if len(members) == 1:
+        return of(members[0])
+    member = tf.gather(tf.constant(shards.group_of_file, tf.int32), place[0])
+    return tf.switch_case(member, [functools.partial(of, m) for m in members])
+
+
+def locate_bad(shards: Shards, members: Sequence[Dataset]) -> str:
+    """'record I of FILE: reason' of the first record that cannot be read, or ''.
+
+    Raises:
+        UserError: if the records of a file cannot be told apart.
+    """
+    for file, path in enumerate(shards.files):
+        shards.offsets(file)
+        if damaged := damaged_records(path):
+            return f"record {damaged[0]} of {path} is damaged (its checksum is wrong)"
+        member = members[shards.group_of_file[file]]
+        for i, record in enumerate(tf.data.TFRecordDataset(str(path))):
+            try:
+                decode(parse(record, member), member)
+            except tf.errors.OpError as e:
+                return f"record {i} of {path} is no image ({first_line(e)[:200]})"
+    return ""
+
+
+def reading(dataset: tf.data.Dataset, locate: Callable[[], str]) -> Iterator:
+    """Iterates over a tf.data pipeline, turning damage in its files into a UserError.
+
+    Args:
+        dataset: the pipeline.
+        locate: says which record it was; looked for only then, since the pipeline does not tell.
+    """
+    try:
+        yield from dataset
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as e:
+        raise UserError(f"{locate() or first_line(e)}: make the dataset again") from e
