@@ -13,6 +13,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -91,14 +92,19 @@ def copy_tree(root: Path, to: Path) -> Path:
 def run_tests(tree: Path, tests: Sequence[str], limit: float | None, *options: str) -> tuple[int | None, str]:
     """(pytest's exit status, None past the time limit; the end of its output)."""
     # Without bytecode: Python takes a file of the same size and second for the one that it has compiled.
-    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "300"}
     env.pop("PYTHONPATH", None)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *tests]
-    try:
-        done = subprocess.run(command, cwd=tree, env=env, timeout=limit, capture_output=True, text=True)
-    except subprocess.TimeoutExpired:
-        return None, ""
-    return done.returncode, "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    with subprocess.Popen(command, cwd=tree, env=env, start_new_session=True, **output) as process:
+        try:
+            said, _ = process.communicate(timeout=limit)
+        except BaseException as e:
+            os.killpg(process.pid, signal.SIGKILL)  # with the programs that tests have started
+            if isinstance(e, subprocess.TimeoutExpired):
+                return None, ""
+            raise
+    return process.returncode, "\n".join(said.splitlines()[-15:])
 
 
 def verdict(fault: Fault, tree: Path, limit: float = LIMIT) -> tuple[str, str]:

@@ -202,3 +202,15 @@ def test_the_newest_are_kept_and_restored(tmp_path):
     checkpoints.save(5120)
     assert [nimg for nimg, _ in list_checkpoints(tmp_path / "tf")] == [3072, 4096, 5120]
     assert restored(tmp_path) == (5120, 4096)
+
+
+def test_values_that_are_missing_or_left_over_are_of_another_configuration(tmp_path):
+    saved(tmp_path, 1024)
+    path, before = tmp_path / "tf" / "ckpt-0000001024", tree(tmp_path)
+    for names in ("vw", "w", ""):
+        objects = tf.train.Checkpoint(**{name: tf.Variable(0) for name in names})
+        with pytest.raises(UserError, match="another configuration"):
+            checkpoint.restore(path, objects)
+    with pytest.raises(UserError, match="another configuration"):
+        checkpoint.restore(path, tf.train.Checkpoint(w=tf.Variable(0)), partial=True)
+    assert tree(tmp_path) == before

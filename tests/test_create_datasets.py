@@ -264,3 +264,12 @@ def test_splits_are_those_of_the_sources():
         **{f"lsun_{category}": {"train": ("train",), "val": ("validation",)} for category in lsun.CATEGORIES},
     }
     assert {name: of.splits for name, of in standard.sets().items()} == expected
+
+
+def test_lsun_images_are_numbered_as_the_archive_has_them(tmp_path):
+    lmdb = pytest.importorskip("lmdb")
+    with lmdb.open(str(tmp_path / "bedroom_train_lmdb")) as archive, archive.begin(write=True) as transaction:
+        for key, image in ((b"b", b"second"), (b"c", b"third"), (b"a", b"first")):  # the archive sorts them
+            transaction.put(key, image)
+    found = [(n, f["id"], f["image"].read()) for n, f in lsun.examples(str(tmp_path), "bedroom_train_lmdb")]
+    assert found == [(0, "a", b"first"), (1, "b", b"second"), (2, "c", b"third")]

@@ -46,10 +46,10 @@ class Counting(tf.Module):
 def trained(tiny_config, data_dir):
     """Trains it; returns the run's folder."""
 
-    def train(**options):
+    def train(method=None, **options):
         config = tiny_config(batch=256, **options)
         preview = lambda phase, nimg: np.zeros([2, 2, 3], np.float32)  # noqa: E731
-        loop.train(Counting(), config, config.folder, Images(lookup("cifar10"), data_dir), preview)
+        loop.train(method or Counting(), config, config.folder, Images(lookup("cifar10"), data_dir), preview)
         return config.folder
 
     return train
@@ -72,6 +72,20 @@ def test_a_run_is_saved_where_a_phase_ends(trained):
     assert [nimg for nimg, _ in checkpoint.list_checkpoints(folder / "tf")] == [1024, 2048, 4096]
     assert [line["kimg"] for line in reports(folder)] == [4]
     assert reports(folder)[0]["at"] == sum(range(0, 4096, 256)) / 16
+
+
+def test_what_is_not_finite_is_not_saved(trained, tmp_path):
+    """Weights are looked at before each checkpoint, not only at reports."""
+
+    class Diverging(Counting):
+        def train_step(self, batch, phase, nimg):
+            super().train_step(batch, phase, nimg)
+            self.seen.assign(np.inf if nimg >= 1536 else 0.0)
+
+    with pytest.raises(UserError, match="seen was not finite at image 2048: .*the last good checkpoint is .*1024"):
+        trained(Diverging(), save_kimg=1, report_kimg=9)
+    folders = [path.name for path in tmp_path.rglob("ckpt-*")]
+    assert folders == ["ckpt-0000001024"]
 
 
 def test_a_description_counts_every_parameter():
