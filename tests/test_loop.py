@@ -82,7 +82,7 @@ def test_what_is_not_finite_is_not_saved(trained, tmp_path):
             super().train_step(batch, phase, nimg)
             self.seen.assign(np.inf if nimg >= 1536 else 0.0)
 
-    with pytest.raises(UserError, match="seen was not finite at image 2048: .*the last good checkpoint is .*1024"):
+    with pytest.raises(UserError, match=r"seen was not finite at image 2048: .*the last good checkpoint is .*1024"):
         trained(Diverging(), save_kimg=1, report_kimg=9)
     folders = [path.name for path in tmp_path.rglob("ckpt-*")]
     assert folders == ["ckpt-0000001024"]
