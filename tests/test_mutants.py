@@ -17,6 +17,14 @@ def test_every_fault_can_be_planted():
     assert mutants.mistakes(FAULTS, mutants.ROOT) == []
 
 
+def test_every_test_of_the_faults_is_there():
+    """With its parameters, as pytest finds them."""
+    status, output = mutants.run_tests(
+        mutants.ROOT, sorted({t for f in FAULTS for t in f.tests}), 120, "--collect-only"
+    )
+    assert status == 0, output
+
+
 def test_every_module_has_faults():
     modules = {str(p.relative_to(mutants.ROOT)) for top in ("lag", "libml") for p in (mutants.ROOT / top).rglob("*.py")}
     empty = {name for name in modules if not ast.parse((mutants.ROOT / name).read_text()).body[1:]}  # but a docstring
