@@ -13,7 +13,9 @@ from absl import app, flags, logging
 
 from libml.config import RunConfig, from_args, load_args
 from libml.environment import DEFAULTS
-from libml.errors import UserError
+from libml.errors import UserError, printable
+
+LONGEST_LINE = 1000  # characters of a mistake
 
 _DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_boolean}
 
@@ -109,8 +111,25 @@ def importing() -> Iterator[None]:
         gc.enable()
 
 
+def complain(mistake: Exception | str) -> None:
+    """Prints a mistake as one line of bounded length on stderr, whatever it quotes."""
+    text = printable(str(mistake)) or type(mistake).__name__
+    if len(text) > LONGEST_LINE:
+        text = f"{text[: LONGEST_LINE - 200]}...{text[-200:]}"  # the advice stands at the end
+    print(f"error: {text}", file=sys.stderr)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """The words that are no flags; a flag that cannot be ends the program as a UserError does."""
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, UnicodeError) as e:  # the latter of a --flagfile that is no text
+        complain("; ".join([*str(e).splitlines(), "--help lists the flags"]))
+        sys.exit(1)
+
+
 def run(main: Callable[..., int | None], arguments: bool = False) -> None:
-    """Runs a program: a UserError becomes one line on stderr and exit status 1, Ctrl-C one line and 130.
+    """Runs a program: a mistake, or too little memory, is one line on stderr and exit status 1; Ctrl-C one and 130.
 
     Args:
         main: what to run; it returns the exit status, or None for 0.
@@ -127,14 +146,18 @@ def run(main: Callable[..., int | None], arguments: bool = False) -> None:
                 raise UserError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
             return main()
         except UserError as e:
-            print(f"error: {e}", file=sys.stderr)
-            return 1
+            complain(e)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return 130
+        except Exception as e:
+            if not isinstance(e, MemoryError) and type(e).__name__ != "ResourceExhaustedError":  # TensorFlow's
+                raise
+            complain(f"there is too little memory ({e or type(e).__name__}): ask for less, or free some")
+        return 1
 
     gc.freeze()  # what has been imported by now stays
     try:
-        app.run(guarded)
+        app.run(guarded, flags_parser=_parse)
     finally:
         gc.freeze()  # the rest goes with the process: Python need not look through it for garbage once more

@@ -75,7 +75,7 @@ def json_value(chance: Random, old: Any = None) -> Any:
                 0,
                 -1,
                 old * 2,
-                old / 2,
+                old // 2,
                 str(old),
                 1 << 31,
                 1 << 40,

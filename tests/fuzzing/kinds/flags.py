@@ -52,7 +52,7 @@ BASES = (
         ("data", "runs"),
     ),
     Base("scripts/export.py", (f"--ckpt={RUN}", "--export_dir=new", "--weights=float32"), ("runs",)),
-    Base("scripts/import_tf1.py", (f"--run={TF1}/*", "--train_dir=new", "--dataset=cifar10"), ("tf1",)),
+    Base("scripts/import_tf1.py", (f"--run={TF1}/LAG_*", "--train_dir=new", "--dataset=cifar10"), ("tf1",)),
     *2
     * (
         Base(

@@ -46,7 +46,7 @@ SUFFIXES = {
     "TGA": "tga",
 }
 SUFFIXES |= {"JPEG2000": "jp2", "AVIF": "avif"}
-COMPRESSIONS = (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "group4", "tiff_ccitt")
+COMPRESSIONS = (None, "tiff_lzw", "tiff_adobe_deflate", "packbits")
 
 
 def picture(chance: Random) -> tuple[str, bytes]:
@@ -57,9 +57,9 @@ def picture(chance: Random) -> tuple[str, bytes]:
     image, file = _image(chance, mode, size), io.BytesIO()
     try:
         image.save(file, form, **_options(chance, form, image))
-    except (OSError, ValueError, KeyError, SystemError, struct.error):  # what this Pillow cannot write
+    except (OSError, ValueError, KeyError, SyntaxError, SystemError, struct.error):  # what this Pillow cannot write
         file = io.BytesIO()
-        image.convert("L").save(file, "PNG")
+        Image.new("L", size, chance.randrange(256)).save(file, "PNG")
         form = "PNG"
     return form, file.getvalue()
 
@@ -87,7 +87,8 @@ def _options(chance: Random, form: str, image: Image.Image) -> dict:
         exif[0x112] = chance.choice((*range(10), 65535))
         options["exif"] = chance.choice((exif, b"Exif\0\0" + chance.randbytes(30), b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"))
     if form == "TIFF":
-        options = {"compression": chance.choice(COMPRESSIONS)}
+        fax = ("group4", "tiff_ccitt") if image.mode == "1" else ()
+        options = {"compression": chance.choice((*COMPRESSIONS, *fax))}
     elif form == "PNG" and chance.randrange(3) == 0:
         options["transparency"] = chance.choice((0, 300, b"\0\xff", (1, 2, 3), b""))
     elif form in ("GIF", "WEBP", "PNG", "TIFF") and chance.randrange(4) == 0:

@@ -56,7 +56,7 @@ def checkpoint(chance: Random, box: Path, kit: Path) -> Trial:
 
 def _reference(chance: Random, box: Path, kit: Path) -> Trial:
     bring(kit, box, "tf1")
-    run = next((box / TF1).iterdir())
+    run = next((box / TF1).glob("LAG_*"))
     args = run / "args" / "args.json"
     if chance.randrange(3):
         spoil_folder(chance, run / "tf")
