@@ -38,41 +38,37 @@ def lores_error(
     return straight_through_round(tf.abs(lores - downscale(image)), color_round)
 
 
-class AdversarialTerms(NamedTuple):
-    """What a GAN loss makes of the critic's scores."""
+class GanLoss(NamedTuple):
+    """An adversarial objective: two functions of the scores [N] of real images and of generated ones."""
 
-    dreal: tf.Tensor
-    dfake: tf.Tensor
-    gfake: tf.Tensor
-    # d gfake / d score over d (dreal + dfake) / d score of each fake, [N]: what turns the critic's gradient at a fake
-    # image into the generator's, so that one backward pass serves both.
-    generator_share: tf.Tensor
+    critic: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # -> (dreal, dfake), which P minimises
+    generator: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # -> gfake, which G minimises
 
 
-def wasserstein(score_real: tf.Tensor, score_fake: tf.Tensor) -> AdversarialTerms:
-    """The Wasserstein objective from scores [N] (paper eqs. 4, 7, 8)."""
-    dreal, dfake = -tf.reduce_mean(score_real), tf.reduce_mean(score_fake)
-    return AdversarialTerms(dreal, dfake, -dfake, -tf.ones_like(score_fake))
+def wasserstein_critic(score_real: tf.Tensor, score_fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """dreal = -mean(real), dfake = mean(fake) (paper eqs. 4 and 8)."""
+    return -tf.reduce_mean(score_real), tf.reduce_mean(score_fake)
 
 
-def relativistic(score_real: tf.Tensor, score_fake: tf.Tensor) -> AdversarialTerms:
-    """The relativistic average objective from scores [N] (paper section 3.1; Jolicoeur-Martineau, 2018).
+def wasserstein_generator(score_real: tf.Tensor, score_fake: tf.Tensor) -> tf.Tensor:
+    """gfake = -mean(fake) (paper eqs. 4 and 7)."""
+    return -tf.reduce_mean(score_fake)
 
-    Real images should score above the mean fake of the global batch, fakes below the mean real, and the generator
-    wants both the other way round.
+
+def relativistic_critic(score_real: tf.Tensor, score_fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """dreal = mean(softplus(Mean(fake) - real)), dfake = mean(softplus(fake - Mean(real))).
+
+    Mean is over the global batch: real images should score above the mean fake, fakes below the mean real (paper
+    section 3.1; Jolicoeur-Martineau, 2018).
     """
-    above = score_real - _global_mean(score_fake)
-    below = score_fake - _global_mean(score_real)
-    dreal = tf.reduce_mean(tf.nn.softplus(-above))
-    # The second term is too small to be seen; it keeps the critic's gradient from underflowing where it is certain.
-    dfake = tf.reduce_mean(tf.nn.softplus(below)) + _CERTAIN * tf.reduce_mean(score_fake)
-    gfake = tf.reduce_mean(tf.nn.softplus(above)) + tf.reduce_mean(tf.nn.softplus(-below))
-    for_critic = _global_mean(tf.sigmoid(-above)) + tf.sigmoid(below) + _CERTAIN
-    for_generator = -_global_mean(tf.sigmoid(above)) - tf.sigmoid(-below)
-    return AdversarialTerms(dreal, dfake, gfake, tf.stop_gradient(for_generator / for_critic))
+    above, below = score_real - _global_mean(score_fake), score_fake - _global_mean(score_real)
+    return tf.reduce_mean(tf.nn.softplus(-above)), tf.reduce_mean(tf.nn.softplus(below))
 
 
-_CERTAIN = 1e-12
+def relativistic_generator(score_real: tf.Tensor, score_fake: tf.Tensor) -> tf.Tensor:
+    """gfake = mean(softplus(real - Mean(fake))) + mean(softplus(Mean(real) - fake)): the other way round."""
+    above, below = score_real - _global_mean(score_fake), score_fake - _global_mean(score_real)
+    return tf.reduce_mean(tf.nn.softplus(above)) + tf.reduce_mean(tf.nn.softplus(-below))
 
 
 def _global_mean(x: tf.Tensor) -> tf.Tensor:
@@ -83,7 +79,11 @@ def _global_mean(x: tf.Tensor) -> tf.Tensor:
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
 
 
-GAN_LOSSES = {"wasserstein": wasserstein, "relativistic": relativistic}
+# By the value of --gan_loss; lag/config.py lists the names, since it does without TensorFlow.
+GAN_LOSSES = {
+    "wasserstein": GanLoss(wasserstein_critic, wasserstein_generator),
+    "relativistic": GanLoss(relativistic_critic, relativistic_generator),
+}
 
 
 def center_distance(latent_real: tf.Tensor, latent_center: tf.Tensor) -> tf.Tensor:

@@ -97,15 +97,15 @@ class Objectives:
 
     def critic_objective(self, passes: dict[str, CriticPass], gp: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """L(C) = ttur (dreal + dfake + gp) (eq. 8; the reference weighs it), and its terms. For P's weights alone."""
-        adversarial = losses.GAN_LOSSES[self.config.gan_loss](*self.scores(passes))
-        objective = self.config.ttur * (adversarial.dreal + adversarial.dfake + gp)
-        return objective, {"dreal": adversarial.dreal, "dfake": adversarial.dfake, "gp": gp}
+        dreal, dfake = losses.GAN_LOSSES[self.config.gan_loss].critic(*self.scores(passes))
+        objective = self.config.ttur * (dreal + dfake + gp)
+        return objective, {"dreal": dreal, "dfake": dfake, "gp": gp}
 
     def generator_objective(
         self, passes: dict[str, CriticPass], gkl: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """L(G) = gfake + mse_weight gmse + encoder_weight gkl (eq. 7), and its terms. For G's and E's weights alone."""
-        gfake = losses.GAN_LOSSES[self.config.gan_loss](*self.scores(passes)).gfake
+        gfake = losses.GAN_LOSSES[self.config.gan_loss].generator(*self.scores(passes))
         gmse = losses.center_distance(passes["real"].latent, passes["fake"].latent)
         objective = gfake + self.config.mse_weight * gmse + self.config.encoder_weight * gkl
         return objective, {"gfake": gfake, "gmse": gmse} | ({"gkl": gkl} if self.networks.encoder else {})

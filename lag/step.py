@@ -16,6 +16,28 @@ from lag.networks import CriticHead
 from lag.objectives import CriticPass, Noise, StepTerms, up_to
 from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse, weights_read_once
 
+# Weight of the fakes' mean score in the critic's objective. It is too small to be seen, but keeps a certain critic's
+# gradient from underflowing to 0, which no factor could turn into the generator's.
+CERTAIN = 1e-12
+
+
+def adversarial(
+    loss: losses.GanLoss, score_real: tf.Tensor, score_fake: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+    """A GAN loss of scores [N], and what turns the critic's gradients at fake images into the generator's.
+
+    Returns:
+        dreal + dfake, which P minimises; share [N], d gfake / d score over d (dreal + dfake) / d score of each fake;
+        dreal, dfake and gfake by name.
+    """
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        tape.watch(score_fake)
+        dreal, dfake = loss.critic(score_real, score_fake)
+        gfake = loss.generator(score_real, score_fake)
+        objective = dreal + dfake + CERTAIN * tf.reduce_mean(score_fake)
+    share = tape.gradient(gfake, score_fake) / tape.gradient(objective, score_fake)
+    return objective, share, {"dreal": dreal, "dfake": dfake, "gfake": gfake}
+
 
 class Step:
     """One step of a phase on a batch, at the present weights.
@@ -153,16 +175,17 @@ class Step:
             latents = self._passes(self.networks["d"], *pairs)
             delta = self._delta(self.lores, fake, self.excess)
             latent = self.networks["d"](fake, delta, **self.phase, frozen=True, remat=config.remat)
-            scores = [self.head(p) for p in latents]
-            adversarial = losses.GAN_LOSSES[config.gan_loss](scores[0], tf.concat(scores[1:], 0))
+            score_real, *score_fakes = [self.head(p) for p in latents]
+            loss = losses.GAN_LOSSES[config.gan_loss]
+            critic, share, values = adversarial(loss, score_real, tf.concat(score_fakes, 0))
             gmse = losses.center_distance(tf.stop_gradient(latents[0]), latent)
-            objective = config.ttur * (adversarial.dreal + adversarial.dfake) + config.mse_weight * gmse
+            objective = config.ttur * critic + config.mse_weight * gmse
         grad_d, grad_center, grad_judged = tape.gradient(objective, [self.weights["d"], fake, judged])
-        shares = tf.split(adversarial.generator_share[:, None, None, None] / config.ttur, len(judged))
+        shares = tf.split(share[:, None, None, None] / config.ttur, len(judged))
         grad_z, *grad_fake = [grad * share for grad, share in zip(grad_judged, shares, strict=True)]
         grad_fake = tf.add_n([grad_center, *grad_fake])
 
-        values = {name: getattr(adversarial, name) for name in ("dreal", "dfake", "gfake")} | {"gmse": gmse}
+        values["gmse"] = gmse
         passes = {
             "real": CriticPass(*pairs[0], latents[0]),
             "fake": CriticPass(fake, delta, latent),

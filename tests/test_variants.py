@@ -5,10 +5,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from lag import losses
+from lag import config, losses
 from lag.config import LAGConfig
 from lag.model import LAG
 from lag.objectives import up_to
+from lag.step import adversarial
 from libml.errors import UserError
 from libml.layers import antialias_downscale2d, average_downscale2d, upscale2d
 from libml.schedule import KIMG, Phase
@@ -90,15 +91,35 @@ def test_two_replicas_equal_one(step, name, two_replicas):
         assert value == pytest.approx(means[key], rel=1e-3, abs=1e-5)
 
 
-def test_a_relativistic_critic_that_is_certain_still_teaches_the_generator():
+@pytest.mark.parametrize("name", losses.GAN_LOSSES)
+def test_gan_losses_are_what_their_formulas_say(name):
+    real, fake = np.array([0.5, -1.0, 2.0]), np.array([0.25, 1.5, -3.0])
+    soft = lambda x: np.log1p(np.exp(x)).mean()  # noqa: E731
+    expected = {
+        "wasserstein": (-real.mean(), fake.mean(), -fake.mean()),
+        "relativistic": (
+            soft(fake.mean() - real),
+            soft(fake - real.mean()),
+            soft(real - fake.mean()) + soft(real.mean() - fake),
+        ),
+    }[name]
+    loss, scores = losses.GAN_LOSSES[name], [tf.constant(x, tf.float32) for x in (real, fake)]
+    found = [float(x) for x in (*loss.critic(*scores), loss.generator(*scores))]
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_every_gan_loss_has_a_flag():
+    assert set(losses.GAN_LOSSES) == set(config.GAN_LOSSES)
+
+
+@pytest.mark.parametrize("name, slope", [("wasserstein", -1), ("relativistic", -2)])
+def test_a_critic_that_is_certain_still_teaches_the_generator(name, slope):
     real, fake = tf.fill([4], 300.0), tf.fill([4], -300.0)
-    terms = losses.relativistic(real, fake)
-    assert np.all(np.isfinite(terms.generator_share)) and float(terms.gfake) == pytest.approx(1200, rel=1e-5)
     with tf.GradientTape() as tape:
         tape.watch(fake)
-        terms = losses.relativistic(real, fake)
-        total = terms.dreal + terms.dfake
-    np.testing.assert_allclose(tape.gradient(total, fake) * terms.generator_share, [-2 / 4] * 4, rtol=1e-5)
+        objective, share, values = adversarial(losses.GAN_LOSSES[name], real, fake)
+    assert float(values["gfake"]) == pytest.approx({"wasserstein": 300, "relativistic": 1200}[name], rel=1e-5)
+    np.testing.assert_allclose(tape.gradient(objective, fake) * share, [slope / 4] * 4, rtol=1e-5)
 
 
 def test_spectral_norm_keeps_every_kernel_at_one():
