@@ -21,6 +21,7 @@ from libml.schedule import Phase, Schedule
 
 LOSSES = ("dreal", "dfake", "gp", "gfake", "gmse", "mse")  # of a step; mse is in squared grey levels
 METRICS = (*LOSSES[:-1], "rmse")  # the reference's log tags
+LETTERS = {"generator": "g", "projection": "d", "encoder": "e"}  # of the networks' optimizers, which checkpoints name
 
 
 class LAG(tf.Module):
@@ -55,12 +56,12 @@ class LAG(tf.Module):
             self.head = CriticHead(name="critic_head")
             if config.encoder:
                 self.encoder = Encoder(colors=colors, noise_dim=config.noise_dim, dtype=dtype, **sizes)
-            for name, network in self.trained.items():
-                lr = config.lr * (config.d_lr_mult if name == "d" else 1)
+            for name, network in self.networks.trained.items():
+                lr = config.lr * (config.d_lr_mult if network is self.projection else 1)
                 for k in range(config.lods + 1):
-                    optimizer = Adam(lr, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=f"{name}_adam_{k}")
-                    optimizer.build(network.stage_variables(k))
-                    setattr(self, f"{name}_optimizer_{k}", optimizer)
+                    adam = Adam(lr, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=f"{LETTERS[name]}_adam_{k}")
+                    adam.build(network.stage_variables(k))
+                    setattr(self, f"{LETTERS[name]}_optimizer_{k}", adam)
             self.losses = LOSSES + (("gkl",) if config.encoder else ())
             self.meters = Meters(METRICS + self.losses[len(LOSSES) :])
         self.workers, self.local_replicas = workers, self.strategy.num_replicas_in_sync // workers
@@ -73,10 +74,14 @@ class LAG(tf.Module):
             self._step_terms = tf.function(self.step_terms, autograph=False, jit_compile=True)
 
     @property
-    def trained(self) -> dict[str, keras.Model]:
-        """The networks that gradients train, by the letter of their optimizers."""
-        networks = {"g": self.generator, "d": self.projection}
-        return networks | ({"e": self.encoder} if self.config.encoder else {})
+    def networks(self) -> Networks:
+        """G, P and F, and E if there is one."""
+        encoder = self.encoder if self.config.encoder else None
+        return Networks(self.generator, self.projection, self.head, encoder)
+
+    def optimizer(self, name: str, k: int) -> Adam:
+        """That of stage k of a network of networks.trained."""
+        return getattr(self, f"{LETTERS[name]}_optimizer_{k}")
 
     @property
     def schedule(self) -> Schedule:
@@ -90,8 +95,9 @@ class LAG(tf.Module):
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Every weight of the networks and G's moving average, and every value of the optimizers, by name."""
-        owners = ["generator", "ema", "projection", *(["encoder"] if self.config.encoder else [])]
-        owners += [f"{name}_optimizer_{k}" for name in self.trained for k in range(self.config.lods + 1)]
+        trained = self.networks.trained
+        owners = ["generator", "ema", *(name for name in trained if name != "generator")]
+        owners += [f"{LETTERS[name]}_optimizer_{k}" for name in trained for k in range(self.config.lods + 1)]
         return {f"{name}/{v.path}": v for name in owners for v in getattr(self, name).variables}
 
     def step_terms(self, lores, hires, noise: Noise, lod, *, lod_start: int, lod_stop: int) -> StepTerms:
@@ -105,10 +111,8 @@ class LAG(tf.Module):
             lod_start: of the phase.
             lod_stop: of the phase.
         """
-        if self.config.step == "plain":
-            networks = Networks(self.generator, self.projection, self.head, getattr(self, "encoder", None))
-            return Objectives(self.config, networks, lores, hires, lod, lod_start, lod_stop).terms(noise)
-        return Step(self.config, self.trained, self.head, lores, hires, lod, lod_start, lod_stop).terms(noise)
+        step = {"fast": Step, "plain": Objectives}[self.config.step]
+        return step(self.config, self.networks, lores, hires, lod, lod_start, lod_stop).terms(noise)
 
     def _replica_step(self, lores, hires, noise: Noise, lod, lod_start: int, lod_stop: int) -> tf.Tensor:
         """One replica's share of the global batch: its gradients, applied together with the others'. self.losses."""
@@ -117,13 +121,13 @@ class LAG(tf.Module):
         replicas = self.strategy.num_replicas_in_sync
         terms = self._step_terms(lores, hires, Noise(*given), lod, lod_start=lod_start, lod_stop=lod_stop)
         self.projection.update_norms(lod_stop)
-        for name, grads in terms.grads.items():
+        for name, network in self.networks.trained.items():
             # Optimizers sum over replicas; the loss is the mean over the global batch.
-            grads = [g / replicas for g in grads] if replicas > 1 else list(grads)
+            grads = [g / replicas for g in terms.grads[name]] if replicas > 1 else terms.grads[name]
             for k in range(lod_stop + 1):
-                variables = self.trained[name].stage_variables(k)
+                variables = network.stage_variables(k)
                 stage_grads, grads = grads[: len(variables)], grads[len(variables) :]
-                getattr(self, f"{name}_optimizer_{k}").apply(stage_grads, variables)
+                self.optimizer(name, k).apply(stage_grads, variables)
         return tf.stack([terms.losses[name] for name in self.losses]) / replicas
 
     def apply_step(self, lores, hires, noise: Noise, lod, *, lod_start: int, lod_stop: int) -> dict[str, tf.Tensor]:

@@ -27,6 +27,12 @@ class Networks(NamedTuple):
     head: CriticHead
     encoder: keras.Model | None = None
 
+    @property
+    def trained(self) -> dict[str, keras.Model]:
+        """Those that have weights, by name."""
+        named = {"generator": self.generator, "projection": self.projection, "encoder": self.encoder}
+        return {name: network for name, network in named.items() if network}
+
 
 class Noise(NamedTuple):
     """The random numbers of a step."""
@@ -48,8 +54,7 @@ class StepTerms(NamedTuple):
     """Everything one step computes."""
 
     losses: dict[str, tf.Tensor]  # scalars: dreal, dfake, gp, gfake, gmse, mse (squared grey levels); gkl of an encoder
-    passes: dict[str, CriticPass]  # real, fake (z = 0), fake_z, mixed
-    grads: dict[str, list[tf.Tensor]]  # by network: d of the critic loss, g and e of the generator loss
+    grads: dict[str, list[tf.Tensor]]  # by network: projection's of L(C), generator's and encoder's of L(G)
 
 
 def up_to(lod_stop: int, network: keras.Model) -> list[keras.Variable]:
@@ -78,22 +83,17 @@ class Objectives:
 
     def terms(self, noise: Noise) -> StepTerms:
         """Losses and gradients, as means over this batch."""
-        generator, projection, _, encoder = self.networks
         with tf.GradientTape(persistent=True) as tape:
             center, sample, gkl = self.generate(noise)
-            gp, mixed = self.penalty(sample, noise.rho)
-            passes = {"real": self.project_real(), "fake": self.project(center), "fake_z": self.project(sample)}
-            critic_objective, of_critic = self.critic_objective(passes, gp)
-            generator_objective, of_generator = self.generator_objective(passes, gkl)
-        trained = {"d": (critic_objective, projection), "g": (generator_objective, generator)}
-        if encoder:
-            trained["e"] = (generator_objective, encoder)
+            passes = self.passes(center, sample)
+            l_c, of_critic = self.critic_objective(passes, self.penalty(sample, noise.rho))
+            l_g, of_generator = self.generator_objective(passes, gkl)
+        objectives = {"generator": l_g, "projection": l_c, "encoder": l_g}
         grads = {
-            name: tape.gradient(objective, [v.value for v in up_to(self.phase["lod_stop"], network)])
-            for name, (objective, network) in trained.items()
+            name: tape.gradient(objectives[name], [v.value for v in up_to(self.phase["lod_stop"], network)])
+            for name, network in self.networks.trained.items()
         }
-        values = of_critic | of_generator | {"mse": grey_mse(center, self.real)}
-        return StepTerms(values, passes | mixed, grads)
+        return StepTerms(of_critic | of_generator | {"mse": grey_mse(center, self.real)}, grads)
 
     def critic_objective(self, passes: dict[str, CriticPass], gp: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """L(C) = ttur (dreal + dfake + gp) (eq. 8; the reference weighs it), and its terms. For P's weights alone."""
@@ -121,13 +121,14 @@ class Objectives:
         generator = self.networks.generator
         return generator(self.lores, center_z, **self.phase), generator(self.lores, noise.z, **self.phase), gkl
 
-    def project_real(self) -> CriticPass:
-        """P(x, 0): the LR error of a real image is 0 by construction."""
-        delta = tf.zeros_like(self.lores)
-        return CriticPass(self.real, delta, self.networks.projection(self.real, delta, **self.phase))
+    def passes(self, center: tf.Tensor, sample: tf.Tensor) -> dict[str, CriticPass]:
+        """What P makes of x, whose LR error is 0 by construction, of the centre and of the sample."""
+        no_delta = tf.zeros_like(self.lores)
+        real = CriticPass(self.real, no_delta, self.networks.projection(self.real, no_delta, **self.phase))
+        return {"real": real, "fake": self.project(center), "fake_z": self.project(sample)}
 
     def project(self, image: tf.Tensor, hires: tf.Tensor | None = None) -> CriticPass:
-        """P(x, delta(x)) (eqs. 2, 10 and 11) at an image of the phase's size; H takes that image at the full size."""
+        """P(x, delta(x)) (eqs. 2, 10 and 11) of an image of the phase's size, which H takes at the full size."""
         hires = upscale2d(image, self.excess) if hires is None else hires
         downscale = DOWNSCALERS[self.config.downscaler]
         delta = losses.lores_error(
@@ -144,15 +145,17 @@ class Objectives:
         real, *fake = (self.networks.head(passes[name].latent) for name in ["real", *fakes])
         return real, tf.concat(fake, 0)
 
-    def penalty(self, sample: tf.Tensor, rho: tf.Tensor) -> tuple[tf.Tensor, dict[str, CriticPass]]:
-        """gp (eq. 5) between x and G(y, z), and what P saw there; 0 if P is spectrally normalised instead."""
+    def between(self, sample: tf.Tensor, rho: tf.Tensor) -> tf.Tensor:
+        """The points between x and G(y, z) where the critic's slope is held (eq. 5)."""
+        return blend(self.real, sample, rho)
+
+    def penalty(self, sample: tf.Tensor, rho: tf.Tensor) -> tf.Tensor:
+        """gp (eq. 5); 0 if P is spectrally normalised instead."""
         if self.config.spectral_norm:
-            return tf.zeros([]), {}
-        passes = {}
+            return tf.zeros([])
 
         def score(hires):
-            passes["mixed"] = self.project(downscale2d(hires, self.excess), hires)
-            return tf.reduce_mean(passes["mixed"].latent, axis=-1)
+            return tf.reduce_mean(self.project(downscale2d(hires, self.excess), hires).latent, axis=-1)
 
-        mixed = blend(self.real, sample, rho)
-        return losses.gradient_penalty(score, mixed, self.excess, self.config.wass_target), passes
+        mixed = self.between(sample, rho)
+        return losses.gradient_penalty(score, mixed, self.excess, self.config.wass_target)

@@ -23,11 +23,11 @@ from libml.workers import available_cores
 
 def describe(model: LAG) -> str:
     """Parameters of G, P and, where there is one, E per stage."""
-    symbols = {"g": "G", "d": "P", "e": "E"}
-    lines = [f"{'stage':<7}{'size':>8}" + "".join(f"{symbols[name]:>14}" for name in model.trained)]
-    totals = [0] * len(model.trained)
+    symbols, networks = {"generator": "G", "projection": "P", "encoder": "E"}, model.networks.trained
+    lines = [f"{'stage':<7}{'size':>8}" + "".join(f"{symbols[name]:>14}" for name in networks)]
+    totals = [0] * len(networks)
     for k in range(model.config.lods + 1):
-        counts = [sum(int(np.prod(v.shape)) for v in network.stage_variables(k)) for network in model.trained.values()]
+        counts = [sum(int(np.prod(v.shape)) for v in network.stage_variables(k)) for network in networks.values()]
         totals = [a + b for a, b in zip(totals, counts, strict=True)]
         lines.append(f"{k:<7}{f'{2**k}x':>8}" + "".join(f"{count:>14,}" for count in counts))
     return "\n".join([*lines, f"{'all':<7}{'':>8}" + "".join(f"{count:>14,}" for count in totals)])

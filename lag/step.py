@@ -5,15 +5,13 @@ of the method begins there. N is the batch; images are [N, H, W, C] in [-1, 1].
 """
 
 import functools
-from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
 from lag import costs, losses
 from lag.config import LAGConfig
-from lag.networks import CriticHead
-from lag.objectives import CriticPass, Noise, StepTerms, up_to
+from lag.objectives import Networks, Noise, StepTerms, up_to
 from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse, weights_read_once
 
 # Weight of the fakes' mean score in the critic's objective. It is too small to be seen, but keeps a certain critic's
@@ -42,64 +40,61 @@ def adversarial(
 class Step:
     """One step of a phase on a batch, at the present weights.
 
-    Both networks' gradients come from one backward pass through P: each fake's score enters both losses, so its image
-    gradient serves both but for a factor, -1 / ttur with the Wasserstein loss. P is frozen for the perceptual centre,
-    which only the generator learns from.
+    One backward pass through P gives both networks' gradients. The gradient of a fake's score for its image is the same
+    in both losses; only the factor in front differs, so the critic's gradient is rescaled for the generator (by
+    -1 / ttur for Wasserstein). P is frozen for the perceptual centre, which only the generator learns from.
     """
 
     def __init__(
         self,
         config: LAGConfig,
-        networks: Mapping[str, keras.Model],
-        head: CriticHead,
+        networks: Networks,
         lores: tf.Tensor,
         hires: tf.Tensor,
         lod: tf.Tensor,
         lod_start: int,
         lod_stop: int,
     ):
-        """Looks at the real images.
+        """Prepares the phase's real images and decides whether passes are joined.
 
         Args:
             config: the run's parameters.
-            networks: g, the generator; d, the projection; e, the encoder, where there is one.
-            head: F.
+            networks: G, P and F, and E if there is one.
             lores: [N, h, w, C], the downscaled hires.
             hires: [N, H, W, C].
             lod: float32 scalar, level of detail.
             lod_start: of the phase.
             lod_stop: of the phase.
         """
-        self.config, self.networks, self.head, self.lores = config, networks, head, lores
+        self.config, self.lores = config, lores
+        self.generator, self.projection, self.head, self.encoder = networks
         self.phase = {"lod_start": lod_start, "lod_stop": lod_stop, "lod": lod}
         self.excess = 2 ** (config.lods - lod_stop)
-        self.weights = {name: [v.value for v in up_to(lod_stop, network)] for name, network in networks.items()}
+        self.weights = {name: [v.value for v in up_to(lod_stop, net)] for name, net in networks.trained.items()}
         self.real = losses.real_at_phase(hires, self.excess, lod - lod_start if lod_start != lod_stop else None)
-        # Small steps leave cores idle unless there are independent operations; the others want large ones.
+        # Small steps run faster as separate passes side by side, large ones as one joined pass.
         small = costs.is_small(config, hires.shape[-1], hires.shape[1])
         self.joined = not small or bool(tf.config.list_logical_devices("GPU"))
-        self.no_delta = tf.zeros_like(lores)  # the real image's LR error is 0 by construction
 
     def terms(self, noise: Noise) -> StepTerms:
         """Losses and gradients, as means over this batch."""
         config = self.config
         tape, fakes, gkl = self._generate(noise)
         fake, fake_z = fakes
-        gp, grad_gp, mixed = self._penalty(fake_z, noise.rho)
+        gp, grad_gp = self._penalty(fake_z, noise.rho)
         # To save memory the penalty's pass ends before the others begin.
         with tf.control_dependencies([g for g in grad_gp if g is not None] if config.remat else []):
-            values, passes, grad_d, grad_fakes = self._judge(self._real_after(gp), fake, fake_z)
+            values, grad_critic, grad_fakes = self._judge(self._real_after(gp), fake, fake_z)
         if grad_gp:
-            grad_d = [a if b is None else a + b for a, b in zip(grad_d, grad_gp, strict=True)]
+            grad_critic = [a if b is None else a + b for a, b in zip(grad_critic, grad_gp, strict=True)]
 
         targets, cotangents = fakes, grad_fakes
-        if config.encoder:
+        if self.encoder:
             targets, cotangents = [*fakes, gkl], [*grad_fakes, tf.constant(config.encoder_weight)]
             values["gkl"] = gkl
-        trained = {name: self.weights[name] for name in self.networks if name != "d"}
-        grads = {"d": grad_d} | tape.gradient(targets, trained, output_gradients=cotangents)
-        values |= {"gp": gp, "mse": grey_mse(fake, self.real)}
-        return StepTerms(values, passes | mixed, grads)
+        generating = {name: weights for name, weights in self.weights.items() if name != "projection"}
+        grads = tape.gradient(targets, generating, output_gradients=cotangents) | {"projection": grad_critic}
+        return StepTerms(values | {"gp": gp, "mse": grey_mse(fake, self.real)}, grads)
 
     def _passes(self, network: keras.Model, *inputs: tuple[tf.Tensor, tf.Tensor]) -> list[tf.Tensor]:
         """What a network makes of several batches, in one pass over all of them if they are to be joined."""
@@ -112,44 +107,40 @@ class Step:
         """The tape over G (and E), the images [N, ...] of the perceptual centre and of z, and E's prior term."""
         center_z, gkl = tf.zeros_like(noise.z), tf.zeros([])
         with tf.GradientTape(watch_accessed_variables=False) as tape, weights_read_once():
-            tape.watch([w for name, weights in self.weights.items() if name != "d" for w in weights])
-            if "e" in self.networks:
-                center_z, gkl = self.networks["e"](
-                    self.real, self.lores, noise.center, **self.phase, remat=self.config.remat
-                )
-            fakes = self._passes(self.networks["g"], (self.lores, center_z), (self.lores, noise.z))
+            tape.watch([w for name, weights in self.weights.items() if name != "projection" for w in weights])
+            if self.encoder:
+                remat = self.config.remat
+                center_z, gkl = self.encoder(self.real, self.lores, noise.center, **self.phase, remat=remat)
+            fakes = self._passes(self.generator, (self.lores, center_z), (self.lores, noise.z))
         return tape, fakes, gkl
 
-    def _delta(self, lores: tf.Tensor, image: tf.Tensor, repeat: int) -> tf.Tensor:
-        """|y - H(x)|, rounded; x is the image with each pixel repeated."""
-        downscale = DOWNSCALERS[self.config.downscaler]
-        return losses.lores_error(
-            lores, image, lambda x: downscale(x, self.config.scale, repeat), self.config.color_round
-        )
+    def _delta(self, image: tf.Tensor, repeat: int) -> tf.Tensor:
+        """|y - H(x)|, rounded; x is the image with each pixel repeated, which H does without."""
+        config, downscale = self.config, DOWNSCALERS[self.config.downscaler]
+        return losses.lores_error(self.lores, image, lambda x: downscale(x, config.scale, repeat), config.color_round)
 
-    def _penalty(self, fake_z: tf.Tensor, rho: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor], dict[str, CriticPass]]:
-        """gp, its weighted gradients for P, and what P saw; nothing of it where P is spectrally normalised.
+    def _penalty(self, fake_z: tf.Tensor, rho: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor | None]]:
+        """gp and its weighted gradients for P; 0 and none where P is spectrally normalised.
 
-        A gradient is None where the slope does not depend on a weight, as on biases behind which nothing bends.
+        A gradient is None where the slope does not depend on a weight, for example biases with no non-linearity after
+        them.
         """
         if self.config.spectral_norm:
-            return tf.zeros([]), [], {}
-        passes = {}
+            return tf.zeros([]), []
 
         def score(hires):
-            image, delta = downscale2d(hires, self.excess), self._delta(self.lores, hires, 1)
-            passes["mixed"] = CriticPass(image, delta, self.networks["d"](image, delta, **self.phase))
-            return tf.reduce_mean(passes["mixed"].latent, axis=-1)
+            image, delta = downscale2d(hires, self.excess), self._delta(hires, 1)
+            return tf.reduce_mean(self.projection(image, delta, **self.phase), axis=-1)
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(self.weights["d"])
+            tape.watch(self.weights["projection"])
             mixed = tf.stop_gradient(blend(self.real, fake_z, rho))
             gp = losses.gradient_penalty(score, mixed, self.excess, self.config.wass_target)
             objective = self.config.ttur * gp
-        return gp, tape.gradient(objective, self.weights["d"]), passes
+        return gp, tape.gradient(objective, self.weights["projection"])
 
     def _real_after(self, gp: tf.Tensor) -> tf.Tensor:
-        """The real images, which cores that work on several operations at a time get once the penalty is known.
+        """The real images, held back until gp is computed when the CPU runs several operations at once.
 
         The penalty's operations, the generator's before them included, are the longest chain of a step. Begun late,
         after what could be done at any time, it would leave all cores but one waiting in the end.
@@ -159,36 +150,27 @@ class Step:
 
     def _judge(
         self, real: tf.Tensor, fake: tf.Tensor, fake_z: tf.Tensor
-    ) -> tuple[dict[str, tf.Tensor], dict[str, CriticPass], list[tf.Tensor], list[tf.Tensor]]:
-        """The losses of P's scores and of the centre's latent, what P saw, and gradients for P and for the images.
+    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
+        """Losses of the scores and of the centre's latent, L(C)'s gradients for P, and L(G)'s for the generated images.
 
-        The gradients for the images, the centre's and those of z, are the generator's.
+        These are the centre's and those of z.
         """
         config = self.config
-        # Where z is encoded the centre is no longer among what z ~ N(0, 1) makes: the critic must judge it too.
-        # As a tensor of its own, since its gradient there is another.
-        judged = [fake_z, tf.identity(fake)] if config.encoder else [fake_z]
+        # With an encoder the centre is not a sample of z ~ N(0, 1), so the critic judges it as well. tf.identity keeps
+        # that gradient apart from the centre loss's.
+        judged = [fake_z, tf.identity(fake)] if self.encoder else [fake_z]
         with tf.GradientTape(watch_accessed_variables=False) as tape, weights_read_once():
-            tape.watch([*self.weights["d"], fake, *judged])
-            pairs = [(real, self.no_delta)]
-            pairs += [(image, self._delta(self.lores, image, self.excess)) for image in judged]
-            latents = self._passes(self.networks["d"], *pairs)
-            delta = self._delta(self.lores, fake, self.excess)
-            latent = self.networks["d"](fake, delta, **self.phase, frozen=True, remat=config.remat)
-            score_real, *score_fakes = [self.head(p) for p in latents]
-            loss = losses.GAN_LOSSES[config.gan_loss]
-            critic, share, values = adversarial(loss, score_real, tf.concat(score_fakes, 0))
-            gmse = losses.center_distance(tf.stop_gradient(latents[0]), latent)
+            tape.watch([*self.weights["projection"], fake, *judged])
+            no_delta = tf.zeros_like(self.lores)  # a real image's LR error is 0 by construction
+            pairs = [(real, no_delta), *((image, self._delta(image, self.excess)) for image in judged)]
+            latent_real, *latents = self._passes(self.projection, *pairs)
+            delta = self._delta(fake, self.excess)
+            latent = self.projection(fake, delta, **self.phase, frozen=True, remat=config.remat)
+            score_fake = tf.concat([self.head(p) for p in latents], 0)
+            critic, share, values = adversarial(losses.GAN_LOSSES[config.gan_loss], self.head(latent_real), score_fake)
+            gmse = losses.center_distance(tf.stop_gradient(latent_real), latent)
             objective = config.ttur * critic + config.mse_weight * gmse
-        grad_d, grad_center, grad_judged = tape.gradient(objective, [self.weights["d"], fake, judged])
+        grad_critic, grad_center, grad_judged = tape.gradient(objective, [self.weights["projection"], fake, judged])
         shares = tf.split(share[:, None, None, None] / config.ttur, len(judged))
-        grad_z, *grad_fake = [grad * share for grad, share in zip(grad_judged, shares, strict=True)]
-        grad_fake = tf.add_n([grad_center, *grad_fake])
-
-        values["gmse"] = gmse
-        passes = {
-            "real": CriticPass(*pairs[0], latents[0]),
-            "fake": CriticPass(fake, delta, latent),
-            "fake_z": CriticPass(*pairs[1], latents[1]),
-        }
-        return values, passes, grad_d, [grad_fake, grad_z]
+        grad_z, *grad_fake = [grad * part for grad, part in zip(grad_judged, shares, strict=True)]
+        return values | {"gmse": gmse}, grad_critic, [tf.add_n([grad_center, *grad_fake]), grad_z]

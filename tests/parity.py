@@ -21,7 +21,7 @@ import tensorflow as tf
 from lag import tf1
 from lag.config import STEPS, LAGConfig
 from lag.model import LAG
-from lag.objectives import Noise
+from lag.objectives import CriticPass, Noise, Objectives
 from lag.sampling import to_hires_size
 from libml.layers import DOWNSCALERS, upscale2d
 
@@ -84,6 +84,14 @@ def load_weights(model: LAG, golden, lod_stop: int, shadow_factor: float = 0.9) 
     return g, d
 
 
+def _passes(model: LAG, lores, hires, noise: Noise, *level, **phase) -> dict[str, CriticPass]:
+    """What P receives and returns in a step: of real, fake (z = 0), fake_z and mixed."""
+    objectives = Objectives(model.config, model.networks, lores, hires, *level, **phase)
+    center, sample, _ = objectives.generate(noise)
+    mixed = objectives.project(objectives.between(sample, noise.rho))
+    return objectives.passes(center, sample) | {"mixed": mixed}
+
+
 def compare_lag(golden) -> Report:
     """All that a lag_*.npz file holds against both forms of LAG's step."""
     c = json.loads(str(golden["config"]))
@@ -110,8 +118,8 @@ def compare_lag(golden) -> Report:
         model.config = dataclasses.replace(model.config, step=step)
         found[step] = tf.function(model.step_terms, autograph=False)(lores, hires, Noise(z, rho), lod, **phase)
     model.config = dataclasses.replace(model.config, step="fast")
-    for ours, theirs in (("real", "real"), ("fake", "fake"), ("fake_z", "fake_eps"), ("mixed", "mixed")):
-        p = found["plain"].passes[ours]
+    for ours, p in _passes(model, lores, hires, Noise(z, rho), lod, **phase).items():
+        theirs = {"fake_z": "fake_eps"}.get(ours, ours)
         report.relative("disc_in", theirs, p.image, nhwc(golden[f"disc_in/{theirs}"]))
         report.relative("disc_delta", theirs, p.delta, nhwc(golden[f"disc_delta/{theirs}"]))
         report.relative(f"latent/{theirs}", theirs, p.latent, nhwc(golden[f"latent/{theirs}"]))
@@ -121,7 +129,7 @@ def compare_lag(golden) -> Report:
         values = dict(terms.losses, mse_ema=terms.losses["mse"] / 127.5**2)
         for name in ("dreal", "dfake", "gp", "gfake", "gmse", "mse_ema"):
             report.relative(f"loss/{name}", f"{name}, {step}", values[name], golden[f"loss/{name}"])
-        for group, names, key in (("grad_d", d, "d"), ("grad_g", g, "g")):
+        for group, names, key in (("grad_d", d, "projection"), ("grad_g", g, "generator")):
             for name, gradient in zip(names, terms.grads[key], strict=True):
                 report.relative(group, f"{name}, {step}", gradient, golden[f"{group}/{name}"])
 

@@ -42,7 +42,7 @@ def gradients(model, phase, nimg, data):
 
 
 def stage_slices(model, name, lod_stop):
-    network = {"g": model.generator, "d": model.projection}[name]
+    network = model.networks.trained[name]
     start = 0
     for k in range(lod_stop + 1):
         yield k, slice(start, start + len(network.stage_variables(k)))
@@ -52,7 +52,7 @@ def stage_slices(model, name, lod_stop):
 def test_adam_counts_steps_per_stage_and_keeps_old_moments():
     """Steps in two phases against Adam written out: a new stage starts at t = 0 beside the old ones' moments."""
     model, data = make(), batch()
-    names = {n: functools.partial(up_to, network=m) for n, m in model.trained.items()}
+    names = {n: functools.partial(up_to, network=m) for n, m in model.networks.trained.items()}
     moments, steps = {}, {}
     for i, phase in enumerate([LOD1, LOD1, GROWING, GROWING]):
         nimg = phase.nimg_start + 100 * i
@@ -68,8 +68,8 @@ def test_adam_counts_steps_per_stage_and_keeps_old_moments():
                     step = 1e-3 * np.sqrt(1 - 0.99**t) * grads[n][j] / (np.sqrt(v) + 1e-8)
                     sure = np.abs(grads[n][j]) > 1e-4  # elsewhere rounding of a vanishing gradient shows
                     np.testing.assert_allclose((after[j] - before[n][j])[sure], -step[sure], rtol=2e-2, atol=2e-6)
-                assert int(getattr(model, f"{n}_optimizer_{k}").iterations) == t
-    assert steps["g", 0] == 4 and steps["g", 2] == 2
+                assert int(model.optimizer(n, k).iterations) == t
+    assert steps["generator", 0] == 4 and steps["generator", 2] == 2
 
 
 def test_moving_average_follows_the_weights_of_live_stages():

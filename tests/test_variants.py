@@ -65,9 +65,9 @@ def test_a_run_goes_on_with_either_step():
 
 def assert_same_gradients(one, other):
     """Those of the first step: Adam's second moment after it is (1 - 0.99) g^2."""
-    for name in one.trained:
+    for name in one.networks.trained:
         for k in range(3):
-            pair = (getattr(model, f"{name}_optimizer_{k}")._velocities for model in (one, other))
+            pair = (model.optimizer(name, k)._velocities for model in (one, other))
             for a, b in zip(*pair, strict=True):
                 a, b = np.sqrt(a), np.sqrt(b)
                 np.testing.assert_allclose(a, b, atol=1e-5 * max(a.max(), 1e-3), err_msg=name)
