@@ -181,6 +181,7 @@ def describe(trained: Trained, module: ExportedGenerator, weights: str, psnr: fl
     return {
         "kind": KIND,
         "note": NOTE,
+        "method": config.method,
         "scale": config.scale,
         "colors": generator.colors,
         "noise_dim": generator.noise_dim,

@@ -97,11 +97,16 @@ def _picture(image: Image.Image, colors: int) -> Picture:
         pixels, treatment = np.array(image.convert("RGB"), np.float32), ""
     else:
         pixels, treatment = np.array(image.convert("RGB").convert("L"), np.float32)[..., None], "colours made grey"
+    return Picture(pixels, alpha, treatment, content_hash(pixels, alpha))
+
+
+def content_hash(pixels: np.ndarray, alpha: np.ndarray | None = None) -> str:
+    """A name for the contents of a picture: float32 [h, w, C] in 0..255, and its transparency."""
     digest = hashlib.sha256(str(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels))
     if alpha is not None:
         digest.update(alpha.tobytes())
-    return Picture(pixels, alpha, treatment, digest.hexdigest())
+    return digest.hexdigest()
 
 
 def _is_deep(image: Image.Image) -> bool:

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from lag.consistency import lores_errors, project
-from lag.export import ExportedGenerator, fingerprint, load_description
+from lag.export import ExportedGenerator, describe, load_description
 from lag.pictures import ALL, Picture
 from lag.sampling import load_trained
-from lag.tiling import Span, receptive_radius, tiles
+from lag.tiling import Span, tiles
 from libml import rng
 from libml.errors import UserError
 
@@ -27,6 +27,7 @@ class Model(NamedTuple):
     noise_dim: int
     radius: int  # LR pixels away that an input can be and still change an output pixel
     fingerprint: str  # of the weights
+    card: dict[str, Any] | None = None  # all that an export's model.json says
 
 
 class Result(NamedTuple):
@@ -49,20 +50,19 @@ def load_model(path: str | Path) -> Model:
             loaded = tf.saved_model.load(str(path))
         except Exception as e:  # damage shows as errors of many kinds
             raise UserError(f"cannot read {path}: {str(e).splitlines()[0][:200]}") from e
-        facts = [description[k] for k in ("scale", "colors", "noise_dim", "receptive_radius", "fingerprint")]
-        return Model(lambda lores, z: loaded.generate(lores, z)["hires"].numpy(), *facts)
+        return _described(lambda lores, z: loaded.generate(lores, z)["hires"].numpy(), description)
     if not (path / "args" / "args.json").exists():
         raise UserError(f"{path} is neither a run folder (with args/args.json) nor an export (with model.json)")
     trained = load_trained(path)
-    module, generator = ExportedGenerator(trained), trained.generator
-    return Model(
-        lambda lores, z: module.generate(lores, z)["hires"].numpy(),
-        generator.scale,
-        generator.colors,
-        generator.noise_dim,
-        receptive_radius(generator, trained.phase.lod_stop),
-        fingerprint(module),
+    module = ExportedGenerator(trained)
+    return _described(
+        lambda lores, z: module.generate(lores, z)["hires"].numpy(), describe(trained, module, "float32", None)
     )
+
+
+def _described(generate: Callable[[np.ndarray, np.ndarray], np.ndarray], card: dict[str, Any]) -> Model:
+    facts = [card[k] for k in ("scale", "colors", "noise_dim", "receptive_radius", "fingerprint")]
+    return Model(generate, *facts, card)
 
 
 def sample_noise(
