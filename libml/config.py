@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
-import math
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
+from libml import jsontext
 from libml.errors import UserError
 from libml.files import write_atomic
 
@@ -14,6 +15,11 @@ from libml.files import write_atomic
 # (and are in the name when they differ from their default), FREE ones may change at any time.
 NAMED, PINNED, FREE = "named", "pinned", "free"
 
+
+# Whole numbers that no run comes near to, beyond which building a network would take for ever or its sizes overflow.
+MOST = {"scale": 2048, "blocks": 1024, "repeat": 1024, "seed": 2**63 - 1}
+MOST |= dict.fromkeys(("filters", "filters_min", "noise_dim", "noise"), 2**16)
+MOST_ELSE = 2**31 - 1
 
 DOWNSCALERS = ("average", "bicubic", "antialias")
 
@@ -48,13 +54,11 @@ class RunConfig:
 
     def validate(self) -> None:
         """Raises UserError for the first parameter that cannot be."""
+        for field in dataclasses.fields(self):
+            _check(field, getattr(self, field.name))
         if self.scale < 2 or self.scale & (self.scale - 1):
             raise UserError(f"--scale={self.scale} is not a power of two: use 2, 4, 8, 16, 32, ...")
         check_downscaler(self.downscaler)
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise UserError(f"--{field.name}={value} must be a finite number")
         for name in ("batch", "lr", "save_kimg", "report_kimg"):
             if getattr(self, name) <= 0:
                 raise UserError(f"--{name}={getattr(self, name)} must be positive")
@@ -76,6 +80,18 @@ class RunConfig:
         return dataclasses.asdict(self)
 
 
+def _check(field: dataclasses.Field, value: Any) -> None:
+    """Refuses a value of another type than a parameter's, one that is not finite, or a number beyond all use."""
+    kind = type(field.default)
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise UserError(f"--{field.name}={value} must be of the type {kind.__name__}")
+    if kind is float and not -sys.float_info.max <= value <= sys.float_info.max:  # nor is NaN
+        raise UserError(f"--{field.name}={value} must be a finite number")
+    most = MOST.get(field.name, MOST_ELSE)
+    if kind is int and not -most - 1 <= value <= most:
+        raise UserError(f"--{field.name}={value} is too large: {most} is the most")
+
+
 def _args_path(folder: Path) -> Path:
     return folder / "args" / "args.json"
 
@@ -89,7 +105,7 @@ def save_args(config: RunConfig, folder: Path, **facts: Any) -> None:
 def _read_args(folder: Path) -> dict[str, Any] | None:
     path = _args_path(folder)
     try:
-        args = json.loads(path.read_text())
+        args = jsontext.parse(path.read_text())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as e:
@@ -126,12 +142,17 @@ def from_args(cls: type[RunConfig], args: dict[str, Any]) -> RunConfig:
     """A config from args.json's contents; what is missing takes its default, what is unknown is left out.
 
     Raises:
-        UserError: if they are those of another method.
+        UserError: if they are those of another method, or of no run.
     """
     if args.get("method", cls.method) != cls.method:
         raise UserError(f"the run is one of {args['method']}, not of {cls.method}: use what is made for that method")
     names = {f.name for f in dataclasses.fields(cls)}
-    return cls(**{k: v for k, v in args.items() if k in names})
+    config = cls(**{k: v for k, v in args.items() if k in names})
+    try:
+        config.validate()
+    except UserError as e:
+        raise UserError(f"the run's args/args.json was changed: {e}") from None
+    return config
 
 
 def check_same_run(config: RunConfig, folder: Path) -> None:
