@@ -12,6 +12,8 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from lag import costs
 from lag.config import LAGConfig
+from libml.convolution import GRADIENT, SPREAD
+from libml.weights_gradient import OVER_BATCH
 
 OWN_LINE = 0.01  # of the time, for an operation to be shown on its own
 WAITING, OTHERS, COMPILED = "no operation", "other operations", "compiled by XLA"
@@ -37,14 +39,14 @@ class Row(NamedTuple):
 def group(name: str, kind: str) -> str:
     """What an operation is shown as: its type, or a convolution's network and purpose, from its name in the graph."""
     network = re.search(r"(generator|projection)_", name)
-    product = kind.endswith("MatMul") and "/spread" not in name  # of a kernel's taps
+    product = kind.endswith("MatMul") and f"/{SPREAD}" not in name  # of a kernel's taps
     if not ("Conv2D" in kind or product) or not network:
         return kind.removeprefix("_MklNative").removeprefix("_Mkl")
     letter = {"generator": "G", "projection": "P"}[network[1]]
-    if "BackpropFilter" in kind or "/over_batch" in name or product:  # the networks have no other products
+    if "BackpropFilter" in kind or f"/{OVER_BATCH}" in name or product:  # the networks have no other products
         return f"{letter}, weight gradients"
     # The penalty's second derivative runs the convolutions forward once more.
-    forward = not name.startswith("gradient_tape/") or name.startswith("gradient_tape/gradient_tape/")
+    forward = not name.startswith(f"{GRADIENT}/") or name.startswith(f"{GRADIENT}/{GRADIENT}/")
     return f"{letter}, forward" if forward else f"{letter}, input gradients"
 
 

@@ -1,16 +1,15 @@
 """What follows a convolution, bias and activation, with the second derivatives that a gradient penalty needs.
 
-TensorFlow's kernels for CPUs are hardly vectorized in bfloat16. Those that are not fused with a convolution are
-compiled by XLA there, for images large enough to pay.
+The result equals reference.activate but for rounding. TensorFlow's kernels for CPUs are hardly vectorized in bfloat16;
+where libml/choose.py says so, XLA compiles those that TensorFlow does not fuse with a convolution.
 """
 
 import tensorflow as tf
 
-from libml import cpu
+from libml import choose, reference
+from libml.reference import LRELU_SLOPE
 
-LRELU_SLOPE = 0.2
 SLOPES = {"linear": 1.0, "relu": 0.0, "lrelu": LRELU_SLOPE}  # below 0
-COMPILED_SIZE = 2**19  # numbers, at least, that outweigh what it takes to call what is compiled
 
 
 def activate(y: tf.Tensor, bias: tf.Tensor, activation: str, fused: bool = True) -> tf.Tensor:
@@ -23,7 +22,8 @@ def activate(y: tf.Tensor, bias: tf.Tensor, activation: str, fused: bool = True)
         fused: whether TensorFlow fuses bias and activation with the operation that made y.
     """
     if activation == "lrelu":
-        return _biased_leaky_relu(y, bias) if _compiling_pays(y) and not fused else leaky_relu(add_bias(y, bias))
+        compiled = not fused and choose.pays("compiled", y)
+        return _biased_leaky_relu(y, bias) if compiled else leaky_relu(add_bias(y, bias))
     y = add_bias(y, bias)
     return tf.nn.relu(y) if activation == "relu" else y
 
@@ -38,11 +38,12 @@ def leaky_relu(x: tf.Tensor) -> tf.Tensor:
 
 @tf.custom_gradient
 def _leaky_relu_grad(dy: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-    if _compiling_pays(dy):
-        # As constants: a tape would have what is compiled return more, for a derivative that is given here.
+    if choose.pays("compiled", dy):
+        # stop_gradient: otherwise an outer tape makes the compiled function return intermediates for a gradient that we
+        # define ourselves.
         dx = _compiled_leaky_relu_grad(tf.stop_gradient(dy), tf.stop_gradient(features))
     else:
-        dx = tf.raw_ops.LeakyReluGrad(gradients=dy, features=features, alpha=LRELU_SLOPE)
+        dx = reference.leaky_relu_gradient(dy, features)
     return dx, lambda ddx: (_leaky_relu_grad(ddx, features), None)
 
 
@@ -68,14 +69,6 @@ def _biased_leaky_relu(y: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         return dx, _bias_grad(dx)
 
     return features, grad
-
-
-def _compiling_pays(x: tf.Tensor) -> bool:
-    """Whether it does for images of that type and shape."""
-    if x.dtype != tf.bfloat16 or not x.shape.is_fully_defined() or not cpu.has_bfloat16():
-        return False
-    # On GPUs nothing was measured.
-    return x.shape.num_elements() >= COMPILED_SIZE and not tf.config.list_logical_devices("GPU")
 
 
 @tf.function(autograph=False, jit_compile=True)

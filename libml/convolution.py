@@ -1,23 +1,30 @@
-"""3 x 3 SAME convolutions of images [N, H, W, C], of images before an upscaling, and of shuffled ones.
+"""3 x 3 SAME convolutions of images [N, H, W, C], of images before an upscaling, and of shuffled ones, computed fast.
 
-Each takes an image and a kernel [3, 3, C, filters], and has derivatives of every order. What is computed in another
-form than TensorFlow's, because that is faster, is equal to it but for rounding.
+Each takes an image and a kernel [3, 3, C, filters], has derivatives of every order, and equals the function of its name
+in libml/reference.py but for rounding. libml/choose.py decides which form is used.
 """
 
 import numpy as np
 import tensorflow as tf
 
+from libml import choose, reference
 from libml import weights_gradient as gradients
 
-# [place in 4, tap of 3]: where the 3 taps of a flipped kernel meet pairs of equal pixels.
+# Name scopes by which lag/profiling.py knows operations: sums of a kernel's taps, and gradients.
+SPREAD, GRADIENT = "spread", "gradient_tape"
+
+# [place in 4, tap of 3]: row p, column t is 1 where tap t of the flipped kernel falls on pixel pair p after doubling.
 _PAIRS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
-# [pixel of 4, place in 2, tap of 3]: what each of two neighbouring results sees of the four pixels around them.
+# [pixel of 4, place in 2, tap of 3]: 1 where the tap of a result sees the pixel, for two neighbouring results and the
+# four pixels around them:
+#   result 0: tap 0 1 2 .
+#   result 1:     . 0 1 2
 _NEIGHBOURS = np.stack([np.eye(4, 3, -place) for place in (0, 1)], axis=1)
 
 
 def plain(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """[N, H, W, C] -> [N, H, W, filters]."""
-    return convolve(x, kernel, 1) if _own_forms_pay(x, kernel) else tf.nn.conv2d(x, kernel, 1, "SAME")
+    return convolve(x, kernel, 1) if choose.own_gradients_pay(x, kernel.shape) else reference.plain(x, kernel)
 
 
 def upscaled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -28,7 +35,7 @@ def upscaled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """
     taps = tf.transpose(kernel, [0, 1, 3, 2])
     sums = tf.reshape(_spread(taps, np.einsum("ai,bj->abij", _PAIRS, _PAIRS)), [4, 4, *taps.shape[2:]])
-    return transpose_convolve(x, sums, 2) if _own_forms_pay(x, sums) else _transposed(x, sums, 2)
+    return transpose_convolve(x, sums, 2) if choose.own_gradients_pay(x, sums.shape) else _transposed(x, sums, 2)
 
 
 def shuffled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -52,18 +59,9 @@ def shape_of(x: tf.Tensor) -> list[int | tf.Tensor]:
 
 def _spread(kernel: tf.Tensor, places: np.ndarray) -> tf.Tensor:
     """For each place the sum of the kernel's taps that are there, by places [..., 3, 3]: [places, channels]."""
-    with tf.name_scope("spread"):
+    with tf.name_scope(SPREAD):
         counts = tf.constant(places.reshape(-1, 9), kernel.dtype)
         return tf.matmul(counts, tf.reshape(kernel, [9, -1]))
-
-
-def _own_forms_pay(x: tf.Tensor, kernel: tf.Tensor) -> bool:
-    """Whether they do, or their gradients, for an image or, where it is upscaled, the image before."""
-    if tf.config.list_logical_devices("GPU"):  # where nothing was measured
-        return False
-    taps, _, channels, filters = kernel.shape
-    colours = taps == 3 and (gradients.few(filters, channels) or gradients.few(channels, filters))
-    return colours or gradients.products_pay(x, kernel.shape) or gradients.over_batch_pays(x, kernel.shape)
 
 
 def _transposed(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
@@ -86,7 +84,7 @@ def _in_blocks(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 def _gradient_scope() -> tf.name_scope:
     """The names that TensorFlow gives a gradient of what is computed here; those of own gradients it leaves out."""
-    return tf.name_scope("/".join(filter(None, ("gradient_tape", tf.get_current_name_scope()))) + "/")
+    return tf.name_scope("/".join(filter(None, (GRADIENT, tf.get_current_name_scope()))) + "/")
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
@@ -100,7 +98,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
             with gradient:
                 return transpose_convolve(dy, kernel, stride), gradients.weights_gradient(x, dy, kernel.shape, stride)
 
-        if stride == 1 and gradients.few(kernel.shape[3], kernel.shape[2]):
+        if stride == 1 and choose.few(kernel.shape[3], kernel.shape[2]):
             return _in_blocks(x, kernel), grad
         return tf.nn.conv2d(x, kernel, stride, "SAME"), grad
 
@@ -118,7 +116,7 @@ def transpose_convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tenso
             with gradient:
                 return convolve(dy, kernel, stride), gradients.weights_gradient(dy, x, kernel.shape, stride)
 
-        if stride == 1 and gradients.few(kernel.shape[2], kernel.shape[3]):
+        if stride == 1 and choose.few(kernel.shape[2], kernel.shape[3]):
             return _in_blocks(x, gradients.flipped(kernel)), grad
         return _transposed(x, kernel, stride), grad
 

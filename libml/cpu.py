@@ -1,4 +1,4 @@
-"""What the kernel says of the CPU."""
+"""CPU features from /proc/cpuinfo."""
 
 import functools
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 CPU_INFO = Path("/proc/cpuinfo")  # of Linux
 
 
-@functools.cache  # with many cores it takes the kernel a while to say
+@functools.cache  # reading it is slow on many cores
 def features() -> set[str]:
-    """Names of its instruction sets, as x86-64's avx2 or ARM's bf16; none where nobody can tell."""
+    """Names of its instruction sets, as x86-64's avx2 or ARM's bf16; empty if unknown."""
     try:
         lines = CPU_INFO.read_text().splitlines()
     except OSError:
@@ -18,12 +18,12 @@ def features() -> set[str]:
 
 
 def has_bfloat16() -> bool:
-    """Whether it multiplies bfloat16 itself; True where nobody can tell."""
+    """Whether it multiplies bfloat16 itself; True if unknown."""
     found = features()
     return not found or bool(found & {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
 
 
 def has_only_avx2() -> bool:
-    """Whether AVX2 is the widest that it has on x86-64; False where nobody can tell."""
+    """Whether AVX2 is the widest that it has on x86-64; False if unknown."""
     found = features()
     return "avx2" in found and "avx512f" not in found

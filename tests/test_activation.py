@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from libml import activation, cpu
+from libml import activation, choose, cpu, reference
 from tests.parity import relative_error
 from tests.test_variants import GROWING, batch, make
 
@@ -12,7 +12,7 @@ from tests.test_variants import GROWING, batch, make
 @pytest.fixture
 def compiled(monkeypatch):
     """Has XLA compile what it does for large images, for all of them."""
-    monkeypatch.setattr(activation, "COMPILED_SIZE", 1)
+    monkeypatch.setattr(choose, "COMPILED_SIZE", 1)
     monkeypatch.setattr(cpu, "has_bfloat16", lambda: True)
 
 
@@ -41,7 +41,7 @@ def weights():
 
 
 def theirs(y, bias):
-    return tf.nn.leaky_relu(y + bias, 0.2)
+    return reference.activate(y, bias, "lrelu")
 
 
 @pytest.mark.parametrize("fused", [True, False])
@@ -106,7 +106,7 @@ def test_a_compiled_step_on_one_device_and_on_two(two_replicas, monkeypatch):
         return model.meters.means()
 
     plain = losses()
-    monkeypatch.setattr(activation, "COMPILED_SIZE", 1)
+    monkeypatch.setattr(choose, "COMPILED_SIZE", 1)
     monkeypatch.setattr(cpu, "has_bfloat16", lambda: True)
     for strategy in (None, two_replicas):
         found = losses(strategy)

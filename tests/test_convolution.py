@@ -1,11 +1,10 @@
-"""The gradients of convolutions, where they are ours, against TensorFlow's."""
+"""Convolutions and their gradients against their plain twins, and where each fast form is chosen."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from libml import convolution, cpu, weights_gradient
-from libml.layers import space_to_channels, upscale2d
+from libml import choose, convolution, cpu, reference, weights_gradient
 from tests.test_variants import GROWING, batch, make, terms_of
 
 ZEN2, ZEN4 = "flags\t\t: fpu avx avx2 fma\n", "flags\t\t: fpu avx avx2 avx512f avx512_bf16 fsrm\n"
@@ -17,7 +16,7 @@ def normal(*shape: int) -> tf.Tensor:
 
 @pytest.fixture
 def this_cpu(tmp_path, monkeypatch):
-    """Sets what the kernel says of the CPU."""
+    """Sets what /proc/cpuinfo says."""
 
     def describe(text: str) -> None:
         (tmp_path / "cpuinfo").write_text(text)
@@ -51,9 +50,7 @@ def test_what_the_kernel_says_of_a_cpu(described, bfloat16, only_avx2, this_cpu)
 def test_own_forms_are_tensorflow_s_gradient(own, taps, stride, size):
     n, h, w = size
     x, dy = normal(n, h * stride, w * stride, 6), normal(n, h, w, 5)
-    theirs = tf.raw_ops.Conv2DBackpropFilter(
-        input=x, filter_sizes=[taps, taps, 6, 5], out_backprop=dy, strides=[1, stride, stride, 1], padding="SAME"
-    )
+    theirs = reference.weights_gradient(x, dy, [taps, taps, 6, 5], stride)
     ours = weights_gradient.products(x, dy, taps) if own == "products" else weights_gradient.over_batch(x, dy)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
@@ -71,16 +68,15 @@ def derivatives(form, x, kernel):
     return [y, *first, *outer.gradient(penalty, [x, kernel])]
 
 
-def written_out(form):
-    """A form of convolution by TensorFlow's operations alone."""
-    prepare = {"plain": tf.identity, "upscaled": upscale2d, "shuffled": space_to_channels}[form]
-    return lambda x, kernel: tf.nn.conv2d(prepare(x), kernel, 1, "SAME")
+def only(own: str):
+    """In place of choose.pays: a single form, wherever it can be."""
+    return lambda form, x, shape=(): form == own and (form != "over_batch" or shape[0] == 3)
 
 
 def check_derivatives(form, x, kernel, graph):
     kernel /= 10  # large sums would be large angles of the sine, whose last digits count
     ours = tf.function(derivatives, autograph=False) if graph else derivatives
-    found, theirs = ours(convolution.FORMS[form], x, kernel), derivatives(written_out(form), x, kernel)
+    found, theirs = ours(convolution.FORMS[form], x, kernel), derivatives(reference.FORMS[form], x, kernel)
     for own, expected in zip(found, theirs, strict=True):
         np.testing.assert_allclose(own, expected, atol=2e-6 * np.abs(expected).max())
 
@@ -89,8 +85,7 @@ def check_derivatives(form, x, kernel, graph):
 @pytest.mark.parametrize("own", ["neither", "products", "over_batch"])
 @pytest.mark.parametrize("form", convolution.FORMS)
 def test_derivatives_are_tensorflow_s(form, own, graph, monkeypatch):
-    monkeypatch.setattr(weights_gradient, "products_pay", lambda *_: own == "products")
-    monkeypatch.setattr(weights_gradient, "over_batch_pays", lambda _, shape: own == "over_batch" and shape[0] == 3)
+    monkeypatch.setattr(choose, "pays", only(own))
     check_derivatives(form, normal(2, 6, 8, 8), normal(3, 3, 32 if form == "shuffled" else 8, 5), graph)
 
 
@@ -172,7 +167,7 @@ def test_a_convolution_over_the_batch_is_for_small_bfloat16_images(this_cpu):
 
 
 def test_two_replicas_share_the_gradient(two_replicas, monkeypatch):
-    monkeypatch.setattr(weights_gradient, "products_pay", lambda *_: True)
+    monkeypatch.setattr(choose, "pays", only("products"))
     x, kernel = normal(2, 6, 8, 4), normal(3, 3, 4, 5)
     share = tf.function(lambda: two_replicas.run(derivatives, (convolution.plain, x, kernel)), autograph=False)
     for values, alone in zip(share(), derivatives(convolution.plain, x, kernel), strict=True):
@@ -182,7 +177,7 @@ def test_two_replicas_share_the_gradient(two_replicas, monkeypatch):
 
 @pytest.mark.parametrize("options", [{}, {"remat": True}], ids=str)
 def test_a_step_is_the_same_with_either_gradient(options, this_cpu, monkeypatch):
-    monkeypatch.setattr(weights_gradient, "PRODUCT_CHANNELS", 1)
+    monkeypatch.setattr(choose, "PRODUCT_CHANNELS", 1)
     model, found = make(**options), []
     for described in (ZEN4, ZEN2):
         this_cpu(described)
