@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -25,17 +26,23 @@ def looked_up(shards: Shards, numbers: tf.data.Dataset) -> tf.data.Dataset:
 def places_of(shards: Shards, numbers: tf.data.Dataset) -> tf.data.Dataset:
     """As looked_up, of batches: (..., numbers [N]) -> (..., files [N], offsets [N], bytes [N])."""
 
-    def find(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        try:
-            return shards.places(numbers)
-        except UserError as e:
-            raise ValueError(str(e)) from e  # which TensorFlow raises as an InvalidArgumentError
-
     def look_up(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        place = tf.numpy_function(find, [columns[-1]], [tf.int64] * 3)
+        place = tf.numpy_function(in_pipeline(shards.places), [columns[-1]], [tf.int64] * 3)
         return *columns[:-1], *(tf.ensure_shape(part, [None]) for part in place)
 
     return numbers.map(look_up)
+
+
+def in_pipeline(function: Callable) -> Callable:
+    """A function for tf.numpy_function, whose UserError arrives as an InvalidArgumentError, which `reading` expects."""
+
+    def called(*arguments: np.ndarray) -> Any:
+        try:
+            return function(*arguments)
+        except UserError as e:
+            raise ValueError(str(e)) from e
+
+    return called
 
 
 def record_at(shards: Shards, place: Place) -> tf.Tensor:

@@ -16,10 +16,21 @@ import tensorflow as tf
 from libml import rng
 from libml.damage import damaged_records, sound_pieces
 from libml.data import Dataset, find_files, known_counts, present_files
-from libml.decoding import image_at, locate_bad, looked_up, parse, reading, record_at
+from libml.decoding import (
+    LOOKED_UP,
+    image_at,
+    in_pipeline,
+    locate_bad,
+    looked_up,
+    parse,
+    places_of,
+    reading,
+    record_at,
+)
 from libml.errors import UserError
 from libml.layers import DOWNSCALERS
 from libml.shards import Shards
+from libml.usable import Usable
 from libml.workers import available_cores
 
 SHUFFLE_BUFFER = 4096  # numbers of records; the reference's holds at least 1024 records
@@ -174,14 +185,36 @@ class Images:
 
         numbers = self._numbers(seed, position)
         if workers > 1:
-            numbers = numbers.filter(lambda p, *_: (p - position) // batch % workers == worker)
-        images = looked_up(self.train, numbers).map(load, num_parallel_calls=self._loads())
+            places = places_of(self.train, self._share(numbers.batch(LOOKED_UP), batch, worker, workers)).unbatch()
+        else:
+            places = looked_up(self.train, numbers)
+        images = places.map(load, num_parallel_calls=self._loads())
         if self.skip_bad_records:
             images = images.ignore_errors()
         images = images.filter(lambda p, image, fits: fits)
         held = _at_once(batch * self._image_bytes)
         pairs = images.batch(batch, drop_remainder=True).map(finish, num_parallel_calls=min(held, available_cores()))
         return pairs.prefetch(min(held, 2)).with_options(_options())
+
+    def _share(self, numbers: tf.data.Dataset, batch: int, worker: int, workers: int) -> tf.data.Dataset:
+        """One worker's part of (positions, numbers), in batches: usable images are dealt out, `batch` to each in turn.
+
+        Every worker knows which images are usable, so that no worker is ahead of the others by what it passes over.
+        """
+        usable = Usable(self.train, self.members)
+        if self.skip_bad_records:
+            sound = (self._in_order(i) for i in range(len(self.members)))
+            usable.decode_all(functools.reduce(tf.data.Dataset.concatenate, sound), self._loads())
+
+        def deal(dealt: tf.Tensor, element: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tuple]:
+            positions, numbers = element
+            fits = tf.ensure_shape(tf.numpy_function(in_pipeline(usable), [numbers], tf.bool), [None])
+            turns = dealt + tf.cumsum(tf.cast(fits, tf.int64), exclusive=True)
+            own = fits & (turns // batch % workers == worker)
+            dealt += tf.reduce_sum(tf.cast(fits, tf.int64))
+            return dealt, (tf.boolean_mask(positions, own), tf.boolean_mask(numbers, own))
+
+        return numbers.scan(tf.constant(0, tf.int64), deal)
 
     @property
     def _image_bytes(self) -> int:

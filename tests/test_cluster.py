@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from libml.datasets import records
+from libml.images import encode_png
+from tests.conftest import blobs, write_images
 from tests.stress import ROOT, checkpoint_values
+from tests.test_stream_order import damage
 
 FLAGS = [
     "--dataset=cifar10",
@@ -63,16 +67,26 @@ def metrics(train_dir: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (the_run(train_dir) / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_one_process_hands_over_to_two_workers_and_back(data_dir, tmp_path):
+def write_mixed(folder: Path) -> None:
+    """A data set of which every fifth record is passed over for its colours and others cannot be read."""
+    write_images(folder / "cifar10-test.tfrecord", blobs(10, seed=1))
+    pictures = [encode_png(image[..., : 1 if i % 5 == 0 else 3]) for i, image in enumerate(blobs(50))]
+    pictures[7] = b"no image at all"
+    records.write(folder / "cifar10-train.tfrecord", [records.example(picture) for picture in pictures])
+    damage(folder / "cifar10-train.tfrecord", [11, 12])
+
+
+def test_one_process_hands_over_to_two_workers_and_back(tmp_path):
     """One process for 3 kimg (192 steps) against a run that is on two workers for the second third of them."""
-    finish(start(data_dir, tmp_path / "one", 1, "--training_kimg=1", "--total_kimg=3"), tmp_path / "one")
+    write_mixed(data_dir := tmp_path)
+    flags = ["--training_kimg=1", "--skip_bad_records"]
+    finish(start(data_dir, tmp_path / "one", 1, *flags, "--total_kimg=3"), tmp_path / "one")
     for kimg, workers in ((1, 1), (2, 2), (3, 1)):
-        flags = ["--training_kimg=1", f"--total_kimg={kimg}"]
-        finish(start(data_dir, tmp_path / "two", workers, *flags), tmp_path / "two")
+        finish(start(data_dir, tmp_path / "two", workers, *flags, f"--total_kimg={kimg}"), tmp_path / "two")
     one, two = metrics(tmp_path / "one"), metrics(tmp_path / "two")
     assert [line["kimg"] for line in one] == [line["kimg"] for line in two] == [1, 2, 3]
     for a, b in zip(one, two, strict=True):
-        for name in ("dreal", "dfake", "gp", "gmse", "rmse", "rmse_ema"):
+        for name in ("dreal", "dfake", "gp", "gmse", "rmse", "rmse_ema", "skipped_records"):
             assert a[name] == pytest.approx(b[name], rel=1e-2, abs=1e-3), name
     a, b = (checkpoint_values(the_run(tmp_path / name)) for name in ("one", "two"))
     assert a.keys() == b.keys()
