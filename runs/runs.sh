@@ -3,7 +3,7 @@
 # bedrooms and churches at 8x (figures 3 and 4). Read it as a list, or run it all on a GPU; run again, it goes on where it
 # was. Its arguments go to every command, e.g. --data_dir=/data.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" requirements-gpu.txt
+source "$(dirname "$0")/venv.sh" requirements.txt requirements-gpu.txt
 
 python lag.py --dataset=celeba128 --scale=8 "$@"
 python lag.py --dataset=celeba128 --scale=16 "$@"

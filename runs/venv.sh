@@ -1,9 +1,9 @@
-# Sourced by the other scripts: goes to the project's root and makes .venv with the packages of a requirements file, in
-# the versions of constraints.txt. Usage: source runs/venv.sh requirements-dev.txt
+# Sourced by the other scripts: goes to the project's root and makes .venv with the packages of the requirements
+# files that are named, in the versions of constraints.txt. Usage: source runs/venv.sh requirements.txt requirements-dev.txt
 # PYTHON names the Python to use; without it the first suitable one of the PATH is used. An installation that was
 # interrupted goes on; a .venv of an unsuitable or broken Python is made again.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-requirements=$1
+requirements=("$@")
 
 # Prints a Python's version, and fails where TensorFlow has no packages for that version.
 suitable='import sys; print("%d.%d" % sys.version_info[:2]); sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
@@ -43,11 +43,11 @@ usable_venv() {
     { [ -z "${PYTHON:-}" ] || [ "$("$PYTHON" -c "$suitable" 2>/dev/null)" = "$version" ]; }
 }
 
-stamp=.venv/.installed-$(cat constraints.txt requirements.txt "$requirements" | sha256sum | cut -c1-16)
+stamp=.venv/.installed-$(cat constraints.txt "${requirements[@]}" | sha256sum | cut -c1-16)
 usable_venv || make_venv || exit 1
 if [ ! -e "$stamp" ]; then
-  echo "installing $requirements into .venv"
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements" -c constraints.txt
+  echo "installing ${requirements[*]} into .venv"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check "${requirements[@]/#/-r}" -c constraints.txt
   touch "$stamp"
 fi
 python() { "$PWD/.venv/bin/python" "$@"; }

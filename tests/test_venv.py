@@ -25,9 +25,9 @@ def checkout(tmp_path):
     (tmp_path / "bin").mkdir()
     shutil.copy(ROOT / "runs/venv.sh", tmp_path / "runs")
     (tmp_path / "runs/program.sh").write_text(
-        'set -euo pipefail\nsource "$(dirname "$0")/venv.sh" requirements.txt\necho ready\n'
+        'set -euo pipefail\nsource "$(dirname "$0")/venv.sh" requirements.txt more.txt\necho ready\n'
     )
-    for name in ("requirements.txt", "constraints.txt"):
+    for name in ("requirements.txt", "more.txt", "constraints.txt"):
         (tmp_path / name).write_text("absl-py\n")
     for tool in ("bash", "dirname", "cat", "sha256sum", "cut", "touch", "rm", "mkdir", "cp", "env"):
         os.symlink(shutil.which(tool), tmp_path / "bin" / tool)
@@ -56,7 +56,7 @@ def test_the_first_suitable_python_of_the_path_is_used(checkout):
     done = run(checkout)
     assert done.returncode == 0 and done.stdout.endswith("ready\n")
     assert venv_version(checkout) == "3.12"
-    assert "-r requirements.txt -c constraints.txt" in (checkout / "installed.txt").read_text()
+    assert "-rrequirements.txt -rmore.txt -c constraints.txt" in (checkout / "installed.txt").read_text()
 
 
 @pytest.mark.parametrize("environment", [{}, {"PYTHON": "python3"}], ids=["found", "named"])
@@ -101,7 +101,7 @@ def test_an_installation_that_failed_goes_on_and_a_finished_one_is_not_done_agai
     assert run(checkout).stdout == "ready\n"
     assert (checkout / "installed.txt").read_text().count("-m pip install") == 2
     (checkout / "constraints.txt").write_text("absl-py==2.5.1\n")
-    assert "installing requirements.txt" in run(checkout).stdout
+    assert "installing requirements.txt more.txt" in run(checkout).stdout
 
 
 def test_a_folder_called_venv_that_is_none_is_left_alone(checkout):

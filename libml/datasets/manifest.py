@@ -90,6 +90,11 @@ def versions(*packages: str) -> dict[str, str]:
 
 @functools.cache
 def _own_version() -> str:
-    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
-    match = re.search(r'^version = "(.+)"', project.read_text(), re.MULTILINE) if project.is_file() else None
-    return match[1] if match else "unknown"
+    project = Path(__file__).resolve().parents[2] / "pyproject.toml"  # of a checkout
+    if project.is_file():
+        match = re.search(r'^version = "(.+)"', project.read_text(), re.MULTILINE)
+        return match[1] if match else "unknown"
+    try:
+        return importlib.metadata.version("lag-tf2")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
