@@ -13,6 +13,7 @@ from lag import ranking, upscale
 from lag.pictures import Picture, content_hash
 from libml.errors import UserError
 from libml.images import to_uint8
+from libml.run_folder import RunFolder
 
 TILE = 64  # side in LR pixels of the tiles that large pictures are made in
 MOST = 2.0  # beyond that a float is no value of [-1, 1]: bicubic downscaling overshoots by less
@@ -131,7 +132,7 @@ class Model:
 
     @functools.cached_property
     def _critic(self) -> ranking.Critic:
-        if not (self._path / "args" / "args.json").exists():
+        if not RunFolder(self._path).is_run():
             raise UserError(f"rank needs the critic, which {self._path} lacks: load a run's folder")
         return ranking.load_critic(self._path)
 

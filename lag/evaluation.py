@@ -13,11 +13,11 @@ from lag.methods import Method, bicubic, nearest
 from lag.ranking import Critic, load_critic
 from libml import fid, metrics, rng, swd
 from libml.candidates import CandidateSampler
-from libml.config import from_args, load_args, run_colors
 from libml.data import check_sizes, lookup
 from libml.errors import UserError
 from libml.images import to_uint8
 from libml.layers import DOWNSCALERS
+from libml.run_folder import from_args, load_args, run_colors
 from libml.stream import Images
 
 STDS = (0.25, 0.5, 0.75, 1.0)  # of z, besides z = 0

@@ -19,6 +19,7 @@ from lag.tiling import receptive_radius
 from libml.errors import UserError
 from libml.files import discard, flush_folder, lock_file, publish, remove, user_errors
 from libml.layers import upscale2d
+from libml.run_folder import RunFolder
 from libml.tfio import os_errors
 
 KIND = "LAG generator"  # what model.json says that an export is
@@ -280,7 +281,7 @@ def export_at_end(run: str | Path) -> None:
     Raises:
         UserError: as export_run.
     """
-    folder = Path(run) / "export"
+    folder = RunFolder(Path(run)).export
     trained, found = load_trained(run), load_description(folder)
     # Positions do not tell: a run that was reset comes by the same ones again.
     if found and (found["nimg"], found["fingerprint"]) == (trained.nimg, fingerprint(ExportedGenerator(trained))):

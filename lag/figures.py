@@ -14,6 +14,7 @@ from libml.candidates import candidate_stds
 from libml.checkpoint import list_checkpoints
 from libml.images import to_uint8
 from libml.layers import DOWNSCALERS, upscale2d
+from libml.run_folder import RunFolder
 from libml.schedule import KIMG
 
 SMALLEST_CELL = 96  # pixels; smaller images are shown with larger pixels
@@ -95,7 +96,7 @@ def progress(run: str | Path, inputs: Inputs, seed: int, batch: int, title: str)
     """The same inputs and the same noise at every checkpoint that the run still has."""
     lores = inputs.downscaled(inputs.hires)
     columns, made = ["original", "input"], []
-    for nimg, _ in list_checkpoints(Path(run) / "tf"):
+    for nimg, _ in list_checkpoints(RunFolder(Path(run)).checkpoints):
         trained: Trained = load_trained(run, nimg)
         made.append(trained.sampler(batch).candidates(lores, (0.0, 1.0), seed, inputs.indices))
         columns += [f"{nimg / KIMG:g}k z = 0", f"{nimg / KIMG:g}k z ~ N"]

@@ -12,9 +12,10 @@ import tensorflow as tf
 from lag.sampling import load_trained
 from libml import compared
 from libml.candidates import CandidateSampler
-from libml.config import RunConfig, load_args, run_colors
+from libml.config import RunConfig
 from libml.errors import UserError
 from libml.layers import upscale2d
+from libml.run_folder import load_args, run_colors
 
 LAG_NAME = "LAG"
 # Name of a compared method -> "module:class". The module is a program, so it is imported only when a run asks for it.

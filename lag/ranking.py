@@ -11,9 +11,9 @@ from lag import losses
 from lag.config import LAGConfig
 from lag.networks import CriticHead, Projection
 from libml import checkpoint
-from libml.config import from_args, load_args, run_colors
 from libml.errors import UserError
 from libml.layers import DOWNSCALERS, downscale2d
+from libml.run_folder import RunFolder, from_args, load_args, run_colors
 
 
 class Critic(NamedTuple):
@@ -33,7 +33,7 @@ def load_critic(run: str | Path) -> Critic:
     Raises:
         UserError: if the folder holds no trained run; an export has no critic.
     """
-    if not (Path(run) / "args" / "args.json").exists():
+    if not RunFolder(Path(run)).is_run():
         raise UserError(f"ranking needs the critic, which {run} lacks: give a run folder as --model, not an export")
     args = load_args(run)
     config = from_args(LAGConfig, args)

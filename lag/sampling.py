@@ -12,8 +12,8 @@ from lag.model import LAG
 from lag.networks import Generator
 from libml import checkpoint
 from libml.candidates import CandidateSampler
-from libml.config import from_args, load_args, run_colors
 from libml.layers import upscale2d
+from libml.run_folder import from_args, load_args, run_colors
 from libml.schedule import Phase
 
 

@@ -12,11 +12,11 @@ import tensorflow as tf
 from lag.config import LAGConfig
 from lag.model import LAG
 from lag.networks import Generator, Projection
-from libml.checkpoint import Checkpoints, list_checkpoints
-from libml.config import NAMED, from_args, load_args, save_args
+from libml.checkpoint import Checkpoints, Clock, list_checkpoints
+from libml.config import NAMED
 from libml.errors import UserError
 from libml.files import user_errors
-from libml.train import Clock, locked
+from libml.run_folder import RunFolder, from_args, load_args, locked, save_args
 
 BETA_2 = 0.99  # of the reference's Adam
 
@@ -227,7 +227,8 @@ def import_run(run: Path, train_dir: str, dataset: str = "") -> tuple[Path, int]
     if not 1 <= stage <= config.lods:
         raise UserError(f"{prefix}: a run at scale {config.scale} has stages 1 to {config.lods}")
     folder, colors = config.folder, colors_of(prefix)
-    if folder.resolve() == run.resolve() or list_checkpoints(folder / "tf"):
+    checkpoints = RunFolder(folder).checkpoints
+    if folder.resolve() == run.resolve() or list_checkpoints(checkpoints):
         raise UserError(f"{folder} already holds a run: use another --train_dir")
     model, clock = LAG(config, colors), Clock(config.seed)
     nimg = load_checkpoint(model, prefix, stage) * config.batch
@@ -235,5 +236,5 @@ def import_run(run: Path, train_dir: str, dataset: str = "") -> tuple[Path, int]
     clock.data_position.assign(nimg)  # the reference forgets where it was in its data
     with locked(folder), user_errors(folder):
         save_args(config, folder, colors=colors)
-        Checkpoints(folder / "tf", tf.train.Checkpoint(method=model, clock=clock)).save(nimg)
+        Checkpoints(checkpoints, tf.train.Checkpoint(method=model, clock=clock)).save(nimg)
     return folder, nimg

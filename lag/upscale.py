@@ -14,6 +14,7 @@ from lag.sampling import load_trained
 from lag.tiling import Span, tiles
 from libml import rng
 from libml.errors import UserError
+from libml.run_folder import RunFolder
 
 MOST_AT_ONCE = 16  # images in one call of the generator
 
@@ -51,7 +52,7 @@ def load_model(path: str | Path) -> Model:
         except Exception as e:  # damage shows as errors of many kinds
             raise UserError(f"cannot read {path}: {str(e).splitlines()[0][:200]}") from e
         return _described(lambda lores, z: loaded.generate(lores, z)["hires"].numpy(), description)
-    if not (path / "args" / "args.json").exists():
+    if not RunFolder(path).is_run():
         raise UserError(f"{path} is neither a run folder (with args/args.json) nor an export (with model.json)")
     trained = load_trained(path)
     module = ExportedGenerator(trained)

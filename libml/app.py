@@ -11,9 +11,10 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from libml.config import RunConfig, from_args, load_args
+from libml.config import RunConfig
 from libml.environment import DEFAULTS
 from libml.errors import UserError, printable
+from libml.run_folder import from_args, load_args
 
 LONGEST_LINE = 1000  # characters of a mistake
 

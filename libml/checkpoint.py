@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from libml.errors import UserError
 from libml.files import atomic_path, discard, remove, user_errors
+from libml.run_folder import RunFolder
 from libml.tfio import first_line, os_errors
 
 _PREFIX = "model"
@@ -17,6 +18,16 @@ _DAMAGED = "damaged-"
 # What TensorFlow says of files that are short or garbled. Of some it says so in an error of no particular class.
 _DAMAGES = (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.OutOfRangeError, IndexError)
 _DAMAGE_WORDS = re.compile("too short|truncated|less bytes|bad (magic|block|table)|checksum|corrupt", re.I)
+
+
+class Clock(tf.Module):
+    """Where a run is: images seen, records consumed, and the seed that both belong to."""
+
+    def __init__(self, seed: int):
+        super().__init__(name="clock")
+        self.nimg = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.data_position = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.seed = tf.Variable(seed, dtype=tf.int64, trainable=False)
 
 
 class DamagedCheckpointError(UserError):
@@ -168,7 +179,7 @@ def of_run(run: str | Path, nimg: int | None = None) -> tuple[int, Path]:
     Raises:
         UserError: if the run has none, or not that one.
     """
-    found = list_checkpoints(Path(run) / "tf")
+    found = list_checkpoints(RunFolder(Path(run)).checkpoints)
     if not found:
         raise UserError(f"{run} has no checkpoint yet: train it first")
     if nimg is None:

@@ -14,13 +14,14 @@ import tensorflow as tf
 
 from libml import app, checkpoint, program, rng
 from libml.candidates import CandidateSampler
-from libml.config import PINNED, RunConfig, from_args, load_args, option, run_colors
+from libml.config import PINNED, RunConfig, option
 from libml.data import Dataset
 from libml.devices import Devices, replica_share
 from libml.errors import UserError
 from libml.layers import grey_mse, ilog2
 from libml.meters import Meters
 from libml.optimizer import Adam
+from libml.run_folder import from_args, load_args, run_colors
 from libml.schedule import KIMG, Phase, Schedule
 
 

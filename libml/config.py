@@ -1,15 +1,11 @@
-"""What a run is: a frozen dataclass of its parameters, the folder they name, and args.json inside it."""
+"""What a run is: a frozen dataclass of its parameters, and the folder that they name."""
 
 import dataclasses
-import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from libml import jsontext
 from libml.errors import UserError
-from libml.files import write_atomic
 
 # How a parameter belongs to a run: NAMED ones are in its folder's name, PINNED ones must be the same when it goes on
 # (and are in the name when they differ from their default), FREE ones may change at any time.
@@ -90,89 +86,3 @@ def _check(field: dataclasses.Field, value: Any) -> None:
     most = MOST.get(field.name, MOST_ELSE)
     if kind is int and not -most - 1 <= value <= most:
         raise UserError(f"--{field.name}={value} is too large: {most} is the most")
-
-
-def _args_path(folder: Path) -> Path:
-    return folder / "args" / "args.json"
-
-
-def save_args(config: RunConfig, folder: Path, **facts: Any) -> None:
-    """Writes args/args.json of a run's folder: its method, the parameters and further facts of the run."""
-    values = {"method": config.method, **config.to_json(), **facts}
-    write_atomic(_args_path(folder), (json.dumps(values, indent=4, sort_keys=True) + "\n").encode())
-
-
-def _read_args(folder: Path) -> dict[str, Any] | None:
-    path = _args_path(folder)
-    try:
-        args = jsontext.parse(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as e:
-        raise UserError(f"cannot read {path}: {e}") from None
-    if not isinstance(args, dict):
-        raise UserError(f"cannot read {path}: it holds no parameters")
-    return args
-
-
-def load_args(folder: str | os.PathLike) -> dict[str, Any]:
-    """The parameters in a run's folder.
-
-    Raises:
-        UserError: if the folder holds no run.
-    """
-    args = _read_args(Path(folder))
-    if args is None:
-        raise UserError(f"{folder} is no run folder: it has no args/args.json")
-    return args
-
-
-def run_colors(args: dict, run: str | os.PathLike) -> int:
-    """Colour channels of a run, from its args.json.
-
-    Raises:
-        UserError: if it does not say.
-    """
-    if args.get("colors") not in (1, 3):
-        raise UserError(f'{run}/args/args.json does not say the number of colours: add "colors": 3, or 1 for grey ones')
-    return args["colors"]
-
-
-def from_args(cls: type[RunConfig], args: dict[str, Any]) -> RunConfig:
-    """A config from args.json's contents; what is missing takes its default, what is unknown is left out.
-
-    Raises:
-        UserError: if they are those of another method, or of no run.
-    """
-    if args.get("method", cls.method) != cls.method:
-        raise UserError(f"the run is one of {args['method']}, not of {cls.method}: use what is made for that method")
-    names = {f.name for f in dataclasses.fields(cls)}
-    config = cls(**{k: v for k, v in args.items() if k in names})
-    try:
-        config.validate()
-    except UserError as e:
-        raise UserError(f"the run's args/args.json was changed: {e}") from None
-    return config
-
-
-def check_same_run(config: RunConfig, folder: Path) -> None:
-    """Refuses to go on with a run under other parameters. Its batch may differ: the clock is images seen.
-
-    A folder without args.json is a new run's.
-
-    Raises:
-        UserError: naming every parameter that differs and may not; if args.json cannot be read.
-    """
-    recorded, differing = _read_args(folder), []
-    if recorded is None:
-        return
-    from_args(type(config), recorded)  # of the same method
-    for field in dataclasses.fields(config):
-        old, new = recorded.get(field.name, field.default), getattr(config, field.name)
-        if field.metadata["role"] != FREE and field.name != "batch" and old != new:
-            differing.append(f"{field.name} was {old}, now {new}")
-    if differing:
-        raise UserError(
-            f"{folder} is a run with other parameters ({'; '.join(differing)}): "
-            "use those, another --train_dir, or --reset to start over"
-        )

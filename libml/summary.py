@@ -13,6 +13,7 @@ from tensorflow.core.util import event_pb2
 from libml.errors import UserError
 from libml.files import atomic_path, flush_folder, user_errors
 from libml.images import to_uint8
+from libml.run_folder import RunFolder
 from libml.tfio import os_errors
 
 
@@ -31,27 +32,26 @@ class SummaryWriter:
     """Writes scalars, images and texts of one run; on going on at kimg, what lies beyond it is taken back first."""
 
     def __init__(self, folder: Path, kimg: int | None):
-        """Opens tf/summaries and metrics.jsonl of a run's folder.
+        """Opens the events and the lines of a run's folder.
 
         Args:
             folder: of the run.
             kimg: last kimg that the run's checkpoint knows of; None for a run from scratch.
         """
-        self._jsonl = folder / "metrics.jsonl"
-        directory = folder / "tf" / "summaries"
-        self._directory = directory
+        files = RunFolder(folder)
+        self._jsonl, self._directory = files.metrics, files.summaries
         with self._writing():
-            directory.mkdir(parents=True, exist_ok=True)
-            self._take_back(directory, -1 if kimg is None else kimg)
-            self._writer = tf.summary.create_file_writer(str(directory))
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._take_back(files.event_files(), -1 if kimg is None else kimg)
+            self._writer = tf.summary.create_file_writer(str(self._directory))
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         with user_errors(self._directory), os_errors():
             yield
 
-    def _take_back(self, directory: Path, kimg: int) -> None:
-        for path in directory.glob("*tfevents*"):
+    def _take_back(self, event_files: list[Path], kimg: int) -> None:
+        for path in event_files:
             before = events(path)
             kept = [e for e in before if e.step <= kimg]
             if len(kept) == len(before) and path.stat().st_size:

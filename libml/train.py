@@ -4,7 +4,6 @@ The clock is images seen (nimg). Everything that happens at a position happens t
 """
 
 import contextlib
-import os
 import signal
 import sys
 import time
@@ -15,16 +14,16 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from libml import checkpoint
-from libml import config as run_config
+from libml import checkpoint, run_folder
 from libml.ahead import ahead
 from libml.config import RunConfig
 from libml.devices import Devices
 from libml.errors import UserError
-from libml.files import discard, lock_file, remove, temporary_path, user_errors
+from libml.files import discard
 from libml.interrupts import Interrupted, interrupts
 from libml.meters import Meters
 from libml.progress import ProgressLine
+from libml.run_folder import RunFolder
 from libml.schedule import KIMG, Phase, Schedule
 from libml.stream import Images, reading
 from libml.summary import SummaryWriter
@@ -53,45 +52,6 @@ class Method(Protocol):
         """Everything that trains, by name."""
 
 
-class Clock(tf.Module):
-    """Where a run is: images seen, records consumed, and the seed that both belong to."""
-
-    def __init__(self, seed: int):
-        super().__init__(name="clock")
-        self.nimg = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.data_position = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.seed = tf.Variable(seed, dtype=tf.int64, trainable=False)
-
-
-def locked(folder: Path) -> contextlib.AbstractContextManager[None]:
-    """Holds a run's folder; the lock vanishes with the process, however it ends.
-
-    Raises:
-        UserError: if another process holds it, or the folder cannot be written.
-    """
-    return lock_file(folder / ".lock", f"another process is training {folder}: stop it, or use another --train_dir")
-
-
-def forget(folder: Path) -> None:
-    """Empties a run's folder of what a run leaves there. No checkpoint can be found from the first moment on.
-
-    Raises:
-        UserError: if something cannot be removed.
-    """
-    checkpoints = folder / "tf"
-    with user_errors(checkpoints, "put aside"), contextlib.suppress(FileNotFoundError):
-        os.replace(checkpoints, temporary_path(checkpoints))
-    for name in ("args", "metrics.jsonl", "export"):
-        remove(folder / name)
-    for leftover in _forgotten(folder):
-        remove(leftover)
-
-
-def _forgotten(folder: Path) -> list[Path]:
-    """The former tf folders that `forget` has yet to remove, where it was killed."""
-    return list(folder.glob(".tf.tmp*"))
-
-
 @tf.function(autograph=False)
 def _all_finite(variables: list[tf.Tensor]) -> tf.Tensor:
     return tf.stack([tf.reduce_all(tf.math.is_finite(v)) for v in variables])
@@ -104,11 +64,11 @@ class Run:
         self, method: Method, config: RunConfig, folder: Path, images: Images, preview: Preview, devices: Devices
     ):
         """Arguments as those of train."""
-        self.method, self.config, self.folder, self.images = method, config, folder, images
-        self.preview, self.devices = preview, devices
-        self.clock = Clock(config.seed)
+        self.method, self.config, self.images = method, config, images
+        self.preview, self.devices, self.files = preview, devices, RunFolder(folder)
+        self.clock = checkpoint.Clock(config.seed)
         objects = tf.train.Checkpoint(method=method, clock=self.clock)
-        self.checkpoints = checkpoint.Checkpoints(folder / "tf", objects)
+        self.checkpoints = checkpoint.Checkpoints(self.files.checkpoints, objects)
         self.summary: SummaryWriter | None = None
 
     def restore(self) -> int | None:
@@ -118,7 +78,7 @@ class Run:
         if nimg < 0:
             return None
         if not self.devices.is_chief:
-            checkpoint.restore(checkpoint.path_of(self.folder / "tf", nimg), self.checkpoints.checkpoint)
+            checkpoint.restore(checkpoint.path_of(self.files.checkpoints, nimg), self.checkpoints.checkpoint)
         return nimg
 
     def check_finite(self) -> None:
@@ -134,7 +94,7 @@ class Run:
             if finite.all():
                 return
             fault = names[int(finite.argmin())], int(self.clock.nimg)
-        saved = checkpoint.list_checkpoints(self.folder / "tf")
+        saved = checkpoint.list_checkpoints(self.files.checkpoints)
         kept = f"the last good checkpoint is {saved[-1][1]}" if saved else "nothing had been saved yet"
         raise UserError(
             f"{fault[0]} was not finite at image {fault[1]}: training has diverged and stopped; {kept}. "
@@ -258,16 +218,16 @@ def train(
     run = Run(method, config, folder, images, preview, devices)
     with contextlib.ExitStack() as stack:
         if devices.is_chief:
-            stack.enter_context(locked(folder))
+            stack.enter_context(run_folder.locked(folder))
             if reset:
-                forget(folder)
-            run_config.check_same_run(config, folder)
+                run_folder.forget(folder)
+            run_folder.check_same_run(config, folder)
         if devices.workers > 1:
             stack.enter_context(_lost_worker())
         restored, nimg = run.restore(), int(run.clock.nimg)
         if devices.is_chief:  # nothing is written before it is known where the run goes on
-            run_config.save_args(config, folder, colors=images.dataset.colors)
-            for leftover in _forgotten(folder):
+            run_folder.save_args(config, folder, colors=images.dataset.colors)
+            for leftover in run.files.leftovers():
                 discard(leftover)
         if nimg >= total:
             _say(devices, f"{folder} is complete: {nimg / KIMG:g} of {total / KIMG:g} kimg")

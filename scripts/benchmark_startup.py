@@ -56,6 +56,7 @@ def prepare(folder: Path) -> None:
     import numpy as np
 
     from libml.images import save_png
+    from libml.run_folder import RunFolder
 
     lengths = ("--training_kimg=1", "--transition_kimg=1", "--save_kimg=1")
     command = ("lag.py", *SIZE_S, *lengths, f"--data_dir={folder}", f"--train_dir={folder}/trained")
@@ -63,9 +64,9 @@ def prepare(folder: Path) -> None:
     if done.returncode:
         sys.stderr.write(done.stderr)
         raise UserError("cannot train the run to measure with: see above")
-    (args,) = folder.glob("trained/**/args/args.json")
-    (folder / "run").symlink_to(args.parent.parent)
-    (folder / "export").symlink_to(args.parent.parent / "export")
+    (run,) = folder.glob("trained/*/*/*")
+    (folder / "run").symlink_to(run)
+    (folder / "export").symlink_to(RunFolder(run).export)
     save_png(folder / "small.png", np.random.default_rng(0).uniform(-1, 1, [16, 16, 3]))
 
 

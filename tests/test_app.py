@@ -3,7 +3,7 @@
 import json
 
 from lag.config import LAGConfig
-from libml.config import save_args
+from libml.run_folder import save_args
 from tests.test_programs import ROOT, start
 
 PROGRAM = """

@@ -52,6 +52,7 @@ def test_library_imports_no_program_and_libml_no_method(path):
         ("lag/config.py", ["tensorflow", "keras", "libml.layers", "libml.data"]),
         ("libml/schedule.py", ["tensorflow", "numpy"]),
         ("libml/config.py", ["tensorflow"]),
+        ("libml/run_folder.py", ["tensorflow"]),
         ("libml/app.py", ["tensorflow", "keras"]),
         ("libml/workers.py", ["tensorflow"]),
         ("lag.py", ["tensorflow", "keras"]),
@@ -68,6 +69,16 @@ def test_flags_and_environment_are_read_at_the_entry_only(path):
     assert not forbidden(path, "absl.flags")
     names = {n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)}
     assert not names & {"environ", "getenv", "FLAGS"}
+
+
+def test_one_module_knows_the_names_of_a_runs_files():
+    names = {"args.json", "tf", "metrics.jsonl", "summaries"}
+
+    def named(path: Path) -> set[str]:
+        return names & {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+
+    knowing = {path: named(path) for path in LIBRARY if named(path)}
+    assert knowing == {ROOT / "libml/run_folder.py": names}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "libml/datasets/toyfaces").rglob("*.py")), ids=lambda p: p.name)

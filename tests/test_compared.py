@@ -15,10 +15,10 @@ from libml import checkpoint, compared
 from libml import train as loop
 from libml.candidates import Preview
 from libml.compared import GeneratorSampler
-from libml.config import save_args
 from libml.data import lookup
 from libml.errors import UserError
 from libml.interrupts import Interrupted
+from libml.run_folder import save_args
 from libml.schedule import KIMG
 from libml.stream import Images
 from srgan import SRGAN, SRGANConfig

@@ -8,8 +8,8 @@ import pytest
 from cgan import CGANConfig
 from edsr import EDSRConfig
 from lag.config import LAGConfig
-from libml.config import from_args, load_args, save_args
 from libml.errors import UserError
+from libml.run_folder import from_args, load_args, save_args
 from srgan import SRGANConfig
 from srgan2 import SRGAN2Config
 from tests.test_programs import mistake

@@ -13,8 +13,8 @@ from lag.methods import Method, bicubic, load_methods, method_of, nearest
 from lag.report_tables import Report, as_json, as_markdown
 from libml.candidates import CandidateSampler
 from libml.checkpoint import Checkpoints
-from libml.config import save_args
 from libml.errors import UserError
+from libml.run_folder import save_args
 from tests.conftest import TINY, blobs, write_images
 from tests.test_programs import mistake, start
 from tests.untrained import untrained_run

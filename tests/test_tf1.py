@@ -9,11 +9,10 @@ import tensorflow as tf
 from lag import sampling, tf1
 from lag.config import LAGConfig
 from lag.model import LAG
-from libml.checkpoint import Checkpoints
-from libml.config import check_same_run, from_args, load_args
+from libml.checkpoint import Checkpoints, Clock
 from libml.errors import UserError
 from libml.layers import DOWNSCALERS
-from libml.train import Clock
+from libml.run_folder import check_same_run, from_args, load_args
 from tests.test_parity import GOLDEN
 
 RUN = next((GOLDEN / "tf1_run").glob("LAG_*"))

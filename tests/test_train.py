@@ -16,15 +16,15 @@ import tensorflow as tf
 from lag import program, sampling
 from lag.config import LAGConfig
 from lag.model import LAG
-from libml import checkpoint, summary
+from libml import checkpoint, run_folder, summary
 from libml import train as loop
 from libml.candidates import Preview, candidate_stds, candidates_grid
-from libml.config import save_args
 from libml.data import lookup
 from libml.datasets import records
 from libml.errors import UserError
 from libml.images import encode_png
 from libml.interrupts import Interrupted
+from libml.run_folder import save_args
 from libml.stream import Images
 from tests.conftest import TINY, blobs, write_images
 from tests.stress import TIMING, scalars
@@ -209,11 +209,11 @@ def test_a_reset_killed_at_any_moment_leaves_all_checkpoints_or_none(tmp_path, m
         try:
             with monkeypatch.context() as patched:
                 kill_before(call, patched)
-                loop.forget(folder)
+                run_folder.forget(folder)
             break
         except Killed:
             assert len(checkpoint.list_checkpoints(folder / "tf")) == (0 if call else 2)
-            loop.forget(folder)
+            run_folder.forget(folder)
             assert os.listdir(folder) == ["notes.txt"]
     assert call > 10 and os.listdir(folder) == ["notes.txt"]
 
@@ -231,7 +231,7 @@ def test_a_reset_that_cannot_remove_what_was_there_says_so_and_goes_on_from_noth
     monkeypatch.setattr(os, "unlink", refuse)
     for _ in range(2):
         with pytest.raises(UserError, match=r"cannot remove .*\.tf\.tmp.*: Permission denied"):
-            loop.forget(tmp_path)
+            run_folder.forget(tmp_path)
         assert not checkpoint.list_checkpoints(tmp_path / "tf")
 
 
@@ -255,7 +255,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_keeps_its_history(stopped, data
         with pytest.raises(UserError, match=r"damaged-ckpt-0000001536 .*--reset"):
             run(dataclasses.replace(stopped, save_kimg=7), data_dir)
         assert files() == before
-    loop.forget(stopped.folder)
+    run_folder.forget(stopped.folder)
     assert not (stopped.folder / "tf").exists()
 
 
@@ -304,7 +304,7 @@ def test_other_parameters_are_refused_by_name(data_dir, tiny_config):
 
 def test_a_second_process_is_refused(data_dir, tiny_config):
     config = tiny_config()
-    with loop.locked(config.folder), pytest.raises(UserError, match="another process"):
+    with run_folder.locked(config.folder), pytest.raises(UserError, match="another process"):
         run(config, data_dir)
 
 
@@ -354,7 +354,7 @@ def test_a_damaged_checkpoint_is_put_aside_for_the_one_before(straight, damage, 
     shutil.copytree(config.folder / "tf", folder)
     damage(folder / "ckpt-0000003072")
     other = LAG(config, 3)
-    objects = tf.train.Checkpoint(method=other, clock=loop.Clock(0))
+    objects = tf.train.Checkpoint(method=other, clock=checkpoint.Clock(0))
     assert checkpoint.Checkpoints(folder, objects).restore_latest() == 2048
     assert int(other.g_optimizer_1.iterations) == 64
     assert "damaged-ckpt-0000003072" in capsys.readouterr().err
@@ -366,7 +366,7 @@ def test_only_damaged_checkpoints_are_an_error(straight, tmp_path):
     shutil.copytree(straight[0].folder / "tf", folder)
     for path in folder.glob("ckpt-*"):
         DAMAGES["missing index"](path)
-    objects = tf.train.Checkpoint(method=LAG(straight[0], 3), clock=loop.Clock(0))
+    objects = tf.train.Checkpoint(method=LAG(straight[0], 3), clock=checkpoint.Clock(0))
     with pytest.raises(UserError, match="--reset"):
         checkpoint.Checkpoints(folder, objects).restore_latest()
 
@@ -376,7 +376,7 @@ def test_a_checkpoint_of_other_networks_is_refused_and_kept(straight, tmp_path):
     shutil.copytree(straight[0].folder / "tf", folder)
     wider = LAG(dataclasses.replace(straight[0], filters=16), 3)
     with pytest.raises(UserError, match="another configuration"):
-        checkpoint.Checkpoints(folder, tf.train.Checkpoint(method=wider, clock=loop.Clock(0))).restore_latest()
+        checkpoint.Checkpoints(folder, tf.train.Checkpoint(method=wider, clock=checkpoint.Clock(0))).restore_latest()
     assert len(checkpoint.list_checkpoints(folder)) == 3
 
 

@@ -4,9 +4,8 @@ import tensorflow as tf
 
 from lag.config import LAGConfig
 from lag.model import LAG
-from libml.checkpoint import Checkpoints
-from libml.config import save_args
-from libml.train import Clock
+from libml.checkpoint import Checkpoints, Clock
+from libml.run_folder import save_args
 from tests.conftest import TINY
 
 KIMG = 1024

@@ -21,12 +21,11 @@ from edsr import EDSR, EDSRConfig
 from lag import export
 from lag.upscale import load_model
 from lag.upscale_folder import Options, upscale_all
-from libml.checkpoint import Checkpoints
-from libml.config import save_args
+from libml.checkpoint import Checkpoints, Clock
 from libml.datasets import folder as folder_dataset
 from libml.datasets.pictures import Options as Stored
 from libml.images import encode_png
-from libml.train import Clock
+from libml.run_folder import save_args
 from tests.conftest import blobs, write_images
 from tests.fuzzing import places
 from tests.fuzzing.trial import ROOT
