@@ -110,7 +110,7 @@ def lookup(name: str, data_dir: str | Path | None = None) -> Dataset:
         if candidate in registry:
             return registry[candidate]()
     own = {base: f"{base}128" for base in manifest.own_names(Path(data_dir))} if data_dir else {}
-    base, size = re.fullmatch(r"(.*?)(\d*)", name, re.DOTALL).groups()
+    base, size = re.fullmatch(r"(.*?)([0-9]{0,9})", name, re.DOTALL).groups()
     if base in own:
         return _own(name, base, size, Path(data_dir))
     near = difflib.get_close_matches(name, [*registry, *own.values()], n=3, cutoff=0.5)

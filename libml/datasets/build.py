@@ -179,6 +179,8 @@ def _move_ready(data_dir: Path, name: str) -> None:
     if not ready.is_dir():
         return
     content = manifest.load(ready, name)
+    if content is None and manifest.path(ready, name).exists():
+        raise UserError(f"{manifest.path(ready, name)} is damaged: remove {ready} and make the dataset again")
     if content is not None:  # else it was moved already, and nothing is left here
         with user_errors(data_dir, "write into"):
             _remove_old(data_dir, content)

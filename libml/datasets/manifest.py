@@ -4,9 +4,10 @@ import functools
 import importlib.metadata
 import json
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from libml import jsontext
 from libml.errors import UserError
 from libml.files import user_errors
 
@@ -23,21 +24,61 @@ def load(data_dir: Path, name: str) -> dict[str, Any] | None:
     """The manifest of a dataset; None if there is none, or if that file is something else.
 
     Raises:
-        UserError: if it cannot be read, or was written by a later version of this program.
+        UserError: if it cannot be read, is damaged, or was written by a later version of this program.
     """
     file = path(data_dir, name)
     if not file.is_file():
         return None
     with user_errors(file, "read"):
         try:
-            manifest = json.loads(file.read_bytes())
+            manifest = jsontext.parse(file.read_bytes())
         except ValueError:
             return None
     if not isinstance(manifest, dict) or manifest.get("name") != name or "splits" not in manifest:
         return None
     if manifest.get("format") != FORMAT:
         raise UserError(f"{file} has format {manifest.get('format')}, this program knows {FORMAT}: make the set again")
+    if wrong := _wrong(manifest):
+        raise UserError(
+            f"{file} is damaged ({wrong} is not as it was written): make the dataset again with --overwrite"
+        )
     return manifest
+
+
+def _wrong(manifest: dict[str, Any]) -> str:
+    """Which entry is none that this program writes; empty if all are."""
+    splits = manifest["splits"]
+    if not isinstance(splits, dict):
+        return "splits"
+    for split, entry in splits.items():
+        if not re.fullmatch("[a-z]+", split) or not isinstance(entry, dict) or not _is_count(entry.get("images")):
+            return f"splits: {split}"
+        if not isinstance(entry.get("files"), list) or not all(map(_is_shard, entry["files"])):
+            return f"the files of {split}"
+    if manifest.get("kind") not in (STANDARD, FOLDER):
+        return "kind"
+    if manifest["kind"] == FOLDER and not (_is_count(manifest.get("colors")) and manifest["colors"] in (1, 3)):
+        return "colors"
+    if manifest["kind"] == FOLDER and not _is_size(manifest.get("image_size")):
+        return "image_size"
+    return ""
+
+
+def _is_count(value: Any, least: int = 0) -> bool:
+    return type(value) is int and least <= value < 1 << 53
+
+
+def _is_shard(shard: Any) -> bool:
+    if not isinstance(shard, dict) or not all(isinstance(shard.get(key), str) for key in ("file", "sha256")):
+        return False
+    file = PurePosixPath(shard["file"])
+    below = file.name and not file.is_absolute() and ".." not in file.parts and "\0" not in shard["file"]
+    return bool(below) and all(_is_count(shard.get(key)) for key in ("records", "bytes"))
+
+
+def _is_size(value: Any) -> bool:
+    most = value.get("max") if isinstance(value, dict) else None
+    return isinstance(most, list) and len(most) == 2 and all(_is_count(side, least=1) for side in most)
 
 
 def encode(manifest: dict[str, Any]) -> bytes:
