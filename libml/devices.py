@@ -1,16 +1,17 @@
 """Where a run trains: one device, several, or several machines."""
 
 import dataclasses
-import json
 import logging
+import re
 import resource
 import sys
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from libml import cpu
+from libml import cpu, jsontext
 from libml.errors import UserError
+from libml.tfio import first_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +80,7 @@ def make_devices(
     _choose_gpus(gpus)
     worker, workers = _place(tf_config)
     if workers > 1:
-        devices = Devices(tf.distribute.MultiWorkerMirroredStrategy(), worker, workers)
+        devices = Devices(_join_cluster(worker), worker, workers)
     else:
         names = [d.name for d in tf.config.list_logical_devices("GPU")] or ["/cpu:0"]
         devices = Devices(tf.distribute.MirroredStrategy(names))
@@ -111,15 +112,34 @@ def _place(tf_config: str | None) -> tuple[int, int]:
     if not tf_config:
         return 0, 1
     try:
-        config = json.loads(tf_config)
-        roles = config["cluster"]
-        worker, workers = int(config["task"]["index"]), len(roles["worker"])
-        known = set(roles) == {"worker"} and config["task"]["type"] == "worker" and worker < workers
+        config = jsontext.parse(tf_config)
+        roles, kind, index = config["cluster"], config["task"]["type"], config["task"]["index"]
+        workers, worker = roles["worker"], int(str(index))
     except (ValueError, KeyError, TypeError) as e:
         raise UserError(f"cannot understand TF_CONFIG ({e!r}): see docs/several-machines.md for an example") from e
-    if not known:
+    if set(roles) != {"worker"} or kind != "worker" or not isinstance(workers, list) or not 0 <= worker < len(workers):
         raise UserError("TF_CONFIG must name workers only, this process among them: see docs/several-machines.md")
-    return worker, workers
+    if wrong := [address for address in workers if not _is_address(address)]:
+        raise UserError(f"TF_CONFIG names {wrong[0]!r}: write each worker as host:port, with a port from 1 to 65535")
+    if len({*workers}) < len(workers):
+        raise UserError("TF_CONFIG names a worker twice: each needs a host and a port of its own")
+    return worker, len(workers)
+
+
+def _join_cluster(worker: int) -> tf.distribute.Strategy:
+    """The strategy of all workers that TF_CONFIG names."""
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as e:
+        where = f"the address that TF_CONFIG gives worker {worker}"
+        raise UserError(
+            f"cannot listen at {where} ({first_line(e)}): is its port taken, or is it another machine's?"
+        ) from e
+
+
+def _is_address(address: object) -> bool:
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):([0-9]{1,5})", address) if isinstance(address, str) else None
+    return match is not None and 0 < int(match[2]) < 65536
 
 
 def replica_share(images: Sequence[tf.Tensor], noise: Sequence[tf.Tensor], local_replicas: int) -> list[tf.Tensor]:

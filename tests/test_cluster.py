@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from libml import devices
 from libml.datasets import records
+from libml.errors import UserError
 from libml.images import encode_png
 from tests.conftest import blobs, write_images
 from tests.stress import ROOT, checkpoint_values
+from tests.test_programs import mistake
 from tests.test_stream_order import damage
 
 FLAGS = [
@@ -48,6 +51,59 @@ def start(data_dir, train_dir: Path, workers: int, *flags) -> list[subprocess.Po
         with (train_dir / f"log{index}.txt").open("w") as log:
             started.append(subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT))
     return started
+
+
+def place(workers, index=0, **task) -> tuple[int, int]:
+    config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index, **task}}
+    return devices._place(json.dumps(config))
+
+
+@pytest.mark.parametrize("host", ["a", "10.0.0.1", "node-1.local", "[::1]", "a_b"])
+def test_workers_are_hosts_with_ports(host):
+    assert place([f"{host}:1", f"{host}:65535"], 1) == (1, 2)
+    assert place([f"{host}:1"], "0") == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "x", "x:", ":1", "x:y", "x:0", "x:-1", "x:65536", "x:²", "a b:1", "http://x:1", "x:1:2", "x:1\n", 3, None],
+)
+def test_a_worker_s_address_that_cannot_be_is_named(address):
+    with pytest.raises(UserError, match="host:port") as raised:
+        place(["x:1", address])
+    assert repr(address) in str(raised.value) or r"x:1\n" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x", "[]", "3", "null", "{}", '{"cluster": {}}', '{"cluster": {"worker": ["a:1"]}}', "[" * 100_000),
+        '{"cluster": ["worker"], "task": {"type": "worker", "index": 0}}',
+    ],
+)
+def test_what_is_no_cluster_is_one_line(text):
+    with pytest.raises(UserError, match="TF_CONFIG"):
+        devices._place(text)
+
+
+def test_a_place_that_is_none():
+    for index in (-1, 2, 10**30, "x", 0.5, True, None, []):
+        with pytest.raises(UserError, match="TF_CONFIG"):
+            place(["a:1", "b:1"], index)
+    with pytest.raises(UserError, match="workers only"):
+        place(["a:1"], type="chief")
+    with pytest.raises(UserError, match="workers only"):
+        place({"0": "a:1"})
+    with pytest.raises(UserError, match="twice"):
+        place(["a:1", "a:1"])
+
+
+def test_a_port_that_another_program_has_is_one_line(tmp_path, monkeypatch):
+    with socket.create_server(("localhost", 0)) as taken:
+        hosts = [f"localhost:{taken.getsockname()[1]}", "localhost:1"]
+        config = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": 0}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+        assert "port" in mistake("lag.py", "--scale=4", f"--train_dir={tmp_path}", f"--data_dir={tmp_path}")
 
 
 def logs(train_dir: Path) -> list[str]:
