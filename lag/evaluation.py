@@ -83,13 +83,16 @@ def load_pairs(name: str, data_dir: str, limit: int, method: Method, batch: int)
         )
     config = method.config
     check_sizes(dataset, config.scale, config.downscaler)
-    hires = Images(dataset, data_dir).test_images(limit=limit)
-    if len(hires) < 2:  # the scale of distances between sets is that of two halves
-        raise UserError(f"{dataset.name}: measuring takes at least 2 test images, found {len(hires)}")
-    downscale = DOWNSCALERS[config.downscaler]
-    starts = range(0, len(hires), batch)
-    lores = np.concatenate([downscale(tf.constant(hires[i : i + batch]), config.scale).numpy() for i in starts])
-    return Pairs(to_uint8(hires), lores, range(len(hires)), config.scale, config.downscaler)
+    held_out = Images(dataset, data_dir).held_out()
+    records = held_out.select(limit=limit)
+    if len(records) < 2:  # the scale of distances between sets is that of two halves
+        raise UserError(f"{dataset.name}: measuring takes at least 2 test images, found {len(records)}")
+    hires, lores = np.empty([len(records), dataset.size, dataset.size, dataset.colors], np.uint8), []
+    for part in held_out.batches(records, batch):
+        start = batch * len(lores)
+        hires[start : start + len(part)] = to_uint8(part)
+        lores.append(DOWNSCALERS[config.downscaler](tf.constant(part), config.scale).numpy())
+    return Pairs(hires, np.concatenate(lores), range(len(hires)), config.scale, config.downscaler)
 
 
 def load_yardsticks(methods: Sequence[Method], critic_run: str, inception_weights: str, batch: int) -> Yardsticks:

@@ -12,10 +12,40 @@ from libml.data import Dataset
 from libml.errors import UserError
 from libml.shards import Shards
 from libml.tfio import first_line
+from libml.workers import available_cores
 
 LOOKED_UP = 256  # records whose places are looked up at a time
 
+HELD = 1 << 29  # bytes that images on their way may take up, and their batches again
+
+# No function of a pipeline branches on a tensor: rewriting each for that would take longer than building it.
+plain = tf.autograph.experimental.do_not_convert
+
 Place = Sequence[tf.Tensor]  # (index of the file, offset in it, bytes there), each int64 []
+
+
+def options() -> tf.data.Options:
+    """One thread a core, each busy with images of its own."""
+    options = tf.data.Options()
+    options.deterministic = True
+    options.threading.private_threadpool_size = available_cores()
+    options.threading.max_intra_op_parallelism = 1
+    return options
+
+
+def at_once(size: int) -> int:
+    """How many of so many bytes each may be in memory; at least one."""
+    return max(1, HELD // size)
+
+
+def image_bytes(dataset: Dataset) -> int:
+    """Of one float32 image."""
+    return 4 * dataset.size**2 * dataset.colors
+
+
+def loads(dataset: Dataset) -> int:
+    """Images to load at a time: each takes three arrays while it is cropped, resized and scaled."""
+    return min(at_once(3 * image_bytes(dataset)), 2 * available_cores())
 
 
 def looked_up(shards: Shards, numbers: tf.data.Dataset) -> tf.data.Dataset:

@@ -18,40 +18,28 @@ from libml.damage import damaged_records, sound_pieces
 from libml.data import Dataset, find_files, known_counts, present_files
 from libml.decoding import (
     LOOKED_UP,
+    at_once,
     image_at,
+    image_bytes,
     in_pipeline,
+    loads,
     locate_bad,
     looked_up,
+    options,
     parse,
     places_of,
+    plain,
     reading,
     record_at,
 )
 from libml.errors import UserError
+from libml.held_out import HeldOut
 from libml.layers import DOWNSCALERS
 from libml.shards import Shards
 from libml.usable import Usable
 from libml.workers import available_cores
 
 SHUFFLE_BUFFER = 4096  # numbers of records; the reference's holds at least 1024 records
-HELD = 1 << 29  # bytes that images on their way may take up, and their batches again
-
-# No function here branches on a tensor: rewriting each for that would take longer than building the pipeline.
-_plain = tf.autograph.experimental.do_not_convert
-
-
-def _options() -> tf.data.Options:
-    """One thread a core, each busy with images of its own."""
-    options = tf.data.Options()
-    options.deterministic = True
-    options.threading.private_threadpool_size = available_cores()
-    options.threading.max_intra_op_parallelism = 1
-    return options
-
-
-def _at_once(size: int) -> int:
-    """How many of so many bytes each may be in memory; at least one."""
-    return max(1, HELD // size)
 
 
 class Images:
@@ -147,7 +135,7 @@ class Images:
         turns = tf.data.Dataset.range(position, np.iinfo(np.int64).max).map(lambda p: p % m)
         return tf.data.Dataset.choose_from_datasets(streams, turns)
 
-    @_plain
+    @plain
     def batches(
         self,
         *,
@@ -188,13 +176,13 @@ class Images:
             places = places_of(self.train, self._share(numbers.batch(LOOKED_UP), batch, worker, workers)).unbatch()
         else:
             places = looked_up(self.train, numbers)
-        images = places.map(load, num_parallel_calls=self._loads())
+        images = places.map(load, num_parallel_calls=loads(self.dataset))
         if self.skip_bad_records:
             images = images.ignore_errors()
         images = images.filter(lambda p, image, fits: fits)
-        held = _at_once(batch * self._image_bytes)
+        held = at_once(batch * image_bytes(self.dataset))
         pairs = images.batch(batch, drop_remainder=True).map(finish, num_parallel_calls=min(held, available_cores()))
-        return pairs.prefetch(min(held, 2)).with_options(_options())
+        return pairs.prefetch(min(held, 2)).with_options(options())
 
     def _share(self, numbers: tf.data.Dataset, batch: int, worker: int, workers: int) -> tf.data.Dataset:
         """One worker's part of (positions, numbers), in batches: usable images are dealt out, `batch` to each in turn.
@@ -204,7 +192,7 @@ class Images:
         usable = Usable(self.train, self.members)
         if self.skip_bad_records:
             sound = (self._in_order(i) for i in range(len(self.members)))
-            usable.decode_all(functools.reduce(tf.data.Dataset.concatenate, sound), self._loads())
+            usable.decode_all(functools.reduce(tf.data.Dataset.concatenate, sound), loads(self.dataset))
 
         def deal(dealt: tf.Tensor, element: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tuple]:
             positions, numbers = element
@@ -216,24 +204,18 @@ class Images:
 
         return numbers.scan(tf.constant(0, tf.int64), deal)
 
-    @property
-    def _image_bytes(self) -> int:
-        return 4 * self.dataset.size**2 * self.dataset.colors
-
-    def _loads(self) -> int:
-        """Images to load at a time: each takes three arrays while it is cropped, resized and brought to [-1, 1]."""
-        return min(_at_once(3 * self._image_bytes), 2 * available_cores())
-
     def raw_batches(self, batch: int) -> tf.data.Dataset:
         """For measuring: positions and records of the training stream, not decoded."""
         places = looked_up(self.train, self._numbers(seed=0, position=0))
-        records = places.map(lambda p, *place: (p, record_at(self.train, place)), num_parallel_calls=self._loads())
-        return records.batch(batch).prefetch(2).with_options(_options())
+        records = places.map(
+            lambda p, *place: (p, record_at(self.train, place)), num_parallel_calls=loads(self.dataset)
+        )
+        return records.batch(batch).prefetch(2).with_options(options())
 
     def decoded_batches(self, batch: int) -> tf.data.Dataset:
         """For measuring: nothing but decoding, over and over the first images of the training files; [N] heights."""
         mean = sum(f.stat().st_size for f in self.train.files) / self.train.counts.sum()
-        most = min(SHUFFLE_BUFFER, int(HELD / mean)) // len(self.members)
+        most = min(SHUFFLE_BUFFER, at_once(int(mean))) // len(self.members)
         streams = []
         for i, member in enumerate(self.members):
             places = looked_up(self.train, self._in_order(i).take(max(1, most)))
@@ -243,10 +225,10 @@ class Images:
         def height(encoded: tf.Tensor) -> tf.Tensor:
             return tf.shape(tf.io.decode_image(encoded, expand_animations=False))[0]
 
-        decoded = first.map(height, num_parallel_calls=self._loads())
-        return decoded.batch(batch).prefetch(2).with_options(_options())
+        decoded = first.map(height, num_parallel_calls=loads(self.dataset))
+        return decoded.batch(batch).prefetch(2).with_options(options())
 
-    @_plain
+    @plain
     def check(self) -> None:
         """Reads until the first usable training image, so that a stream of none cannot hang.
 
@@ -276,9 +258,17 @@ class Images:
             damaged += (position - i + turns - 1) // turns // count * bad
         return position - taken + damaged
 
-    @_plain
+    def held_out(self) -> HeldOut:
+        """The test images.
+
+        Raises:
+            UserError: if there are no test files, or they are damaged.
+        """
+        return HeldOut(self.dataset, self.members, self.data_dir)
+
+    @plain
     def test_images(self, indices: Sequence[int] | None = None, limit: int | None = None) -> np.ndarray:
-        """Test images in the order of the files, without flips.
+        """Test images in the order of the files, without flips; those of a mixture's members in turns.
 
         Args:
             indices: which ones; None for the first `limit`.
@@ -290,22 +280,5 @@ class Images:
         Raises:
             UserError: if there are not so many.
         """
-        if indices is not None and not len(indices):
-            return np.zeros([0, self.dataset.size, self.dataset.size, self.dataset.colors], np.float32)
-        wanted = limit if indices is None else max(indices) + 1
-        images = []
-        for member in self.members:
-            shards = Shards([find_files(member, self.data_dir, "test")], known_counts([member], self.data_dir))
-            places = looked_up(shards, tf.data.Dataset.range(int(shards.counts.sum())))
-            decoded = places.map(lambda *p, m=member, s=shards: image_at(s, [m], p), num_parallel_calls=self._loads())
-            decoded = decoded.filter(lambda image, fits: fits)
-            if wanted is not None:
-                decoded = decoded.take(wanted - len(images))
-            found = reading(decoded, functools.partial(locate_bad, shards, [member]))
-            images += [image.numpy() for image, _ in found]
-        if wanted is not None and indices is not None and len(images) < wanted:
-            raise UserError(f"{self.dataset.name} has {len(images)} test images: there is no number {wanted - 1}")
-        chosen = images if indices is None else [images[i] for i in indices]
-        if not chosen:
-            raise UserError(f"{self.dataset.name} has no test image of {self.dataset.colors} channels")
-        return np.stack(chosen) * np.float32(2 / 255) - 1
+        held_out = self.held_out()
+        return held_out.images(held_out.select(indices, limit))
