@@ -6,7 +6,7 @@ from libml.config import FREE, NAMED, PINNED, RunConfig, option
 from libml.errors import UserError
 from libml.schedule import Schedule, at_once, progressive
 
-GAN_LOSSES = ("wasserstein", "relativistic")
+GAN_LOSS_NAMES = ("wasserstein", "relativistic")
 PRECISIONS = ("float32", "bfloat16", "tf32")
 STEPS = ("fast", "plain")
 
@@ -52,8 +52,8 @@ class LAGConfig(RunConfig):
                 raise UserError(f"--{name}={getattr(self, name)} cannot be negative")
         if not 0 <= self.weight_avg < 1:
             raise UserError(f"--weight_avg={self.weight_avg} must be at least 0 and below 1")
-        if self.gan_loss not in GAN_LOSSES:
-            raise UserError(f"--gan_loss={self.gan_loss} is unknown: use {' or '.join(GAN_LOSSES)}")
+        if self.gan_loss not in GAN_LOSS_NAMES:
+            raise UserError(f"--gan_loss={self.gan_loss} is unknown: use {' or '.join(GAN_LOSS_NAMES)}")
         if self.precision not in PRECISIONS:
             raise UserError(f"--precision={self.precision} is unknown: use {', '.join(PRECISIONS)}")
         if self.step not in STEPS:

@@ -17,13 +17,13 @@ MOST = {"scale": 2048, "blocks": 1024, "repeat": 1024, "seed": 2**63 - 1}
 MOST |= dict.fromkeys(("filters", "filters_min", "noise_dim", "noise"), 2**16)
 MOST_ELSE = 2**31 - 1
 
-DOWNSCALERS = ("average", "bicubic", "antialias")
+DOWNSCALER_NAMES = ("average", "bicubic", "antialias")
 
 
 def check_downscaler(name: str) -> None:
     """Raises UserError if there is no such downscaler."""
-    if name not in DOWNSCALERS:
-        raise UserError(f"--downscaler={name} is unknown: use {', '.join(DOWNSCALERS)}")
+    if name not in DOWNSCALER_NAMES:
+        raise UserError(f"--downscaler={name} is unknown: use {', '.join(DOWNSCALER_NAMES)}")
 
 
 def option(default: Any, help: str, role: str = FREE) -> Any:

@@ -109,7 +109,7 @@ def test_gan_losses_are_what_their_formulas_say(name):
 
 
 def test_every_gan_loss_has_a_flag():
-    assert set(losses.GAN_LOSSES) == set(config.GAN_LOSSES)
+    assert set(losses.GAN_LOSSES) == set(config.GAN_LOSS_NAMES)
 
 
 @pytest.mark.parametrize("name, slope", [("wasserstein", -1), ("relativistic", -2)])
