@@ -73,7 +73,7 @@ class GeneratorBlock(keras.layers.Layer):
         return h + (upscale2d(x) if self.up else x)
 
 
-class Generator(compared.Generator):
+class CGANGenerator(compared.ComparedGenerator):
     """Residual blocks at the LR size, then two at each doubling, the first of which takes a noise map."""
 
     def __init__(self, *, colors: int, scale: int, filters: int, blocks: int, noise: int, seed: int):
@@ -165,7 +165,7 @@ def critic_widths(size: int, scale: int, filters: int) -> tuple[list[tuple[int, 
     return to_lores, [*((filters << b, True) for b in below), (filters << last, False)]
 
 
-class Critic(keras.Model):
+class CGANCritic(keras.Model):
     """Scores an image by itself, plus the projection of its features at the LR size on the LR image."""
 
     def __init__(self, *, colors: int, size: int, scale: int, filters: int, seed: int):
@@ -223,16 +223,16 @@ class CGAN(compared.ComparedMethod):
     batches_per_step = CRITIC_BATCHES + 1
 
     @classmethod
-    def make_generator(cls, config: CGANConfig, colors: int) -> Generator:
+    def make_generator(cls, config: CGANConfig, colors: int) -> CGANGenerator:
         """The generator of a config."""
         names = ("scale", "filters", "blocks", "noise", "seed")
-        return Generator(colors=colors, **{name: getattr(config, name) for name in names})
+        return CGANGenerator(colors=colors, **{name: getattr(config, name) for name in names})
 
     def make_training(self) -> None:
         """The critic and the Adams."""
         names = ("scale", "filters", "seed")
         sizes = {name: getattr(self.config, name) for name in names}
-        self.critic = Critic(colors=self.colors, size=self.size, **sizes)
+        self.critic = CGANCritic(colors=self.colors, size=self.size, **sizes)
         self.g_optimizer = self.adam(self.generator, 0.0, 0.9, "g_adam")
         self.d_optimizer = self.adam(self.critic, 0.0, 0.9, "d_adam")
 

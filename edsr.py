@@ -13,7 +13,7 @@ os.environ.update(DEFAULTS | os.environ)  # before TensorFlow is imported
 import tensorflow as tf
 
 from libml import compared, rng
-from libml.compared import ComparedConfig, StepTerms
+from libml.compared import ComparedConfig, ComparedTerms
 from libml.config import FREE, NAMED, option
 from libml.layers import channels_to_space, conv2d, upscale2d
 
@@ -31,7 +31,7 @@ class EDSRConfig(ComparedConfig):
     total_kimg: int = option(16384, "Length of the run in 1024 images.", FREE)
 
 
-class Generator(compared.Generator):
+class EDSRGenerator(compared.ComparedGenerator):
     """The LR image's nearest upscaling plus a residual, computed at the LR size."""
 
     def __init__(self, *, colors: int, scale: int, filters: int, repeat: int, seed: int):
@@ -63,21 +63,21 @@ class EDSR(compared.ComparedMethod):
     metrics = ("gmse",)
 
     @classmethod
-    def make_generator(cls, config: EDSRConfig, colors: int) -> Generator:
+    def make_generator(cls, config: EDSRConfig, colors: int) -> EDSRGenerator:
         """The generator of a config."""
         names = ("scale", "filters", "repeat", "seed")
-        return Generator(colors=colors, **{name: getattr(config, name) for name in names})
+        return EDSRGenerator(colors=colors, **{name: getattr(config, name) for name in names})
 
     def make_training(self) -> None:
         """Adam."""
         self.g_optimizer = self.adam(self.generator, 0.9, 0.999, "g_adam")
 
-    def step_terms(self, lores: tf.Tensor, hires: tf.Tensor) -> StepTerms:
+    def step_terms(self, lores: tf.Tensor, hires: tf.Tensor) -> ComparedTerms:
         """The mean square error and its gradients."""
         with tf.GradientTape() as tape:
             fake = self.generator(lores, training=True)
             gmse = tf.reduce_mean(tf.square(fake - hires))
-        return StepTerms({"gmse": gmse}, fake, tape.gradient(gmse, self.generator.trainable_variables), [])
+        return ComparedTerms({"gmse": gmse}, fake, tape.gradient(gmse, self.generator.trainable_variables), [])
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class SRGANConfig(AdversarialConfig):
         return decayed(self.lr, self.lr_decay, nimg, self.schedule().total)
 
 
-class Generator(ResidualGenerator):
+class SRGANGenerator(ResidualGenerator):
     """The blocks' and the doublings' forward pass."""
 
     kernel_sizes = (9, 9)
@@ -50,7 +50,7 @@ class Generator(ResidualGenerator):
         return tf.tanh(self.to_image(y))
 
 
-class Critic(keras.Model):
+class SRGANCritic(keras.Model):
     """Pairs of convolutions, the second halving the size, down to about 4 x 4; then two dense layers a position."""
 
     def __init__(self, *, colors: int, size: int, filters: int, seed: int):
@@ -89,8 +89,8 @@ class SRGAN(AdversarialMethod):
     """Both networks and their training."""
 
     config_type = SRGANConfig
-    generator_type = Generator
-    critic_type = Critic
+    generator_type = SRGANGenerator
+    critic_type = SRGANCritic
     activation_unit = 1000.0
 
 

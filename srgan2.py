@@ -36,7 +36,7 @@ class SRGAN2Config(AdversarialConfig):
         return self.lr * self.lr_decay ** ((nimg - half) / half)
 
 
-class Generator(ResidualGenerator):
+class SRGAN2Generator(ResidualGenerator):
     """The blocks' and the doublings' forward pass."""
 
     kernel_sizes = (3, 1)
@@ -53,7 +53,7 @@ class Generator(ResidualGenerator):
         return tf.tanh(self.to_image(y))
 
 
-class Critic(keras.Model):
+class SRGAN2Critic(keras.Model):
     """Halvings of the size, 1 x 1 layers down to 8f channels, a residual block, then a logit a position."""
 
     def __init__(self, *, colors: int, size: int, filters: int, seed: int):
@@ -95,8 +95,8 @@ class SRGAN2(AdversarialMethod):
     """Both networks and their training."""
 
     config_type = SRGAN2Config
-    generator_type = Generator
-    critic_type = Critic
+    generator_type = SRGAN2Generator
+    critic_type = SRGAN2Critic
 
 
 if __name__ == "__main__":

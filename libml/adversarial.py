@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from libml import rng, vgg
-from libml.compared import ComparedConfig, ComparedMethod, Generator, StepTerms, batch_norm
+from libml.compared import ComparedConfig, ComparedGenerator, ComparedMethod, ComparedTerms, batch_norm
 from libml.config import NAMED, option
 from libml.errors import UserError
 from libml.layers import conv2d, ilog2
@@ -57,7 +57,7 @@ class ConvNorm(keras.layers.Layer):
         return self.norm(self.conv(x), training=training)
 
 
-class ResidualGenerator(Generator):
+class ResidualGenerator(ComparedGenerator):
     """The layers of residual blocks at the LR size, then of one doubling of the size after another."""
 
     kernel_sizes: ClassVar[tuple[int, int]]  # of the stem and of to_image
@@ -119,7 +119,7 @@ class AdversarialMethod(ComparedMethod):
             losses["gpcp"] = tf.reduce_mean(tf.square(distance))
         return losses
 
-    def step_terms(self, lores: tf.Tensor, hires: tf.Tensor) -> StepTerms:
+    def step_terms(self, lores: tf.Tensor, hires: tf.Tensor) -> ComparedTerms:
         """Losses and gradients of both networks; the critic sees the real batch, then the fake one, once each.
 
         Args:
@@ -136,7 +136,7 @@ class AdversarialMethod(ComparedMethod):
                 critic_loss = tf.add_n(list(critic_terms.values()))
             generator_terms = self.generator_losses(fake, hires, logits_fake)
             generator_loss = tf.add_n([weights[name] * value for name, value in generator_terms.items()])
-        return StepTerms(
+        return ComparedTerms(
             generator_terms | critic_terms,
             fake,
             g_tape.gradient(generator_loss, self.generator.trainable_variables),

@@ -58,7 +58,7 @@ def decayed(lr: float, lr_decay: float, nimg: int, total: int) -> float:
     return lr * lr_decay ** max(0.0, (nimg - half) / half)
 
 
-class Generator(keras.Model):
+class ComparedGenerator(keras.Model):
     """A network: generator(lores, *noise, training=...) -> [N, scale h, scale w, C]. By default it takes no noise."""
 
     scale: int
@@ -68,7 +68,7 @@ class Generator(keras.Model):
         return []
 
 
-class StepTerms(NamedTuple):
+class ComparedTerms(NamedTuple):
     """What one step computes before it changes a weight; moving statistics are updated on the way."""
 
     losses: dict[str, tf.Tensor]  # scalars, by the method's `metrics`
@@ -115,7 +115,7 @@ class ComparedMethod(tf.Module):
             self.meters = Meters((*self.metrics, "rmse"))
 
     @classmethod
-    def make_generator(cls, config: ComparedConfig, colors: int) -> Generator:
+    def make_generator(cls, config: ComparedConfig, colors: int) -> ComparedGenerator:
         """The generator, built."""
         raise NotImplementedError
 
@@ -123,7 +123,7 @@ class ComparedMethod(tf.Module):
         """Makes g_optimizer and, where there is one, the critic and d_optimizer. In the strategy's scope."""
         raise NotImplementedError
 
-    def step_terms(self, lores: tf.Tensor, hires: tf.Tensor, *noise: tf.Tensor) -> StepTerms:
+    def step_terms(self, lores: tf.Tensor, hires: tf.Tensor, *noise: tf.Tensor) -> ComparedTerms:
         """Losses and gradients at the present weights, as means over this batch, in a tf.function."""
         raise NotImplementedError
 
@@ -214,7 +214,7 @@ def batch_norm(name: str) -> keras.layers.BatchNormalization:
 class GeneratorSampler(CandidateSampler):
     """A generator in sampling mode as a function from (lores, noise maps) to images."""
 
-    def __init__(self, generator: Generator, config: ComparedConfig, nimg: int = 0, batch: int = 16):
+    def __init__(self, generator: ComparedGenerator, config: ComparedConfig, nimg: int = 0, batch: int = 16):
         """Args: the generator; the parameters and position of its run; images at a time."""
         self.generator, self.config, self.nimg, self.batch = generator, config, nimg, batch
         self.scale = config.scale

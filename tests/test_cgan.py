@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cgan import CGAN, CGANConfig, Critic, critic_widths
+from cgan import CGAN, CGANConfig, CGANCritic, critic_widths
 from libml import checkpoint, compared
 from libml import train as loop
 from libml.candidates import Preview
@@ -222,7 +222,7 @@ def test_critics_grow_with_image_and_scale(size, scale, to_lores, below):
 
 
 def test_a_critic_whose_last_block_shrinks():
-    critic = Critic(colors=1, size=16, scale=8, filters=2, seed=0)
+    critic = CGANCritic(colors=1, size=16, scale=8, filters=2, seed=0)
     hires = tf.random.stateless_uniform([3, 16, 16, 1], [0, 0], -1, 1)
     scores = critic(hires, downscale2d(hires, 8))
     assert scores.shape == (3, 1) and len(np.unique(scores)) == 3
