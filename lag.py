@@ -26,7 +26,7 @@ def main() -> None:
         program.memtest(config, FLAGS.data_dir, devices | program.device_needs(config, FLAGS.data_dir))
     else:
         devices |= program.device_needs(config, FLAGS.data_dir)
-        program.train(config, folder, devices, **app.run_options("export"))
+        program.train_and_export(config, folder, devices, **app.run_options("export"))
 
 
 if __name__ == "__main__":

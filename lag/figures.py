@@ -21,7 +21,7 @@ SMALLEST_CELL = 96  # pixels; smaller images are shown with larger pixels
 MARGIN = 8
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 
-Row = tuple[str, list[np.ndarray]]  # label, images [H, W, C]
+LabelledRow = tuple[str, list[np.ndarray]]  # label, images [H, W, C]
 
 
 class Figure(NamedTuple):
@@ -29,7 +29,7 @@ class Figure(NamedTuple):
 
     title: str
     columns: list[str]
-    rows: list[Row]
+    rows: list[LabelledRow]
 
 
 class Inputs(NamedTuple):

@@ -82,7 +82,7 @@ def memtest(config: LAGConfig, data_dir: str, devices: dict[str, Any]) -> None:
         print(f"[{phase}] fits at batch {config.batch}; peak so far {peaks}")
 
 
-def train(
+def train_and_export(
     config: LAGConfig,
     folder: Path,
     device_options: dict[str, Any] | None = None,
@@ -109,6 +109,6 @@ def train(
         return model, sampling.PhaseSampler(model)
 
     options = {"data_dir": data_dir, "reset": reset, "skip_bad_records": skip_bad_records}
-    devices = program.train(config, folder, device_options, build, describe, **options)
+    devices = program.train_on_dataset(config, folder, device_options, build, describe, **options)
     if export and devices.is_chief:
         export_at_end(folder)

@@ -261,7 +261,7 @@ def main(method: type[ComparedMethod]) -> None:
     app.define_flags(method.config_type)
     app.define_run_flags()
 
-    def train() -> None:
+    def train_from_flags() -> None:
         config, folder = app.config_and_folder(method.config_type)
         options = app.run_options()
 
@@ -271,6 +271,6 @@ def main(method: type[ComparedMethod]) -> None:
             sampler = GeneratorSampler(model.generator, config)
             return model, lambda phase, nimg: sampler
 
-        program.train(config, folder, app.device_options(), build, _describe, **options)
+        program.train_on_dataset(config, folder, app.device_options(), build, _describe, **options)
 
-    app.run(train)
+    app.run(train_from_flags)

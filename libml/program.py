@@ -15,7 +15,7 @@ from libml.stream import Images
 Build = Callable[[Dataset, Devices], tuple[loop.Method, Callable[[Phase, int], CandidateSampler]]]
 
 
-def train(
+def train_on_dataset(
     config: RunConfig,
     folder: Path,
     device_options: dict[str, Any] | None,

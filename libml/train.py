@@ -29,7 +29,7 @@ from libml.stream import Images, reading
 from libml.summary import SummaryWriter
 
 Batch = tuple[tf.Tensor, tf.Tensor]
-Preview = Callable[[Phase, int], np.ndarray]  # (phase, nimg) -> a picture of fixed test images, [H, W, C] in [-1, 1]
+MakePreview = Callable[[Phase, int], np.ndarray]  # (phase, nimg) -> a picture of test images, [H, W, C] in [-1, 1]
 
 
 class Method(Protocol):
@@ -61,7 +61,7 @@ class Run:
     """One run in progress. The chief writes; the other workers only compute."""
 
     def __init__(
-        self, method: Method, config: RunConfig, folder: Path, images: Images, preview: Preview, devices: Devices
+        self, method: Method, config: RunConfig, folder: Path, images: Images, preview: MakePreview, devices: Devices
     ):
         """Arguments as those of train."""
         self.method, self.config, self.images = method, config, images
@@ -193,7 +193,7 @@ def train(
     config: RunConfig,
     folder: Path,
     images: Images,
-    preview: Preview,
+    preview: MakePreview,
     devices: Devices | None = None,
     *,
     reset: bool = False,

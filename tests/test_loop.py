@@ -99,7 +99,7 @@ def test_a_description_counts_every_parameter():
 def test_a_scale_that_does_not_fit_is_refused_before_anything_is_made(tiny_config, data_dir):
     config = tiny_config(scale=64)
     with pytest.raises(UserError, match="does not divide the 32 pixels"):
-        program.train(config, config.folder, data_dir=str(data_dir))
+        program.train_and_export(config, config.folder, data_dir=str(data_dir))
     assert not config.folder.exists()
 
 

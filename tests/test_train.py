@@ -328,7 +328,7 @@ def test_bicubic_and_one_colour_train(tmp_path, tiny_config):
     write_images(tmp_path / "mnist-train.tfrecord", blobs(32, size=28, colors=1))
     write_images(tmp_path / "mnist-test.tfrecord", blobs(2, size=28, colors=1))
     config = tiny_config(dataset="mnist", downscaler="bicubic", transition_kimg=0, batch=64)
-    program.train(config, config.folder, data_dir=str(tmp_path))
+    program.train_and_export(config, config.folder, data_dir=str(tmp_path))
     values = json.loads((config.folder / "metrics.jsonl").read_text().splitlines()[-1])
     assert np.all(np.isfinite(list(values.values())))
 
@@ -411,7 +411,7 @@ def test_skipped_records_are_reported(tmp_path, tiny_config):
     records.write(tmp_path / "cifar10-train.tfrecord", [records.example(e) for e in encoded])
     write_images(tmp_path / "cifar10-test.tfrecord", blobs(2))
     config = tiny_config(training_kimg=1, transition_kimg=0, total_kimg=1)
-    program.train(config, config.folder, data_dir=str(tmp_path), skip_bad_records=True, export=False)
+    program.train_and_export(config, config.folder, data_dir=str(tmp_path), skip_bad_records=True, export=False)
     values = json.loads((config.folder / "metrics.jsonl").read_text().splitlines()[0])
     assert abs(values["skipped_records"] - 1024 / 38 * 2) <= 2  # two of every forty
     assert ("skipped_records", values["skipped_records"]) in [(tag, value) for _, tag, value in scalars(config.folder)]
