@@ -16,6 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from lag.sampling import Trained, batch_noise, load_trained
 from lag.tiling import receptive_radius
+from libml import jsontext
 from libml.errors import UserError
 from libml.files import discard, flush_folder, lock_file, publish, remove, user_errors
 from libml.layers import upscale2d
@@ -24,7 +25,10 @@ from libml.tfio import os_errors
 
 KIND = "LAG generator"  # what model.json says that an export is
 WEIGHTS = {"float32": tf.float32, "float16": tf.float16, "bfloat16": tf.bfloat16}
-FACTS = {"scale", "colors", "noise_dim", "receptive_radius", "nimg", "fingerprint"}  # and what a program needs of it
+# And the whole numbers that a program needs of it, from the least to the most that they can be.
+FACTS = {"scale": (2, 1 << 11), "colors": (1, 3), "noise_dim": (0, 1 << 16), "receptive_radius": (0, 1 << 16)}
+FACTS |= {"nimg": (0, 1 << 60)}
+CONTENT = {"assets", "fingerprint.pb", "model.json", "saved_model.pb", "variables"}  # what an export's folder can hold
 FILES = {"assets", "variables", "saved_model.pb", "fingerprint.pb", "model.json"}  # what lies in its folder
 LEAST_PSNR = 40.0  # dB between images made with shortened weights and with float32 ones
 
@@ -207,13 +211,19 @@ def describe(trained: Trained, module: ExportedGenerator, weights: str, psnr: fl
 
 
 def load_description(folder: Path) -> dict | None:
-    """model.json of an export; None if the folder is none."""
+    """model.json of an export; None if the folder is none, or that file is not as it was written."""
     try:
-        description = json.loads((folder / "model.json").read_text())
+        description = jsontext.parse((folder / "model.json").read_text())
     except (OSError, ValueError):
         return None
-    known = isinstance(description, dict) and description.get("kind") == KIND and description.keys() >= FACTS
+    known = isinstance(description, dict) and description.get("kind") == KIND
+    known = known and all(_is_count(description.get(name), *ends) for name, ends in FACTS.items())
+    known = known and isinstance(description.get("fingerprint"), str)
     return description if known and (folder / "saved_model.pb").exists() else None
+
+
+def _is_count(value: object, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
 
 
 def export_run(run: str | Path, folder: str | Path, weights: str = "float32") -> dict:
@@ -297,8 +307,13 @@ def check_target(folder: Path) -> None:
     Raises:
         UserError: if it does.
     """
-    if folder.exists() and not load_description(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists():
+        return
+    content = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
+    if content and not load_description(folder):
         raise UserError(f"{folder} exists and is no export of this project: choose another --output")
+    if content - CONTENT:
+        raise UserError(f"{folder} holds {min(content - CONTENT)}, which is no part of the export: move it elsewhere")
 
 
 def _hidden(folder: Path, purpose: str) -> Path:

@@ -49,9 +49,12 @@ def load_model(path: str | Path) -> Model:
     if description := load_description(path):
         try:
             loaded = tf.saved_model.load(str(path))
+            model = _described(lambda lores, z: loaded.generate(lores, z)["hires"].numpy(), description)
+            _try(model)
         except Exception as e:  # damage shows as errors of many kinds
-            raise UserError(f"cannot read {path}: {str(e).splitlines()[0][:200]}") from e
-        return _described(lambda lores, z: loaded.generate(lores, z)["hires"].numpy(), description)
+            reason = (str(e).splitlines() or [type(e).__name__])[0][:200]
+            raise UserError(f"cannot read {path}: {reason}; export it again") from e
+        return model
     if not RunFolder(path).is_run():
         raise UserError(f"{path} is neither a run folder (with args/args.json) nor an export (with model.json)")
     trained = load_trained(path)
@@ -64,6 +67,13 @@ def load_model(path: str | Path) -> Model:
 def _described(generate: Callable[[np.ndarray, np.ndarray], np.ndarray], card: dict[str, Any]) -> Model:
     facts = [card[k] for k in ("scale", "colors", "noise_dim", "receptive_radius", "fingerprint")]
     return Model(generate, *facts, card)
+
+
+def _try(model: Model) -> None:
+    """Makes an image of a pixel; raises if the generator is not as the model's numbers say."""
+    made = model.generate(*(np.zeros([1, 1, 1, channels], np.float32) for channels in (model.colors, model.noise_dim)))
+    if made.shape != (1, model.scale, model.scale, model.colors):
+        raise ValueError(f"a pixel becomes an image of shape {made.shape[1:]}, which is not what model.json says")
 
 
 def sample_noise(

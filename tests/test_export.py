@@ -12,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from lag import export, sampling
+from lag.upscale import load_model
 from libml.errors import UserError
 from libml.files import lock_file
 from libml.images import encode_png, to_uint8
@@ -155,6 +156,51 @@ def test_only_an_export_is_replaced(run, tmp_path, capsys):
     export.export_run(run, run / "export")
     assert (run / "export" / "model.json").stat().st_ino != before
     assert not [p for p in run.iterdir() if p.name.startswith(".export")]
+
+
+def test_what_is_no_part_of_an_export_is_not_lost_with_it(run, tmp_path):
+    export.export_run(run, tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"notes\.txt"):
+        export.export_run(run, tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    export.export_run(run, folder)
+    return folder
+
+
+FACTS = ("scale", "colors", "noise_dim", "receptive_radius", "nimg")
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        *((name, value) for name in FACTS for value in (None, "4", -1, 1.0, True, [4], 10**30)),
+        *(("fingerprint", value) for value in (None, 3, [])),
+    ],
+)
+def test_a_description_that_cannot_be_is_none(exported, tmp_path, name, value):
+    (tmp_path / "saved_model.pb").touch()
+    description = json.loads((exported / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps(description))
+    assert export.load_description(tmp_path) == description
+    (tmp_path / "model.json").write_text(json.dumps(description | {name: value}))
+    assert export.load_description(tmp_path) is None
+    (tmp_path / "model.json").write_text("[" * 100_000)
+    assert export.load_description(tmp_path) is None
+
+
+@pytest.mark.parametrize("change", [{"scale": 8}, {"colors": 1}, {"noise_dim": 3}])
+def test_a_description_of_another_network_is_refused(exported, tmp_path, change):
+    shutil.copytree(exported, tmp_path / "export")
+    path = tmp_path / "export" / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UserError, match="cannot read"):
+        load_model(tmp_path / "export")
 
 
 def fail(*args, **options):

@@ -27,6 +27,17 @@ def make(chance: Random, box: Path, kit: Path) -> Trial:
     if chance.randrange(4) == 0:
         args = (f"--ckpt={RUN}", "--export_dir=export")
         # An older export is replaced; whether it still is one, model.json says.
-        return Trial("scripts/export.py", args, may_add=("export", "export/*"), may_change=("export/*", "export"))
+        return Trial(
+            "scripts/export.py",
+            args,
+            may_add=("export", "export/*"),
+            may_change=(
+                "export/model.json",
+                "export/saved_model.pb",
+                "export/fingerprint.pb",
+                "export/variables*",
+                "export/assets",
+            ),
+        )
     args = ("--model=export", "--input=pictures", "--output=new", "--samples=2")
     return Trial("scripts/upscale.py", args, may_add=("new", "new/*"))
