@@ -1,24 +1,34 @@
 """Where the records of TFRecord files are, and how many. Needs no TensorFlow."""
 
 import mmap
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from libml.errors import UserError
+from libml.files import user_errors
 
 
 def record_offsets(path: Path) -> Iterator[int]:
     """Where each record of a file starts, from the length fields alone.
 
     Raises:
-        UserError: if the file is empty, cut short, or no TFRecord.
+        UserError: if the file cannot be read, is empty, cut short, or no TFRecord.
     """
-    size = path.stat().st_size
-    if not size:
-        raise UserError(f"{path} is empty: make the dataset again")
+    with user_errors(path, "read"):
+        file = path.open("rb")
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if not size:
+            raise UserError(f"{path} is empty: make the dataset again")
+        yield from _offsets(path, file, size)
+
+
+def _offsets(path: Path, file: BinaryIO, size: int) -> Iterator[int]:
     count = position = 0
-    with path.open("rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         while position + 12 <= size:  # a record: uint64 length, uint32 CRC of it, the data, uint32 CRC of that
             yield position
             (length,) = struct.unpack_from("<Q", data, position)

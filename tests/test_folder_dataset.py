@@ -515,6 +515,30 @@ def test_check_finds_damage(tmp_path, damage):
         check.check(str(tmp_path), "pets")
 
 
+@pytest.mark.parametrize(
+    "features, said",
+    [
+        ({}, "record 0 has no image"),
+        ({"image": []}, "record 0 has no image"),
+        ({"image": [b"x"]}, "record 0 has a damaged image"),
+        ({"image": [b"x", b"y"]}, "record 0 has several images"),
+    ],
+)
+def test_check_names_a_record_without_one_image(tmp_path, features, said):
+    write_pictures(tmp_path / "pics", 20)
+    make(tmp_path / "pics", tmp_path)
+    lists = {name: tf.train.Feature(bytes_list=tf.train.BytesList(value=value)) for name, value in features.items()}
+    record = tf.train.Example(features=tf.train.Features(feature=lists)).SerializeToString()
+    file = tmp_path / "pets-train.tfrecord"
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        writer.write(record)
+    content = json.loads((tmp_path / "pets.json").read_text())
+    content["splits"]["train"]["files"][0] |= {"bytes": file.stat().st_size, "records": 1}
+    (tmp_path / "pets.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=said):
+        check.check(str(tmp_path), "pets")
+
+
 def test_check_survives_a_length_that_no_memory_could_hold(tmp_path):
     write_pictures(tmp_path / "pics", 20)
     make(tmp_path / "pics", tmp_path)

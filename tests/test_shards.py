@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from libml.errors import UserError
+from libml.recordfile import record_offsets
 from libml.shards import Shards
 
 
@@ -41,3 +42,12 @@ def test_a_manifest_that_is_wrong_is_named(groups):
     with pytest.raises(UserError, match="a has 3 records, its manifest says 2"):
         shards.places(np.array([0]))
     assert Shards(groups, {a: (a.stat().st_size + 1, 2)}).counts.tolist() == [3, 1, 2]
+
+
+def test_what_is_no_file_of_records_is_named(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty").touch()
+    (tmp_path / "short").write_bytes(b"x" * 11)
+    for name in ("folder", "empty", "short", "nothing"):
+        with pytest.raises(UserError, match=name):
+            list(record_offsets(tmp_path / name))

@@ -75,11 +75,11 @@ def _wrong_with_record(record: bytes, colors: int | None) -> str:
         feature = tf.train.Example.FromString(record).features.feature
     except Exception:  # protobuf's DecodeError, which has no public home
         return "is no tf.train.Example"
-    encoded = next((feature[key].bytes_list.value[0] for key in IMAGE_KEYS if key in feature), None)
-    if encoded is None:
-        return "has no image"
+    images = [image for key in IMAGE_KEYS if key in feature for image in feature[key].bytes_list.value]
+    if len(images) != 1:
+        return "has several images" if images else "has no image"
     try:
-        with Image.open(io.BytesIO(encoded), formats=("PNG", "JPEG")) as image:
+        with Image.open(io.BytesIO(images[0]), formats=("PNG", "JPEG")) as image:
             image.load()
             channels = len(image.getbands())
     except Exception as e:  # whatever Pillow's decoders raise for damage
