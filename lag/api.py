@@ -5,15 +5,18 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lag import ranking, upscale
+from lag import upscale
 from lag.pictures import Picture, content_hash
 from libml.errors import UserError
 from libml.images import to_uint8
 from libml.run_folder import RunFolder
+
+if TYPE_CHECKING:  # it imports TensorFlow
+    from lag.ranking import Critic
 
 TILE = 64  # side in LR pixels of the tiles that large pictures are made in
 MOST = 2.0  # beyond that a float is no value of [-1, 1]: bicubic downscaling overshoots by less
@@ -131,12 +134,14 @@ class Model:
         return scores[0] if single else np.stack(scores)
 
     @functools.cached_property
-    def _critic(self) -> ranking.Critic:
+    def _critic(self) -> "Critic":
         if not RunFolder(self._path).is_run():
             raise UserError(f"rank needs the critic, which {self._path} lacks: load a run's folder")
+        from lag import ranking
+
         return ranking.load_critic(self._path)
 
-    def _scores(self, critic: ranking.Critic, picture: Picture, images: np.ndarray) -> np.ndarray:
+    def _scores(self, critic: "Critic", picture: Picture, images: np.ndarray) -> np.ndarray:
         h, w, channels = picture.pixels.shape
         images = images.repeat(self.colors // channels, axis=-1)
         lores, scores = picture.lores(self.colors), []

@@ -14,6 +14,7 @@ from libml import checkpoint
 from libml.errors import UserError
 from libml.layers import DOWNSCALERS, downscale2d
 from libml.run_folder import RunFolder, from_args, load_args, run_colors
+from libml.tfio import tensorflow_errors
 
 
 class Critic(NamedTuple):
@@ -56,7 +57,8 @@ def load_critic(run: str | Path) -> Critic:
     def checked(hires: np.ndarray, lores: np.ndarray) -> np.ndarray:
         if config.downscaler == "bicubic" and min(lores.shape[1:3]) <= 2:
             raise UserError("this run's critic compares pictures after bicubic downscaling, which takes 3 x 3 and more")
-        return project(tf.constant(hires), tf.constant(lores)).numpy()
+        with tensorflow_errors():
+            return project(tf.constant(hires), tf.constant(lores)).numpy()
 
     return Critic(checked, CriticHead())
 

@@ -1,18 +1,19 @@
 """Large pictures in overlapping tiles, computed as if in one piece."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lag.networks import Generator
-from libml.layers import ScaledConv2D
+if TYPE_CHECKING:  # they import TensorFlow
+    from lag.networks import Generator
+    from libml.layers import ScaledConv2D
 
 
-def _radius(layer: ScaledConv2D) -> int:
+def _radius(layer: "ScaledConv2D") -> int:
     """How far a convolution looks, in its own pixels."""
     return layer.kernel.shape[0] // 2
 
 
-def receptive_radius(generator: Generator, lod_stop: int) -> int:
+def receptive_radius(generator: "Generator", lod_stop: int) -> int:
     """How many LR pixels away an input can be and still change an output pixel, in either direction.
 
     Followed from the image down through the stages: `features` and `image` are how far the outputs of a stage are

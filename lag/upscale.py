@@ -1,22 +1,24 @@
 """Sets of large pictures from a small one of any size."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from lag.consistency import lores_errors, project
-from lag.export import ExportedGenerator, describe, load_description
 from lag.pictures import ALL, Picture
-from lag.sampling import load_trained
 from lag.tiling import Span, tiles
-from libml import rng
-from libml.errors import UserError
-from libml.run_folder import RunFolder
+from libml import seeds
 
 MOST_AT_ONCE = 16  # images in one call of the generator
+
+
+def tensorflow_parts(starts: Iterable[int], count: int, key: int, position: int) -> np.ndarray:
+    """libml.rng.normal_parts, imported with TensorFlow when it is called."""
+    from libml import rng
+
+    return rng.normal_parts(starts, count, key, position)
 
 
 class Model(NamedTuple):
@@ -29,6 +31,7 @@ class Model(NamedTuple):
     radius: int  # LR pixels away that an input can be and still change an output pixel
     fingerprint: str  # of the weights
     card: dict[str, Any] | None = None  # all that an export's model.json says
+    normal_parts: Callable[[Iterable[int], int, int, int], np.ndarray] = tensorflow_parts  # draws z
 
 
 class Result(NamedTuple):
@@ -45,32 +48,17 @@ def load_model(path: str | Path) -> Model:
     Raises:
         UserError: if it is neither.
     """
-    path = Path(path)
-    if description := load_description(path):
-        try:
-            loaded = tf.saved_model.load(str(path))
-            model = _described(lambda lores, z: loaded.generate(lores, z)["hires"].numpy(), description)
-            _try(model)
-        except Exception as e:  # damage shows as errors of many kinds
-            reason = (str(e).splitlines() or [type(e).__name__])[0][:200]
-            raise UserError(f"cannot read {path}: {reason}; export it again") from e
-        return model
-    if not RunFolder(path).is_run():
-        raise UserError(f"{path} is neither a run folder (with args/args.json) nor an export (with model.json)")
-    trained = load_trained(path)
-    module = ExportedGenerator(trained)
-    return _described(
-        lambda lores, z: module.generate(lores, z)["hires"].numpy(), describe(trained, module, "float32", None)
-    )
+    from lag import tensorflow_model  # and TensorFlow
+
+    return tensorflow_model.load(Path(path))
 
 
-def _described(generate: Callable[[np.ndarray, np.ndarray], np.ndarray], card: dict[str, Any]) -> Model:
-    facts = [card[k] for k in ("scale", "colors", "noise_dim", "receptive_radius", "fingerprint")]
-    return Model(generate, *facts, card)
+def try_out(model: Model) -> None:
+    """Makes an image of a pixel.
 
-
-def _try(model: Model) -> None:
-    """Makes an image of a pixel; raises if the generator is not as the model's numbers say."""
+    Raises:
+        ValueError: if the generator is not as the model's numbers say; whatever running it may raise.
+    """
     made = model.generate(*(np.zeros([1, 1, 1, channels], np.float32) for channels in (model.colors, model.noise_dim)))
     if made.shape != (1, model.scale, model.scale, model.colors):
         raise ValueError(f"a pixel becomes an image of shape {made.shape[1:]}, which is not what model.json says")
@@ -94,12 +82,12 @@ def sample_noise(
     """
     height, width, _ = picture.pixels.shape
     (top, bottom, _), (left, right, _) = rows.indices(height), columns.indices(width)
-    key = rng.key(seed, f"upscale {picture.content}")
+    key = seeds.key(seed, f"upscale {picture.content}")
     z = np.zeros([len(indices), bottom - top, right - left, model.noise_dim], np.float32)
     starts = range((top * width + left) * model.noise_dim, bottom * width * model.noise_dim, width * model.noise_dim)
     for sample_map, i in zip(z, indices, strict=True):
         if i:
-            values = rng.normal_parts(starts, (right - left) * model.noise_dim, key, i)
+            values = model.normal_parts(starts, (right - left) * model.noise_dim, key, i)
             sample_map[:] = noise * values.reshape(sample_map.shape)
     return z
 

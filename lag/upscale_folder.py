@@ -8,19 +8,20 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 import tqdm
 
-from lag import ranking
 from lag.pictures import MAX_RESULT_PIXELS, SUFFIXES, Picture, encode_result, read_picture
 from lag.results_table import COLUMNS, SETTINGS, TABLE, Row, Table
 from lag.upscale import Model, at_once, sample_noise, upscale
 from libml.errors import UserError
 from libml.files import write_atomic
 from libml.images import encode_png, to_uint8
+
+if TYPE_CHECKING:  # it imports TensorFlow
+    from lag.ranking import Critic
 
 GRID_COLUMNS = 9
 
@@ -106,9 +107,7 @@ def refuse_foreign(output: Path, stems: Iterable[Path], options: Options) -> Non
                 )
 
 
-def choose(
-    model: Model, critic: ranking.Critic | None, picture: Picture, options: Options
-) -> tuple[list[int], list[str]]:
+def choose(model: Model, critic: "Critic | None", picture: Picture, options: Options) -> tuple[list[int], list[str]]:
     """Which samples of a picture to keep, in order, and their scores as text.
 
     Raises:
@@ -116,6 +115,8 @@ def choose(
     """
     if critic is None:
         return list(range(options.samples)), [""] * options.samples
+    from lag import ranking  # TensorFlow, which is there where a critic is
+
     h, w, _ = picture.pixels.shape
     if max(h, w) > options.tile:
         raise UserError(f"ranking looks at a picture in one piece: {w} x {h} needs --tile={max(h, w)}")
@@ -144,12 +145,12 @@ def picture_errors() -> Iterator[None]:
     """Turns what can go wrong with one picture into a BadPictureError."""
     try:
         yield
-    except (UserError, tf.errors.OpError, MemoryError) as e:
+    except (UserError, MemoryError) as e:
         raise BadPictureError(str(e).splitlines()[0] if str(e) else "out of memory") from e
 
 
 def upscale_one(
-    model: Model, critic: ranking.Critic | None, path: Path, name: Path, stem: Path, options: Options, table: Table
+    model: Model, critic: "Critic | None", path: Path, name: Path, stem: Path, options: Options, table: Table
 ) -> Row | None:
     """Writes the results of one picture file, each as soon as it is made, then their grid if wanted.
 
@@ -269,7 +270,7 @@ class Grid:
         self.pixels[y : y + self._height, x : x + self._width] = result
 
 
-def upscale_all(model: Model, critic: ranking.Critic | None, source: Path, output: Path, options: Options) -> int:
+def upscale_all(model: Model, critic: "Critic | None", source: Path, output: Path, options: Options) -> int:
     """Upscales a file, or every picture of a folder and its subfolders. A bad one is reported and passed over.
 
     Args:

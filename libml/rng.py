@@ -1,21 +1,13 @@
 """Seeds: every random draw is a function of (seed, position, purpose), never of time, process or number of devices."""
 
-import hashlib
 from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
 
+from libml.seeds import key, small_key
 
-def key(seed: int, purpose: str) -> int:
-    """A 62-bit integer for a run's seed and the name of what is drawn."""
-    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 2
-
-
-def small_key(seed: int, purpose: str) -> int:
-    """As key, in 31 bits, for interfaces that take an int32 seed."""
-    return key(seed, purpose) & 0x7FFFFFFF
+__all__ = ["key", "normal", "normal_parts", "small_key", "stateless_seed", "uniform"]
 
 
 def stateless_seed(key: int, position: tf.Tensor | int) -> tf.Tensor:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from libml.errors import UserError
+
 
 def first_line(error: tf.errors.OpError) -> str:
     """What an error says, without the names of graph nodes."""
@@ -19,3 +21,12 @@ def os_errors() -> Iterator[None]:
         yield
     except tf.errors.OpError as e:
         raise OSError(None, first_line(e).rpartition("; ")[2]) from e  # "PATH; No space left on device"
+
+
+@contextlib.contextmanager
+def tensorflow_errors() -> Iterator[None]:
+    """Turns what TensorFlow raises when it cannot compute something, as for want of memory, into a UserError."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise UserError(first_line(error)) from error

@@ -64,14 +64,17 @@ def main() -> int:
     choice = chosen()
     if not Path(FLAGS.input).exists():
         raise UserError(f"--input={FLAGS.input} does not exist")
-    with app.importing():  # TensorFlow
-        from lag import ranking
+    with app.importing():  # TensorFlow, where the model needs it
         from lag.upscale import load_model
         from lag.upscale_folder import Options, upscale_all
 
+        critic = None
+        if choice.get("choose"):
+            from lag import ranking
+
+            critic = ranking.load_critic(FLAGS.model)
+        model = load_model(FLAGS.model)
     common = {k: FLAGS[k].value for k in ("noise", "seed", "consistent", "tile", "grid", "overwrite")}
-    critic = ranking.load_critic(FLAGS.model) if choice.get("choose") else None
-    model = load_model(FLAGS.model)
     options = Options(**common, **choice)
     return FAILED if upscale_all(model, critic, Path(FLAGS.input), Path(FLAGS.output), options) else 0
 

@@ -1,0 +1,46 @@
+"""A generator that TensorFlow runs: that of a run, or of an export as SavedModel."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lag.export import ExportedGenerator, describe, load_description
+from lag.sampling import load_trained
+from lag.upscale import Model, try_out
+from libml.errors import UserError
+from libml.run_folder import RunFolder
+from libml.tfio import tensorflow_errors
+
+
+def load(path: Path) -> Model:
+    """The generator of a run folder (its newest checkpoint) or of an export.
+
+    Raises:
+        UserError: if it is neither.
+    """
+    if description := load_description(path):
+        try:
+            loaded = tf.saved_model.load(str(path))
+            model = _model(lambda lores, z: loaded.generate(lores, z), description)  # which keeps loaded's variables
+            try_out(model)
+        except Exception as e:  # damage shows as errors of many kinds
+            reason = (str(e).splitlines() or [type(e).__name__])[0][:200]
+            raise UserError(f"cannot read {path}: {reason}; export it again") from e
+        return model
+    if not RunFolder(path).is_run():
+        raise UserError(f"{path} is neither a run folder (with args/args.json) nor an export (with model.json)")
+    trained = load_trained(path)
+    module = ExportedGenerator(trained)
+    return _model(module.generate, describe(trained, module, "float32", None))
+
+
+def _model(function: Callable[..., dict[str, tf.Tensor]], card: dict[str, Any]) -> Model:
+    def generate(lores: np.ndarray, z: np.ndarray) -> np.ndarray:
+        with tensorflow_errors():
+            return function(lores, z)["hires"].numpy()
+
+    facts = [card[k] for k in ("scale", "colors", "noise_dim", "receptive_radius", "fingerprint")]
+    return Model(generate, *facts, card)
