@@ -1,6 +1,7 @@
 """Makes datasets: standard ones, or one of any folder of pictures.
 
 python scripts/create_datasets.py celeba svhn
+python scripts/create_datasets.py celeba --from=img_align_celeba
 python scripts/create_datasets.py --input=PICTURES --name=pets
 python scripts/create_datasets.py --check=pets
 
@@ -24,6 +25,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
 flags.DEFINE_string("tfds_dir", "", "Where TensorFlow Datasets keeps its files; by default tfds in the data folder.")
 flags.DEFINE_boolean("overwrite", False, "Make again what is complete, or replace files of other makes.")
+flags.DEFINE_string("from", "", "File or folder that has a standard set's original files; by default they are fetched.")
 flags.DEFINE_string("check", "", "Name of a dataset to read back and verify.")
 flags.DEFINE_string("input", "", "Folder of pictures to make a dataset of, with all folders below it.")
 flags.DEFINE_string("name", "", "Name of the dataset made of --input.")
@@ -46,8 +48,12 @@ def main(names: list[str]) -> int:
         if FLAGS.input or FLAGS.name:
             if names:
                 raise UserError(f"make {names[0]} in a run of its own, without --input and --name")
+            if FLAGS["from"].value:
+                raise UserError("--from is for the original files of a standard set: name the set, without --input")
             return make_from_folder()
         if not names:
+            if FLAGS["from"].value:
+                raise UserError("--from needs the name of a standard set, as in celeba --from=PATH")
             raise UserError("nothing to make: name standard datasets, or give --input and --name; see --help")
         return make_standard(names)
     except KeyboardInterrupt:
@@ -122,9 +128,11 @@ def make_standard(names: list[str]) -> int:
     tfds_dir = FLAGS.tfds_dir or os.path.join(FLAGS.data_dir, "tfds")
     for name in standard.expand(names):
         try:
-            content = standard.make(name, FLAGS.data_dir, tfds_dir, FLAGS.overwrite)
+            content = standard.make(name, FLAGS.data_dir, tfds_dir, FLAGS.overwrite, FLAGS["from"].value)
             made = content and f"wrote {manifest.path(FLAGS.data_dir, name)}: {summary(content)}"
             print(made or f"{name} is complete; --overwrite makes it again")
+            for difference in (content or {}).get("differences", ()):
+                print(f"difference: {difference}")
         except UserError as e:
             print(f"error: {e}", file=sys.stderr)
             status = 1

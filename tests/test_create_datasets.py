@@ -17,7 +17,8 @@ from PIL import Image
 from lag.config import LAGConfig
 from lag.model import LAG
 from libml import data, shards
-from libml.datasets import build, check, lsun, manifest, standard
+from libml.datasets import build, celeba_lists, check, lsun, manifest, standard
+from libml.datasets.originals import Differences, decodable
 from libml.errors import UserError
 from libml.images import encode_png
 from libml.stream import Images
@@ -100,11 +101,11 @@ def test_mocked_imagenet_has_its_own_layout(tmp_path, monkeypatch):
 def test_celeba_attributes_and_identities_in_the_official_order(tmp_path):
     from tensorflow_datasets.datasets.celeb_a import celeb_a_dataset_builder
 
-    assert list(standard.CELEBA_ATTRIBUTES) == celeb_a_dataset_builder.ATTR_HEADINGS
+    assert list(celeba_lists.ATTRIBUTE_NAMES) == celeb_a_dataset_builder.ATTR_HEADINGS
     made = standard._celeba(
         {
             "image": b"jpeg",
-            "attributes": {name: name in ("Male", "Young") for name in sorted(standard.CELEBA_ATTRIBUTES)},
+            "attributes": {name: name in ("Male", "Young") for name in sorted(celeba_lists.ATTRIBUTE_NAMES)},
             "identity": {"Identity_No": 2880},
         }
     )
@@ -127,7 +128,7 @@ def test_a_real_builder_passes_bytes_through(tmp_path):
             pictures.add((buffer.getvalue(), i % 2))
     plan = standard.Standard("cifar10", "", {"train": ("train",), "test": ("test",)})
     with build.building(place, "cifar10") as work:
-        content = standard.write(tfds.ImageFolder(str(source)), plan, work)
+        content = standard.write(standard.prepared(tfds.ImageFolder(str(source)), plan), plan, work)
         build.publish(work, place, content)
     found = [f for split in ("train", "test") for f in features(place, f"cifar10-{split}.tfrecord")]
     assert {(f["image"].bytes_list.value[0], f["label"].int64_list.value[0]) for f in found} == pictures
@@ -273,3 +274,12 @@ def test_lsun_images_are_numbered_as_the_archive_has_them(tmp_path):
             transaction.put(key, image)
     found = [(n, f["id"], f["image"].read()) for n, f in lsun.examples(str(tmp_path), "bedroom_train_lmdb")]
     assert found == [(0, "a", b"first"), (1, "b", b"second"), (2, "c", b"third")]
+
+
+def test_webp_becomes_png_which_training_can_decode():
+    buffer, image = io.BytesIO(), blobs(1)[0]
+    Image.fromarray(image).save(buffer, format="WEBP", lossless=True)
+    found = Differences()
+    np.testing.assert_array_equal(tf.io.decode_png(decodable(buffer.getvalue(), found)), image)
+    assert len(found.lines()) == 1 and "WebP" in found.lines()[0]
+    assert decodable(b"\xff\xd8 a JPEG file", found) == b"\xff\xd8 a JPEG file"

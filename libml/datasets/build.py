@@ -54,6 +54,11 @@ class SplitWriter:
         """Written so far."""
         return sum(self._counts)
 
+    @property
+    def shards(self) -> int:
+        """Begun so far."""
+        return len(self._counts)
+
     def write(self, record: bytes) -> None:
         """Appends one serialized tf.train.Example.
 

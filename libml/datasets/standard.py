@@ -1,4 +1,4 @@
-"""The standard datasets, fetched by TensorFlow Datasets (TFDS) and written in the layout that libml.data reads."""
+"""The standard datasets as libml.data reads them: of files at hand, or fetched by TensorFlow Datasets (TFDS)."""
 
 import contextlib
 import dataclasses
@@ -12,18 +12,11 @@ from typing import Any
 import tensorflow as tf
 import tqdm
 
-from libml.datasets import build, lsun, manifest, records
+from libml.datasets import build, by_hand, lsun, manifest, records
+from libml.datasets.celeba_lists import ATTRIBUTE_NAMES
+from libml.datasets.originals import Differences, Originals, Split, decodable
 from libml.errors import UserError
 
-# The order of CelebA's list_attr_celeba.txt.
-CELEBA_ATTRIBUTES = (
-    *("5_o_Clock_Shadow", "Arched_Eyebrows", "Attractive", "Bags_Under_Eyes", "Bald", "Bangs", "Big_Lips", "Big_Nose"),
-    *("Black_Hair", "Blond_Hair", "Blurry", "Brown_Hair", "Bushy_Eyebrows", "Chubby", "Double_Chin", "Eyeglasses"),
-    *("Goatee", "Gray_Hair", "Heavy_Makeup", "High_Cheekbones", "Male", "Mouth_Slightly_Open", "Mustache"),
-    *("Narrow_Eyes", "No_Beard", "Oval_Face", "Pale_Skin", "Pointy_Nose", "Receding_Hairline", "Rosy_Cheeks"),
-    *("Sideburns", "Smiling", "Straight_Hair", "Wavy_Hair", "Wearing_Earrings", "Wearing_Hat", "Wearing_Lipstick"),
-    *("Wearing_Necklace", "Wearing_Necktie", "Young"),
-)
 IMAGENET_SHARDS = {"train": 1024, "validation": 128}
 
 
@@ -32,9 +25,11 @@ def _labelled(features: dict[str, Any]) -> bytes:
 
 
 def _celeba(features: dict[str, Any]) -> bytes:
-    attributes = [float(features["attributes"][name]) for name in CELEBA_ATTRIBUTES]
+    floats = {}
+    if "attributes" in features:
+        floats["attrs"] = [float(features["attributes"][name]) for name in ATTRIBUTE_NAMES]
     identity = int(features["identity"]["Identity_No"]) if "identity" in features else 1
-    return records.example(features["image"], identity - 1, attrs=attributes)
+    return records.example(features["image"], identity - 1, **floats)
 
 
 def _imagenet(features: dict[str, Any]) -> bytes:
@@ -98,7 +93,7 @@ def expand(wanted: list[str]) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def make(name: str, data_dir: str, tfds_dir: str, overwrite: bool) -> dict[str, Any] | None:
+def make(name: str, data_dir: str, tfds_dir: str, overwrite: bool, source: str = "") -> dict[str, Any] | None:
     """Makes one standard set.
 
     Args:
@@ -106,62 +101,90 @@ def make(name: str, data_dir: str, tfds_dir: str, overwrite: bool) -> dict[str, 
         data_dir: where to put it.
         tfds_dir: where TFDS keeps its downloads and its own copy.
         overwrite: make it again where it is complete.
+        source: file or folder of the original files; '' fetches them.
 
     Returns:
         The manifest, or None if the dataset was complete.
 
     Raises:
-        UserError: if it cannot be fetched, saying what to fetch by hand and where to put it; if files are in the
-            way, or the file system refuses.
+        UserError: if the originals are not there; if they cannot be fetched, saying what to fetch by hand and where to
+            put it; if files are in the way, or the file system refuses.
     """
     standard, place = sets()[name], Path(data_dir)
     made = (place, name, list(standard.splits), {}, overwrite)
     if build.already_complete(*made):
         return None
-    for package in ("importlib_resources", *standard.needs):  # TFDS imports these when it is too late for a good word
-        try:
-            importlib.import_module(package)
-        except ImportError:
-            raise UserError(f"{name}: TensorFlow Datasets needs the package {package}: pip install {package}") from None
+    originals = by_hand.read(name, source) if source else None
     with build.building(place, name) as work:
         if build.already_complete(*made):  # another program made it meanwhile
             return None
-        with _fetching(standard, tfds_dir):
-            import tensorflow_datasets as tfds
-
-            logging.getLogger("urllib3").setLevel(logging.ERROR)
-            builder = tfds.builder(standard.tfds, data_dir=tfds_dir)
-            if standard.tfds.startswith("lsun/"):
-                lsun.use_lmdb(builder)
-            builder.download_and_prepare()
-        content = write(builder, standard, work)
+        content = write(originals or fetched(standard, tfds_dir), standard, work)
         build.publish(work, place, content)
     return content
 
 
-def write(builder: Any, standard: Standard, work: Path) -> dict[str, Any]:
-    """Writes all splits of a prepared TFDS builder into a build's folder.
+def fetched(standard: Standard, tfds_dir: str) -> Originals:
+    """A standard set through TFDS.
+
+    Raises:
+        UserError: if it cannot be fetched, saying what to fetch by hand and where to put it.
+    """
+    for package in ("importlib_resources", *standard.needs):  # TFDS imports these when it is too late for a good word
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            raise UserError(
+                f"{standard.name}: TensorFlow Datasets needs the package {package}: pip install {package}"
+            ) from None
+    with _fetching(standard, tfds_dir):
+        import tensorflow_datasets as tfds
+
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        builder = tfds.builder(standard.tfds, data_dir=tfds_dir)
+        if standard.tfds.startswith("lsun/"):
+            lsun.use_lmdb(builder)
+        builder.download_and_prepare()
+    return prepared(builder, standard)
+
+
+def prepared(builder: Any, standard: Standard) -> Originals:
+    """What a prepared TFDS builder has.
+
+    Raises:
+        UserError: if it lacks a split.
+    """
+    streams = {source: _encoded(builder, source) for sources in standard.splits.values() for source in sources}
+    splits = {source: Split(len(stream), stream.as_numpy_iterator) for source, stream in streams.items()}
+    return Originals(
+        f"TensorFlow Datasets {builder.name} {builder.version}", splits, _image_size(builder), Differences()
+    )
+
+
+def write(originals: Originals, standard: Standard, work: Path) -> dict[str, Any]:
+    """Writes all splits of a standard set into a build's folder.
 
     Returns:
         The manifest.
 
     Raises:
-        UserError: if the builder lacks a split, or the file system refuses.
+        UserError: if a split is missing or has too few images, or the file system refuses.
     """
     with contextlib.closing(tqdm.tqdm(desc=f"writing {standard.name}", unit="image")) as bar:
-        splits = {split: _write_split(builder, standard, split, work, bar) for split in standard.splits}
-    return {
+        splits = {split: _write_split(originals, standard, split, work, bar) for split in standard.splits}
+    content = {
         "format": manifest.FORMAT,
         "name": standard.name,
         "kind": manifest.STANDARD,
-        "source": f"TensorFlow Datasets {builder.name} {builder.version}",
+        "source": originals.source,
         "colors": standard.colors,
-        "image_size": _image_size(builder),
+        "image_size": originals.image_size,
         "labels": standard.label,
         "split_rule": {split: " + ".join(sources) for split, sources in standard.splits.items()},
         "splits": splits,
         "versions": manifest.versions("tensorflow", "tensorflow-datasets"),
     }
+    differences = originals.differences.lines()
+    return content | ({"differences": differences} if differences else {})
 
 
 def _image_size(builder: Any) -> dict[str, Any]:
@@ -169,22 +192,29 @@ def _image_size(builder: Any) -> dict[str, Any]:
     return {"min": [height, width], "max": [height, width]} if height and width else {"any": True}
 
 
-def _write_split(builder: Any, standard: Standard, split: str, work: Path, bar: tqdm.tqdm) -> dict[str, Any]:
-    streams = [_encoded(builder, source) for source in standard.splits[split]]
-    total = sum(len(stream) for stream in streams)
+def _write_split(originals: Originals, standard: Standard, split: str, work: Path, bar: tqdm.tqdm) -> dict[str, Any]:
+    sources = [originals.splits[source] for source in standard.splits[split]]
+    total = sum(source.count for source in sources)
     bar.total = (bar.total or 0) + total
     shards = IMAGENET_SHARDS.get(split, 0) if standard.name == "imagenet" else 0
     if not total or total < shards:
-        raise UserError(f"{standard.name}: TensorFlow Datasets has {total} images of its split {split}: too few")
-    new_shard = (lambda done, _: done * shards // total > (done - 1) * shards // total) if shards else None
+        raise UserError(f"{standard.name}: {originals.source} has {total} images of the split {split}: too few")
+    seen = 0  # images, those included that are left out
+    new_shard = (lambda *_: (seen - 1) * shards // total >= writer.shards) if shards else None
     writer = build.SplitWriter(work, split, new_shard)
     try:
-        for stream in streams:
-            for features in stream.as_numpy_iterator():
-                writer.write(standard.example(features))
+        for source in sources:
+            for features in source.images():
+                seen += 1
                 bar.update()
+                if features is not None:
+                    image = decodable(features["image"], originals.differences)
+                    writer.write(standard.example({**features, "image": image}))
     finally:
         writer.abandon()
+    if writer.shards < max(shards, 1):
+        why = "; ".join(originals.differences.lines())
+        raise UserError(f"{standard.name}: too few images of the split {split} can be used ({why}): nothing was made")
     names = functools.partial(build.shard_names, standard.name, split)
     return writer.finish(functools.partial(_imagenet_names, split) if shards else names)
 

@@ -1,0 +1,91 @@
+"""Images in Parquet files as dataset hubs have them: a column of structs {bytes, path}, or of bytes."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from libml.datasets.originals import find
+from libml.errors import UserError
+
+AT_ONCE = 64  # rows in memory
+_SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("val", "valid", "validation", "dev"), "validation")
+
+
+def find_files(root: Path) -> list[Path]:
+    """The Parquet files of a folder and below it, sorted; or the file itself."""
+    if root.is_file():
+        return [root] if root.suffix == ".parquet" else []
+    return [file for file in find(root, lambda name: name.endswith(".parquet")) if file.is_file()]
+
+
+def split_of(file: Path, root: Path) -> str:
+    """train, validation or test by the words in a file's name, else in the folders between; '' if none says."""
+    names = [file.stem, *(folder.name for folder in file.parents if folder.is_relative_to(root))]
+    for name in names:
+        for word in re.split(r"[-_. ]", name.lower()):
+            if word in _SPLITS:
+                return _SPLITS[word]
+    return ""
+
+
+class Table:
+    """One file."""
+
+    def __init__(self, file: Path):
+        """Reads its schema.
+
+        Raises:
+            UserError: if it cannot be read, or has no column of images.
+        """
+        try:
+            import pyarrow
+            from pyarrow import parquet
+        except ImportError:
+            raise UserError("Parquet files need the package pyarrow: pip install pyarrow") from None
+        self.path, self._errors = file, (pyarrow.ArrowException, OSError)
+        try:
+            self._file = parquet.ParquetFile(file)
+        except self._errors as e:
+            raise self._unreadable(e) from e
+        self.schema, self.count = self._file.schema_arrow, self._file.metadata.num_rows
+        self.image = self._image_column(pyarrow.types)
+
+    def _unreadable(self, error: Exception) -> UserError:
+        reason = " ".join(str(error).split())[:200]
+        return UserError(f"cannot read {self.path} as a Parquet file: {reason}; fetch it again")
+
+    def _image_column(self, types: Any) -> str:
+        found = []
+        for field in self.schema:
+            is_struct = types.is_struct(field.type)
+            inner = [field.type.field(i) for i in range(field.type.num_fields)] if is_struct else [field]
+            names = {f.name for f in inner if types.is_binary(f.type) or types.is_large_binary(f.type)}
+            if names & {"bytes", field.name}:
+                found.append(field.name)
+        likely = [name for name in found if name.lower() in ("image", "img", "jpg", "png")] or found
+        if len(likely) != 1:
+            raise UserError(
+                f"{self.path} has {len(likely)} columns of images (structs with bytes) among its columns "
+                f"{', '.join(self.schema.names)}: one named image is wanted"
+            )
+        return likely[0]
+
+    def rows(self, columns: Sequence[str] = ()) -> Iterator[tuple[bytes, str, dict[str, Any]]]:
+        """(encoded image, its path or '', other columns) of each row; b"" where there is no image.
+
+        Raises:
+            UserError: if the file is damaged.
+        """
+        batches = self._file.iter_batches(AT_ONCE, columns=[self.image, *columns])
+        while True:
+            try:
+                batch = next(batches, None)
+            except self._errors as e:
+                raise self._unreadable(e) from e
+            if batch is None:
+                return
+            for row in batch.to_pylist():
+                image = row.pop(self.image)
+                image = image if isinstance(image, dict) else {"bytes": image}
+                yield image.get("bytes") or b"", image.get("path") or "", row
