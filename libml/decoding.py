@@ -11,7 +11,7 @@ from libml.damage import damaged_records
 from libml.data import Dataset
 from libml.errors import UserError
 from libml.shards import Shards
-from libml.tfio import first_line
+from libml.tfio import DAMAGE, first_line
 from libml.workers import available_cores
 
 LOOKED_UP = 256  # records whose places are looked up at a time
@@ -149,7 +149,7 @@ def locate_bad(shards: Shards, members: Sequence[Dataset]) -> str:
         for i, record in enumerate(tf.data.TFRecordDataset(str(path))):
             try:
                 decode(parse(record, member), member)
-            except tf.errors.OpError as e:
+            except (tf.errors.OpError, UnicodeDecodeError) as e:
                 return f"record {i} of {path} is no image ({first_line(e)[:200]})"
     return ""
 
@@ -163,5 +163,5 @@ def reading(dataset: tf.data.Dataset, locate: Callable[[], str]) -> Iterator:
     """
     try:
         yield from dataset
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as e:
+    except DAMAGE as e:
         raise UserError(f"{locate() or first_line(e)}: make the dataset again") from e

@@ -8,10 +8,14 @@ import tensorflow as tf
 
 from libml.errors import UserError
 
+# What reading a damaged file raises. Where TensorFlow's message quotes bytes of a record, Python cannot decode it.
+DAMAGE = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError, UnicodeDecodeError)
 
-def first_line(error: tf.errors.OpError) -> str:
+
+def first_line(error: tf.errors.OpError | UnicodeDecodeError) -> str:
     """What an error says, without the names of graph nodes."""
-    return re.sub(r"\{\{.*?\}\} *", "", error.message).splitlines()[0]
+    message = error.message if isinstance(error, tf.errors.OpError) else str(error)
+    return re.sub(r"\{\{.*?\}\} *", "", message).splitlines()[0]
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ class Usable:
         """By decoding, which also notices damage: the head of a sound record may be unlike what is usual."""
         try:
             return bool(self._decoded_fits(*(tf.constant(part, tf.int64) for part in place)))
-        except tf.errors.OpError:
+        except (tf.errors.OpError, UnicodeDecodeError):
             return True
 
     def decode_all(self, numbers: tf.data.Dataset, at_once: int) -> None:

@@ -188,6 +188,12 @@ def test_damaged_record_and_undecodable_image_are_errors(tmp_path):
         Images(data.lookup("cifar10"), tmp_path).check()
 
 
+def test_a_record_whose_bytes_no_message_can_quote_is_one_error(tmp_path):
+    records.write(tmp_path / "cifar10-train.tfrecord", [b"no example \xd7"] * 8)
+    with pytest.raises(UserError, match=r"record 0 of .* is no image"):
+        Images(data.lookup("cifar10"), tmp_path).check()
+
+
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match="does not divide"):
         data.check_sizes(data.lookup("mnist"), 8, "average")
