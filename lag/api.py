@@ -12,7 +12,7 @@ import numpy as np
 from lag import upscale
 from lag.pictures import Picture, content_hash
 from libml.errors import UserError
-from libml.images import to_uint8
+from libml.images import to_float, to_levels, to_uint8
 from libml.run_folder import RunFolder
 
 if TYPE_CHECKING:  # it imports TensorFlow
@@ -201,7 +201,7 @@ def _to_float(name: str, values: np.ndarray) -> np.ndarray:
     """
     values = np.asarray(values)
     if values.dtype == np.uint8:
-        return values * np.float32(2 / 255) - 1
+        return to_float(values)
     if not np.issubdtype(values.dtype, np.floating):
         raise UserError(f"{name} is of type {values.dtype}: give uint8, or float in [-1, 1]")
     if not np.all(np.abs(values) <= MOST):  # nor are NaN
@@ -211,6 +211,6 @@ def _to_float(name: str, values: np.ndarray) -> np.ndarray:
 
 def _levels(values: np.ndarray) -> np.ndarray:
     """Floats in [-1, 1] as float32 grey levels; whole ones exactly, as the noise is a function of the values."""
-    levels = (values + 1) * np.float32(127.5)
+    levels = to_levels(values)
     whole = np.rint(levels)
     return np.where(np.abs(levels - whole) < 1e-3, whole, levels)

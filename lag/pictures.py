@@ -11,7 +11,7 @@ from PIL import Image
 
 from libml.datasets.pictures import FORMATS, MAX_PIXELS, upright
 from libml.errors import UserError
-from libml.images import encode_png
+from libml.images import encode_png, to_float
 
 SUFFIXES = (
     *(".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm"),
@@ -40,7 +40,7 @@ class Picture(NamedTuple):
         """A part of it as float32 [1, rows, columns, colors] in [-1, 1]."""
         pixels = self.pixels[rows, columns]
         pixels = pixels if pixels.shape[-1] == colors else pixels.repeat(colors, axis=-1)
-        return pixels[None] * np.float32(2 / 255) - 1
+        return to_float(pixels[None])
 
 
 def read_picture(path: Path, colors: int, scale: int = 1) -> Picture:

@@ -10,6 +10,7 @@ from lag.consistency import lores_errors, project
 from lag.pictures import ALL, Picture
 from lag.tiling import Span, tiles
 from libml import seeds
+from libml.images import round_levels, to_levels
 
 MOST_AT_ONCE = 16  # images in one call of the generator
 
@@ -155,12 +156,12 @@ def _upscale_at_once(
         return lores, sample_noise(picture, model, indices, noise, seed, rows, columns)
 
     for (y, x), part in generate_tiles(model, inputs, h, w, tile):
-        part = (part + 1) * 127.5
+        part = to_levels(part)
         if channels < model.colors:
             part = part.mean(-1, keepdims=True)
         small = picture.pixels[y.start : y.stop, x.start : x.stop]
         part = project(part, np.broadcast_to(small, [count, *small.shape]), n) if consistent else part
-        pixels = np.clip(np.rint(part), 0, 255).astype(np.uint8)
+        pixels = round_levels(part)
         made[:, n * y.start : n * y.stop, n * x.start : n * x.stop] = pixels
         errors[:, y.start : y.stop, x.start : x.stop] = lores_errors(pixels, small, n)
     return [

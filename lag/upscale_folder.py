@@ -18,7 +18,7 @@ from lag.results_table import COLUMNS, SETTINGS, TABLE, Row, Table
 from lag.upscale import Model, at_once, sample_noise, upscale
 from libml.errors import UserError
 from libml.files import write_atomic
-from libml.images import encode_png, to_uint8
+from libml.images import encode_png, round_levels
 
 if TYPE_CHECKING:  # it imports TensorFlow
     from lag.ranking import Critic
@@ -260,7 +260,7 @@ class Grid:
                 f"its grid would have {width} x {height} pixels, more than {MAX_RESULT_PIXELS}: use --nogrid"
             )
         self.pixels = np.full([height, width, channels], 255, np.uint8)
-        for y, row in enumerate(to_uint8(picture.pixels / 127.5 - 1)):
+        for y, row in enumerate(round_levels(picture.pixels)):
             self.pixels[scale * y : scale * (y + 1), : self._width] = row.repeat(scale, axis=0)
 
     def put(self, cell: int, result: np.ndarray) -> None:

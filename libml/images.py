@@ -1,17 +1,35 @@
-"""Pictures: from [-1, 1] to 8 bits, grids, and PNG files."""
+"""Pictures: [-1, 1] and grey levels of 0..255, grids, and PNG files."""
 
 import io
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
 from libml.files import write_atomic
 
+Array = TypeVar("Array")  # NumPy's or TensorFlow's
+
+
+def to_float(levels: Array) -> Array:
+    """Grey levels 0..255, uint8 or float32, to float32 in [-1, 1]; any shape. A tensor must be float32."""
+    return levels * np.float32(2 / 255) - 1
+
+
+def to_levels(images: Array) -> Array:
+    """Float32 in [-1, 1] to float32 grey levels 0..255, not rounded; any shape, an array or a tensor."""
+    return (images + 1) * 127.5
+
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """[..., H, W, C] in [-1, 1] to 0..255, rounded, clipped; any shape."""
-    return np.clip(np.rint((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
+    """[-1, 1] to uint8 grey levels, rounded and clipped; any shape."""
+    return round_levels(to_levels(np.asarray(images, np.float32)))
+
+
+def round_levels(levels: np.ndarray) -> np.ndarray:
+    """Float grey levels to uint8, rounded and clipped; any shape."""
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
 def grid(images: np.ndarray) -> np.ndarray:

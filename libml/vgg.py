@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from libml.errors import UserError
+from libml.images import to_levels
 
 LAYERS = tuple(f"conv{b}_{i}" for b, count in enumerate((2, 2, 4, 4, 4), 1) for i in range(1, count + 1))
 MEAN_BGR = (103.939, 116.779, 123.68)  # of the images that it was trained on
@@ -181,7 +182,7 @@ def load_features(data_dir: str | Path, layer: str) -> Callable[[tf.Tensor], tf.
     def features(images: tf.Tensor) -> tf.Tensor:
         if images.shape[-1] == 1:
             images = tf.image.grayscale_to_rgb(images)
-        y = (images[..., ::-1] + 1) * 127.5 - MEAN_BGR
+        y = to_levels(images[..., ::-1]) - MEAN_BGR
         for name, (kernel, bias) in constants.items():
             if name.endswith("_1") and name != names[0]:
                 y = tf.nn.max_pool2d(y, 2, 2, "SAME")

@@ -3,9 +3,10 @@
 import io
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
-from libml.images import encode_png, grid, save_png, to_uint8
+from libml.images import encode_png, grid, round_levels, save_png, to_float, to_levels, to_uint8
 
 
 def test_pixels_are_rounded_and_clipped():
@@ -14,6 +15,23 @@ def test_pixels_are_rounded_and_clipped():
     np.testing.assert_array_equal(to_uint8((levels[1:-1] + 0.4) / 127.5 - 1), levels[1:-1])
     np.testing.assert_array_equal(to_uint8((levels[1:-1] - 0.4) / 127.5 - 1), levels[1:-1])
     np.testing.assert_array_equal(to_uint8(np.array([-1.1, -9, 1.1, 9])), [0, 0, 255, 255])
+
+
+def test_levels_and_floats_are_each_others_inverse():
+    levels = np.arange(256, dtype=np.uint8)
+    floats = to_float(levels)
+    assert floats.dtype == np.float32 and (floats[0], floats[255]) == (-1, 1) and np.all(np.diff(floats) > 0)
+    np.testing.assert_allclose(floats, np.linspace(-1, 1, 256), atol=1e-7)
+    np.testing.assert_allclose(to_levels(floats), levels, atol=1e-4)
+    np.testing.assert_array_equal(round_levels(to_levels(floats)), levels)
+    for array in (floats, to_levels(floats)):
+        assert array.dtype == np.float32
+
+
+def test_tensors_become_what_arrays_do():
+    levels = np.linspace(0, 255, 1001, dtype=np.float32)
+    np.testing.assert_array_equal(to_float(tf.constant(levels)), to_float(levels))
+    np.testing.assert_array_equal(to_levels(tf.constant(levels / 128 - 1)), to_levels(levels / 128 - 1))
 
 
 def test_a_grid_has_its_rows_below_each_other():
