@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from libml.datasets.pictures import FORMATS, MAX_PIXELS, upright
-from libml.errors import UserError
+from libml.errors import UserError, reason
 from libml.images import encode_png, to_float
 
 SUFFIXES = (
@@ -71,8 +71,7 @@ def read_picture(path: Path, colors: int, scale: int = 1) -> Picture:
     except (UserError, MemoryError):
         raise
     except Exception as e:  # Pillow's decoders meet damage with whatever their code runs into
-        reason = " ".join(str(e).split())[:200] or type(e).__name__
-        raise UserError(f"cannot read it as a picture: {reason}") from e
+        raise UserError(f"cannot read it as a picture: {reason(e)}") from e
 
 
 def _check_size(width: int, height: int, scale: int) -> None:

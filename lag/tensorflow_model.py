@@ -10,7 +10,7 @@ import tensorflow as tf
 from lag.export import ExportedGenerator, describe, load_description
 from lag.sampling import load_trained
 from lag.upscale import Model, try_out
-from libml.errors import UserError
+from libml.errors import UserError, reason
 from libml.run_folder import RunFolder
 from libml.tfio import tensorflow_errors
 
@@ -27,8 +27,7 @@ def load(path: Path) -> Model:
             model = _model(lambda lores, z: loaded.generate(lores, z), description)  # which keeps loaded's variables
             try_out(model)
         except Exception as e:  # damage shows as errors of many kinds
-            reason = (str(e).splitlines() or [type(e).__name__])[0][:200]
-            raise UserError(f"cannot read {path}: {reason}; export it again") from e
+            raise UserError(f"cannot read {path}: {reason(e)}; export it again") from e
         return model
     if not RunFolder(path).is_run():
         raise UserError(f"{path} is neither a run folder (with args/args.json) nor an export (with model.json)")

@@ -14,7 +14,7 @@ from lag.model import LAG
 from lag.networks import Generator, Projection
 from libml.checkpoint import Checkpoints, Clock, list_checkpoints
 from libml.config import NAMED
-from libml.errors import UserError
+from libml.errors import UserError, reason
 from libml.files import user_errors
 from libml.run_folder import RunFolder, from_args, load_args, locked, save_args
 
@@ -152,7 +152,7 @@ def _read(prefix: str) -> dict[str, np.ndarray]:
         reader = tf.train.load_checkpoint(prefix)
         return {name: np.asarray(reader.get_tensor(name)) for name in reader.get_variable_to_shape_map()}
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as e:
-        raise UserError(f"cannot read checkpoint {prefix}: {str(e).splitlines()[0][:200]}") from e
+        raise UserError(f"cannot read checkpoint {prefix}: {reason(e)}") from e
 
 
 def _check_shapes(found: dict[str, tuple], expected: dict[str, tuple], prefix: str) -> None:

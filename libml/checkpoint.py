@@ -7,10 +7,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from libml.errors import UserError
+from libml.errors import UserError, reason
 from libml.files import atomic_path, discard, remove, user_errors
 from libml.run_folder import RunFolder
-from libml.tfio import first_line, os_errors
+from libml.tfio import os_errors
 
 _PREFIX = "model"
 _DAMAGED = "damaged-"
@@ -89,13 +89,11 @@ def restore(path: Path, checkpoint: tf.train.Checkpoint, partial: bool = False) 
         else:
             status.assert_consumed()
     except (tf.errors.OpError, IndexError, RuntimeError) as e:
-        reason = (first_line(e) if isinstance(e, tf.errors.OpError) else str(e).splitlines()[0])[:200]
-        if isinstance(e, _DAMAGES) or _DAMAGE_WORDS.search(reason):
-            raise DamagedCheckpointError(f"checkpoint {path} is damaged ({reason}); remove that folder") from e
-        raise UserError(f"cannot read checkpoint {path} ({reason}): it is left as it is") from e
+        if isinstance(e, _DAMAGES) or _DAMAGE_WORDS.search(reason(e)):
+            raise DamagedCheckpointError(f"checkpoint {path} is damaged ({reason(e)}); remove that folder") from e
+        raise UserError(f"cannot read checkpoint {path} ({reason(e)}): it is left as it is") from e
     except (AssertionError, ValueError) as e:
-        reason = str(e).splitlines()[0][:200]
-        raise UserError(f"checkpoint {path} is of another configuration ({reason}): use the run's own flags") from e
+        raise UserError(f"checkpoint {path} is of another configuration ({reason(e)}): use the run's own flags") from e
 
 
 class Checkpoints:

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from libml.damage import damaged_records
 from libml.data import Dataset
-from libml.errors import UserError
+from libml.errors import UserError, first_line, reason
 from libml.shards import Shards
-from libml.tfio import DAMAGE, first_line
+from libml.tfio import DAMAGE
 from libml.workers import available_cores
 
 LOOKED_UP = 256  # records whose places are looked up at a time
@@ -150,7 +150,7 @@ def locate_bad(shards: Shards, members: Sequence[Dataset]) -> str:
             try:
                 decode(parse(record, member), member)
             except (tf.errors.OpError, UnicodeDecodeError) as e:
-                return f"record {i} of {path} is no image ({first_line(e)[:200]})"
+                return f"record {i} of {path} is no image ({reason(e)})"
     return ""
 
 

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from libml import cpu, jsontext
-from libml.errors import UserError
-from libml.tfio import first_line
+from libml.errors import UserError, first_line
 
 
 @dataclasses.dataclass(frozen=True)

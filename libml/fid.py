@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from libml.errors import UserError
+from libml.errors import UserError, reason
 
 SIDE = 299  # pixels that InceptionV3 takes
 KID_SUBSETS, KID_SUBSET = 50, 1000
@@ -38,12 +38,11 @@ def load_features(weights: str, batch: int) -> Features:
     try:
         network = build(include_top=False, pooling="avg", input_shape=(SIDE, SIDE, 3), weights=weights or "imagenet")
     except Exception as e:  # a failed download and a wrong file show as errors of many kinds
-        reason = (str(e).splitlines() or [type(e).__name__])[0][:200]
         if not weights:
-            raise NoWeightsError(reason) from e
+            raise NoWeightsError(reason(e)) from e
         raise UserError(
             f"--inception_weights={weights} cannot be read as weights of "
-            f"keras.applications.InceptionV3(include_top=False): {reason}"
+            f"keras.applications.InceptionV3(include_top=False): {reason(e)}"
         ) from e
 
     @tf.function(autograph=False, reduce_retracing=True)

@@ -1,21 +1,14 @@
 """TensorFlow's own file operations, made to fail like Python's."""
 
 import contextlib
-import re
 from collections.abc import Iterator
 
 import tensorflow as tf
 
-from libml.errors import UserError
+from libml.errors import UserError, first_line
 
 # What reading a damaged file raises. Where TensorFlow's message quotes bytes of a record, Python cannot decode it.
 DAMAGE = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError, UnicodeDecodeError)
-
-
-def first_line(error: tf.errors.OpError | UnicodeDecodeError) -> str:
-    """What an error says, without the names of graph nodes."""
-    message = error.message if isinstance(error, tf.errors.OpError) else str(error)
-    return re.sub(r"\{\{.*?\}\} *", "", message).splitlines()[0]
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from libml import checkpoint, run_folder
 from libml.ahead import ahead
 from libml.config import RunConfig
 from libml.devices import Devices
-from libml.errors import UserError
+from libml.errors import UserError, reason
 from libml.files import discard
 from libml.interrupts import Interrupted, interrupts
 from libml.meters import Meters
@@ -254,7 +254,6 @@ def _lost_worker() -> Iterator[None]:
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError, tf.errors.CancelledError) as e:
-        reason = e.message.splitlines()[0][:200]
         raise UserError(
-            f"another worker was lost ({reason}): start all workers again, they go on from the last checkpoint"
+            f"another worker was lost ({reason(e)}): start all workers again, they go on from the last checkpoint"
         ) from e

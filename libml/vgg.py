@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from libml.errors import UserError
+from libml.errors import UserError, reason
 from libml.images import to_levels
 
 LAYERS = tuple(f"conv{b}_{i}" for b, count in enumerate((2, 2, 4, 4, 4), 1) for i in range(1, count + 1))
@@ -140,8 +140,7 @@ def _read_file(path: Path, names: tuple[str, ...]) -> Weights:
         raise
     except Exception as e:  # a damaged pickle raises anything
         wanted = "VGG19 as a .npy file {layer: [kernel, bias]} is wanted"
-        reason = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
-        raise UserError(f"cannot read {path}: {wanted} ({reason})") from e
+        raise UserError(f"cannot read {path}: {wanted} ({reason(e)})") from e
 
 
 def _from_keras(path: Path, names: tuple[str, ...]) -> Weights:
@@ -150,7 +149,7 @@ def _from_keras(path: Path, names: tuple[str, ...]) -> Weights:
     except Exception as e:  # Keras' downloads raise Exception itself
         raise UserError(
             f"the perceptual loss needs VGG19: {path} is not there and Keras could not download its own "
-            f"({str(e).splitlines()[0]}); put vgg19.npy of github.com/machrisaa/tensorflow-vgg there, "
+            f"({reason(e)}); put vgg19.npy of github.com/machrisaa/tensorflow-vgg there, "
             "or train without it: --pcp_weight=0"
         ) from e
     return _chain(names, lambda name: model.get_layer(_keras_name(name)).get_weights())

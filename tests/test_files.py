@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from libml import files
-from libml.errors import UserError, printable
+from libml.errors import UserError, printable, reason
 
 ROOT = Path(__file__).parent.parent
 
@@ -239,3 +240,22 @@ def test_messages_are_one_line_that_can_be_printed():
     assert str(UserError("no new\nline\r\x1b[2J \udcff in ünï_猫")) == r"no new\nline\r\x1b[2J \udcff in ünï_猫"
     assert printable("a\u2028b\u202e") == r"a\u2028b\u202e"
     assert str(UserError("plain")) == "plain"
+
+
+@pytest.mark.parametrize(
+    "error, said",
+    [
+        (ValueError("bad\nTraceback of another kind"), "bad"),
+        (ValueError("\n  bad  \n"), "bad"),
+        (ValueError(""), "ValueError"),
+        (KeyError(), "KeyError"),
+        (ValueError(5), "5"),
+        (ValueError("x" * 999), "x" * 200),
+        (
+            tf.errors.DataLossError(None, None, "{{function_node __a}} {{node b}} corrupted\n\t [[c]] [Op:D]"),
+            "corrupted",
+        ),
+    ],
+)
+def test_another_error_is_one_short_line(error, said):
+    assert reason(error) == said

@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, ImageStat, UnidentifiedImageError
 
+from libml.errors import reason
 from libml.images import encode_png
 
 CROPS = ("center", "squash", "none")
@@ -53,15 +54,11 @@ def read(relative: str, root: str, options: Options) -> Picture:
     except UnidentifiedImageError:
         return Picture(problem="is no PNG, JPEG, WebP, BMP, TIFF or GIF picture")
     except OSError as e:
-        return Picture(problem=(e.strerror if e.errno else _one_line(e)) or "cannot be read")
+        return Picture(problem=(e.strerror if e.errno else reason(e)) or "cannot be read")
     except MemoryError:
         return Picture(problem="needs more memory than there is")
     except Exception as e:  # Pillow's decoders meet damage with whatever their code runs into
-        return Picture(problem=f"is damaged ({_one_line(e)})")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+        return Picture(problem=f"is damaged ({reason(e)})")
 
 
 def _open(path: str, background: tuple[int, int, int]) -> Image.Image:

@@ -15,7 +15,7 @@ import tqdm
 from libml.datasets import build, by_hand, lsun, manifest, records
 from libml.datasets.celeba_lists import ATTRIBUTE_NAMES
 from libml.datasets.originals import Differences, Originals, Split, decodable
-from libml.errors import UserError
+from libml.errors import UserError, reason
 
 IMAGENET_SHARDS = {"train": 1024, "validation": 128}
 
@@ -232,7 +232,7 @@ def _encoded(builder: Any, split: str) -> tf.data.Dataset:
     try:
         return builder.as_dataset(split=split, decoders=decoders, read_config=one_by_one, shuffle_files=False)
     except ValueError as e:
-        raise UserError(f"{builder.name}: TensorFlow Datasets made no split {split}: {_one_line(e)}") from e
+        raise UserError(f"{builder.name}: TensorFlow Datasets made no split {split}: {reason(e)}") from e
 
 
 @contextlib.contextmanager
@@ -243,7 +243,7 @@ def _fetching(standard: Standard, tfds_dir: str) -> Iterator[None]:
     except (UserError, KeyboardInterrupt):
         raise
     except Exception as e:  # from sockets, archives, checksums, and its own
-        raise UserError(f"{standard.name} could not be fetched: {_one_line(e)}; {_by_hand(standard, tfds_dir)}") from e
+        raise UserError(f"{standard.name} could not be fetched: {reason(e)}; {_by_hand(standard, tfds_dir)}") from e
 
 
 def _by_hand(standard: Standard, tfds_dir: str) -> str:
@@ -260,7 +260,3 @@ def _by_hand(standard: Standard, tfds_dir: str) -> str:
     category = standard.tfds.partition("/")[2]
     wanted = [f"{url} as {info.filename}" for url, info in infos.items() if info.filename.startswith(category)]
     return f"try again later, or fetch {', '.join(wanted)} into {place}"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
