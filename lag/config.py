@@ -20,7 +20,7 @@ class LAGConfig(RunConfig):
     blocks: int = option(8, "Residual blocks of G and plain blocks of P at the LR size.", NAMED)
     filters: int = option(256, "Filters at the LR size; halved at each doubling.", NAMED)
     filters_min: int = option(64, "Floor of the filters of the larger sizes.", NAMED)
-    lod_min: int = option(1, "First level of detail. Always 1.", NAMED)
+    lod_min: int = option(1, "First level of detail: 1, no other. Names of run folders hold it.", NAMED)
     mse_weight: float = option(10.0, "Weight of the distance to the perceptual centre in G's loss.", NAMED)
     noise_dim: int = option(64, "Channels of the noise map z.", NAMED)
     training_kimg: int = option(2048, "Length of the training phase of each level of detail, in 1024 images.", NAMED)

@@ -24,7 +24,7 @@ def _activations(model: LAG, size: int) -> tuple[int, int]:
 
 
 def estimate_bytes(model: LAG, size: int, batch: int) -> int:
-    """Memory of a step of the last phase: weights with their moments, gradients and shadows, and what a step keeps.
+    """Memory of a step of the last phase: weights, their moments, gradients and average, and kept activations.
 
     Args:
         model: with all its stages.
@@ -36,8 +36,8 @@ def estimate_bytes(model: LAG, size: int, batch: int) -> int:
         sum(math.prod(v.shape) for k in range(model.config.lods + 1) for v in network.stage_variables(k))
         for network in (model.generator, model.projection)
     )
-    # Two passes through G; three of P, and the penalty's, which keeps its input gradients beside its activations and
-    # is what is mostly kept where the others are computed again, stage by stage.
+    # Two passes through G and three through P. The penalty's pass counts double (activations and input gradients) and,
+    # with --remat, is nearly all that is kept.
     config = model.config
     g_passes, p_passes = (0, 3) if config.remat else (2, 5)
     if config.spectral_norm:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHT = 960, 640
 LEFT, RIGHT, TOP, BOTTOM = 90, 200, 60, 80  # margins; the legend is on the right
-SMOOTH = 2  # drawn so many times as large, then reduced
+SMOOTH = 2  # supersampling: the page is drawn larger by this factor, then reduced
 INK, GRID, PAPER = (20, 20, 20), (225, 225, 225), (255, 255, 255)
 # Okabe and Ito's colours, which remain distinct to the colour-blind.
 COLORS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0), (110, 110, 110))

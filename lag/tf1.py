@@ -66,8 +66,8 @@ def state_names(model: LAG, lod_stop: int) -> Names:
 def power_names(model: LAG, lod_stop: int) -> dict[str, tuple[str, keras.Variable]]:
     """Reference name of each beta2_power -> (name of its beta1_power, step count of the optimizer it belongs to).
 
-    Both optimizers of a stage are made in the scope opt_K. The reference asks the critic's for its update first, so
-    the generator's powers are those that TensorFlow 1 had to number.
+    Both optimizers of a stage are made in the scope opt_K. The reference applies the critic's Adam first, so
+    TensorFlow 1 suffixed the generator's beta powers with _1.
     """
     return {
         f"opt_{k}/beta2_power{suffix}": (

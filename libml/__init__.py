@@ -1,1 +1,4 @@
-"""The library under LAG: layers, data, schedule, training loop. It knows no method and imports nothing from lag."""
+"""What LAG and the methods it is compared with share: layers, data sets, the training loop, measures.
+
+Also the base classes of the compared methods. Imports nothing from lag.
+"""

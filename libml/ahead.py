@@ -9,7 +9,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 DEPTH = 2  # items that may wait
-PATIENCE = 0.1  # seconds between looks at whether anybody still reads
+POLL_SECONDS = 0.1  # how often a blocked producer checks whether the consumer has gone
 
 
 @contextlib.contextmanager
@@ -24,7 +24,7 @@ def ahead(items: Iterable[Item]) -> Iterator[Iterator[Item]]:
     def put(entry: tuple) -> bool:
         while not left.is_set():
             with contextlib.suppress(queue.Full):
-                waiting.put(entry, timeout=PATIENCE)
+                waiting.put(entry, timeout=POLL_SECONDS)
                 return True
         return False
 

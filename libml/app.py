@@ -99,10 +99,10 @@ def default_data_dir() -> str:
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """Around the import of TensorFlow and of what needs it, which takes a third less time so.
+    """Wrap the import of TensorFlow, and of modules that import it, in this: it takes a third less time.
 
-    The import makes a million objects, all of which stay: the garbage collector would look through them again and
-    again, then and later.
+    The import makes a million objects, all of which stay. The garbage collector would search them again and again,
+    during the import and later.
     """
     gc.disable()
     try:

@@ -15,7 +15,7 @@ from libml.tfio import os_errors
 _PREFIX = "model"
 _DAMAGED = "damaged-"
 
-# What TensorFlow says of files that are short or garbled. Of some it says so in an error of no particular class.
+# What TensorFlow raises for files that are short or garbled: one of these classes, or any with such words.
 _DAMAGES = (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.OutOfRangeError, IndexError)
 _DAMAGE_WORDS = re.compile("too short|truncated|less bytes|bad (magic|block|table)|checksum|corrupt", re.I)
 
@@ -59,7 +59,7 @@ def list_checkpoints(folder: Path) -> list[tuple[int, Path]]:
 
 
 def _check_files(path: Path) -> None:
-    """Opens a checkpoint's files, and reads the index: TensorFlow takes one that it cannot read for damaged.
+    """Opens a checkpoint's files and reads its index: TensorFlow reports a file that it may not read as a damaged one.
 
     Raises:
         DamagedCheckpointError: if a file is missing.
@@ -107,7 +107,7 @@ class Checkpoints:
     def restore_latest(self) -> int | None:
         """Restores the newest checkpoint that is whole; its nimg, or None if there never was one.
 
-        Damaged ones that are newer are then put aside under another name, and said so.
+        Newer checkpoints that are damaged are then renamed, with a message.
 
         Raises:
             UserError: if there are only damaged ones, or one is of another configuration or cannot be read at present.

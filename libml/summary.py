@@ -29,7 +29,7 @@ def events(path: Path) -> list[event_pb2.Event]:
 
 
 class SummaryWriter:
-    """Writes scalars, images and texts of one run; on going on at kimg, what lies beyond it is taken back first."""
+    """Writes scalars, images and texts of one run. A resumed run first loses what lies beyond its checkpoint."""
 
     def __init__(self, folder: Path, kimg: int | None):
         """Opens the events and the lines of a run's folder.

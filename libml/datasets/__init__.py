@@ -1,1 +1,1 @@
-"""Making datasets: programs that write the TFRecord files which libml.data reads."""
+"""Data sets in files: how they are made and checked, and what a file, a record and a manifest hold."""
