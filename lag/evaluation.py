@@ -205,29 +205,47 @@ class _Judge:
     ) -> tuple[dict[str, float], np.ndarray]:
         """The values of a row, and the first images of it. Calls advance(images) on the way."""
         parts, firsts = [], []
-        for start in range(0, len(self.pairs.hires), self.batch):
-            part = self.pairs.part(start, self.batch)
-            images = source.candidates(part.lores, [std] * samples, self.noise_seed, part.indices)
-            if not np.all(np.isfinite(images)):
-                raise UserError(f"{label} makes images that are not finite, at noise {std:g}: has its run diverged?")
-            values, saved = self._each(images, part)
+        together = max(1, self.batch // samples)  # inputs whose samples are in memory
+        for start in range(0, len(self.pairs.hires), together):
+            part = self.pairs.part(start, together)
+            values, saved = self._inputs(label, source, std, samples, part)
             parts.append(values)
-            firsts.append(saved[:, 0])
+            firsts.append(saved[:, 0].copy())
             advance(len(part.hires))
         values = {name: float(np.mean(np.concatenate([p[name] for p in parts]))) for name in parts[0]}
         values["rmse"] = values.pop("mse") ** 0.5
         saved = np.concatenate(firsts)
         return {**values, **self._as_sets(saved)}, saved[:SHOWN].copy()
 
-    def _each(self, images: np.ndarray, part: Pairs) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Measures of each image, [N * samples] or [N], and the images as they would be saved.
+    def _inputs(
+        self, label: str, source: CandidateSampler, std: float, samples: int, part: Pairs
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Measures of each image or input, [N * samples] or [N], and the images as they would be saved.
+
+        No more than `batch` samples are floats at a time, the others bytes.
+        """
+        saved, found = np.empty([len(part.hires), samples, *part.hires.shape[1:]], np.uint8), []
+        for first in range(0, samples, self.batch):
+            stds = [std] * min(self.batch, samples - first)
+            images = source.candidates(part.lores, stds, self.noise_seed, part.indices, first)
+            if not np.all(np.isfinite(images)):
+                raise UserError(f"{label} makes images that are not finite, at noise {std:g}: has its run diverged?")
+            saved[:, first : first + len(stds)] = to_uint8(images)
+            found.append(self._each(images, saved[:, first : first + len(stds)], part))
+        values = {name: np.concatenate([f[name] for f in found], axis=1).ravel() for name in found[0]}
+        if samples > 1:
+            values |= self._diversity(saved, part)
+        return values, saved
+
+    def _each(self, images: np.ndarray, saved: np.ndarray, part: Pairs) -> dict[str, np.ndarray]:
+        """Measures of each image, [N, samples].
 
         Args:
             images: float32 [N, samples, H, W, C].
+            saved: the same as they would be saved.
             part: their inputs.
         """
         samples = images.shape[1]
-        saved = to_uint8(images)
         flat, truth = saved.reshape(-1, *saved.shape[2:]), part.hires.repeat(samples, axis=0)
         lores = part.lores.repeat(samples, axis=0)
         values = {
@@ -241,9 +259,7 @@ class _Judge:
             values["ssim"] = metrics.ssim(flat, truth)
         if side >= metrics.MS_SSIM_SIZE:
             values["ms_ssim"] = metrics.ms_ssim(flat, truth)
-        if samples > 1:
-            values |= self._diversity(saved, part)
-        return values, saved
+        return {name: value.reshape(-1, samples) for name, value in values.items()}
 
     def _consistency(self, suffix: str, images: np.ndarray, lores: np.ndarray) -> dict[str, np.ndarray]:
         """How near H(image) is to the LR image: PSNR, and mean distance in grey levels."""
@@ -261,12 +277,14 @@ class _Judge:
             "space_score": [metrics.space_score(s, truth, self.pairs.scale) for s, truth in scores],
         }
         if self.critic:
-            latents = (
-                self.critic.project(to_float(s), lores[None].repeat(len(s), axis=0))
-                for s, lores in zip(saved, part.lores, strict=True)
-            )
+            latents = (self._latents(s, lores) for s, lores in zip(saved, part.lores, strict=True))
             values["diversity_latent"] = [metrics.pairwise_rms(p) for p in latents]
         return values
+
+    def _latents(self, saved: np.ndarray, lores: np.ndarray) -> np.ndarray:
+        """Points of an input's samples in the critic's latent space, [M, ...]."""
+        parts = (saved[i : i + self.batch] for i in range(0, len(saved), self.batch))
+        return np.concatenate([self.critic.project(to_float(s), lores[None].repeat(len(s), axis=0)) for s in parts])
 
     def _as_sets(self, saved: np.ndarray) -> dict[str, float]:
         """How far the images [N, H, W, C], one an input, are as a set from the true ones."""

@@ -20,7 +20,9 @@ def candidate_stds(count: int) -> np.ndarray:
     return np.linspace(0.0, 1.0, count)
 
 
-def noise_maps(size: Sequence[int], stds: Sequence[float], seed: int, index: int, map_name: str = "") -> np.ndarray:
+def noise_maps(
+    size: Sequence[int], stds: Sequence[float], seed: int, index: int, map_name: str = "", first: int = 0
+) -> np.ndarray:
     """The noise of one image's candidates, a function of (seed, index of the image, place of the candidate).
 
     Args:
@@ -29,11 +31,13 @@ def noise_maps(size: Sequence[int], stds: Sequence[float], seed: int, index: int
         seed: of the noise.
         index: which image.
         map_name: tells the maps of a generator that takes several apart.
+        first: place of the first candidate.
 
     Returns:
         float32 [len(stds), h, w, channels].
     """
-    maps = [rng.normal(size, rng.key(seed, f"candidate {i}{map_name}"), index).numpy() for i in range(len(stds))]
+    places = range(first, first + len(stds))
+    maps = [rng.normal(size, rng.key(seed, f"candidate {i}{map_name}"), index).numpy() for i in places]
     return np.stack([std * z for std, z in zip(stds, maps, strict=True)]).astype(np.float32)
 
 
@@ -55,7 +59,9 @@ class CandidateSampler:
         """lores [N, h, w, C] in [-1, 1] and a map of each shape -> float32 [N, scale h, scale w, C]."""
         raise NotImplementedError
 
-    def candidates(self, lores: np.ndarray, stds: Sequence[float], seed: int, indices: Sequence[int]) -> np.ndarray:
+    def candidates(
+        self, lores: np.ndarray, stds: Sequence[float], seed: int, indices: Sequence[int], first: int = 0
+    ) -> np.ndarray:
         """Candidates of each image.
 
         Args:
@@ -63,6 +69,7 @@ class CandidateSampler:
             stds: noise standard deviation of each candidate.
             seed: of the noise.
             indices: what names each image; its noise depends on that and not on the other images.
+            first: place of the first candidate: those of places 3 and 4 are the same whether made with 0 to 2 or alone.
 
         Returns:
             float32 [N, len(stds), H, W, C].
@@ -70,7 +77,7 @@ class CandidateSampler:
         noise = []
         for m, shape in enumerate(self.noise_shapes(*lores.shape[1:3])):
             name = f"/{m}" if m else ""
-            noise.append(np.concatenate([noise_maps(shape, stds, seed, index, name) for index in indices]))
+            noise.append(np.concatenate([noise_maps(shape, stds, seed, index, name, first) for index in indices]))
         images = self(np.repeat(lores, len(stds), axis=0), *noise)
         return images.reshape(len(lores), len(stds), *images.shape[1:])
 

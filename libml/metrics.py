@@ -2,12 +2,13 @@
 
 import numpy as np
 import tensorflow as tf
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import cdist, pdist
 
 from libml.layers import downscale2d
 
 BEST_PSNR = 100.0  # dB; what equal images count as, so that a mean stays a number
 SSIM_SIZE = 11  # pixels a side: the window of SSIM
+BLOCK = 32  # samples of an image that are compared at a time
 MS_SSIM_SIZE = 161  # the window still fits after MS-SSIM has halved the image four times
 
 
@@ -40,8 +41,13 @@ def ms_ssim(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 def pairwise_rms(samples: np.ndarray) -> float:
     """Mean over all pairs of two samples of the RMS of their difference; samples [M, ...], M at least 2."""
-    points = samples.reshape(len(samples), -1).astype(np.float64)
-    return float(pdist(points).mean() / np.sqrt(points.shape[1]))
+    points, total = samples.reshape(len(samples), -1), 0.0
+    blocks = [points[i : i + BLOCK] for i in range(0, len(points), BLOCK)]
+    for i, block in enumerate(blocks):
+        rows = block.astype(np.float64)
+        total += pdist(rows).sum() + sum(cdist(rows, other.astype(np.float64)).sum() for other in blocks[i + 1 :])
+    pairs = len(points) * (len(points) - 1) // 2
+    return float(total / pairs / np.sqrt(points.shape[1]))
 
 
 def space_score(samples: np.ndarray, target: np.ndarray, box: int = 1) -> float:
@@ -58,7 +64,11 @@ def space_score(samples: np.ndarray, target: np.ndarray, box: int = 1) -> float:
         target: [H, W, C].
         box: side of a place in pixels, a divisor of H and W.
     """
-    errors = np.square(samples.astype(np.float32) - target.astype(np.float32)).mean(-1, keepdims=True)
-    distances = downscale2d(tf.constant(errors), box).numpy().reshape(len(samples), -1).astype(np.float64)
-    best = distances.mean(axis=1).min()
-    return float(100 * (best - distances.min(axis=0).mean()) / best) if best else 0.0
+    best, local = np.inf, np.inf
+    for start in range(0, len(samples), BLOCK):
+        block = samples[start : start + BLOCK].astype(np.float32)
+        errors = np.square(block - target.astype(np.float32)).mean(-1, keepdims=True)
+        distances = downscale2d(tf.constant(errors), box).numpy().reshape(len(block), -1).astype(np.float64)
+        best = min(best, distances.mean(axis=1).min())
+        local = np.minimum(local, distances.min(axis=0))
+    return float(100 * (best - local.mean()) / best) if best else 0.0

@@ -30,14 +30,16 @@ class Shifted(CandidateSampler):
     def __init__(self, hires):
         self._hires = evaluation.to_float(hires)
 
-    def candidates(self, lores, stds, seed, indices):
-        shift = [[std * 2 / 255 * (4 * place + index % 2) for place, std in enumerate(stds)] for index in indices]
+    def candidates(self, lores, stds, seed, indices, first=0):
+        shift = [
+            [std * 2 / 255 * (4 * place + index % 2) for place, std in enumerate(stds, first)] for index in indices
+        ]
         return (self._hires[indices][:, None] + np.array(shift)[..., None, None, None]).astype(np.float32)
 
 
 class Broken(Shifted):
-    def candidates(self, lores, stds, seed, indices):
-        return super().candidates(lores, stds, seed, indices) * np.nan
+    def candidates(self, *arguments):
+        return super().candidates(*arguments) * np.nan
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,27 @@ def test_chunks_change_nothing(pairs):
     one, other = (measured(source, pairs, batch=batch)[0] for batch in (3, 7))
     for key, row in one.items():
         assert row.values == pytest.approx(other[key].values, rel=1e-5)
+
+
+class Watched(Shifted):
+    """Notes how many images are made at a time."""
+
+    def candidates(self, lores, stds, *arguments):
+        self.made = [*getattr(self, "made", []), len(lores) * len(stds)]
+        return super().candidates(lores, stds, *arguments)
+
+
+def test_no_more_images_than_a_batch_are_made_at_a_time(pairs):
+    hires = 40 + pairs.hires // 2
+    pairs = pairs._replace(hires=hires)
+    few, many = Watched(hires), Watched(hires)
+    measured(few, pairs, samples=2)
+    row = measured(many, pairs, samples=9)[0]["Shifted", 1.0]
+    assert max(few.made) == max(many.made) == 4
+    shifts = 4 * np.arange(9) + np.array([0, 1, 0, 1, 0, 1, 0])[:, None]
+    assert row.values["rmse"] == pytest.approx(np.sqrt(np.mean(shifts**2)), rel=1e-4)
+    apart = [4 * abs(i - j) for i in range(9) for j in range(i)]
+    assert row.values["diversity"] == pytest.approx(np.mean(apart))
 
 
 def test_images_that_are_not_finite_are_named(pairs):

@@ -83,6 +83,16 @@ def test_pairwise_rms():
     assert metrics.pairwise_rms(samples[[0, 0, 0]]) == 0
 
 
+def test_many_samples_are_measured_as_few():
+    samples = RNG.integers(0, 256, [metrics.BLOCK * 2 + 7, 6, 6, 3], np.uint8)
+    floats, target = samples.astype(np.float64), blobs(1, 6)[0]
+    apart = [np.sqrt(np.square(a - b).mean()) for a, b in itertools.combinations(floats, 2)]
+    assert metrics.pairwise_rms(samples) == pytest.approx(np.mean(apart), rel=1e-12)
+    errors = np.square(floats - target).mean(-1)
+    best = errors.mean((1, 2)).min()
+    assert metrics.space_score(samples, target) == pytest.approx(100 * (best - errors.min(0).mean()) / best, rel=1e-5)
+
+
 def test_space_score():
     target = np.zeros([1, 2, 1], np.uint8)
     one, other = np.array([1, 3], np.uint8).reshape(1, 2, 1), np.array([2, 1], np.uint8).reshape(1, 2, 1)
