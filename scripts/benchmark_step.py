@@ -93,10 +93,11 @@ def check(size: str, config: LAGConfig) -> None:
     Raises:
         UserError: saying why.
     """
-    import tensorflow as tf
+    with app.importing():  # TensorFlow
+        import tensorflow as tf
 
-    from libml.data import Dataset, check_sizes
-    from libml.devices import check_precision
+        from libml.data import Dataset, check_sizes
+        from libml.devices import check_precision
 
     if FLAGS.profile and tf.config.list_physical_devices("GPU"):
         raise UserError("--profile sees operations of CPUs only: hide the GPUs, or use TensorBoard's profiler")

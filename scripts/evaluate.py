@@ -35,12 +35,13 @@ def main() -> None:
     for name, least in (("images", 2), ("samples", 1), ("batch", 1)):
         if FLAGS[name].value < least:
             raise UserError(f"--{name}={FLAGS[name].value} must be at least {least}")
-    import tensorflow as tf
+    with app.importing():  # TensorFlow
+        import tensorflow as tf
 
-    from lag import report
-    from lag.evaluation import evaluate, halves_apart, load_pairs, load_yardsticks
-    from lag.methods import load_methods
-    from lag.report_tables import Report, skipped_lines
+        from lag import report
+        from lag.evaluation import evaluate, halves_apart, load_pairs, load_yardsticks
+        from lag.methods import load_methods
+        from lag.report_tables import Report, skipped_lines
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several runs' generators look like one retraced often
     tf.config.experimental.enable_op_determinism()
