@@ -39,7 +39,7 @@ class Model:
     Images come back as y came: uint8, or float32 in [-1, 1].
     """
 
-    def __init__(self, generator: upscale.Model, path: Path):
+    def __init__(self, generator: upscale.Upscaler, path: Path):
         """Args: the generator; where it came from."""
         self._generator, self._path = generator, path
 

@@ -9,13 +9,13 @@ import tensorflow as tf
 
 from lag.export import ExportedGenerator, describe, load_description
 from lag.sampling import load_trained
-from lag.upscale import Model, try_out
+from lag.upscale import Upscaler, try_out
 from libml.errors import UserError, reason
 from libml.run_folder import RunFolder
 from libml.tfio import tensorflow_errors
 
 
-def load(path: Path) -> Model:
+def load(path: Path) -> Upscaler:
     """The generator of a run folder (its newest checkpoint) or of an export.
 
     Raises:
@@ -36,10 +36,10 @@ def load(path: Path) -> Model:
     return _model(module.generate, describe(trained, module, "float32", None))
 
 
-def _model(function: Callable[..., dict[str, tf.Tensor]], card: dict[str, Any]) -> Model:
+def _model(function: Callable[..., dict[str, tf.Tensor]], card: dict[str, Any]) -> Upscaler:
     def generate(lores: np.ndarray, z: np.ndarray) -> np.ndarray:
         with tensorflow_errors():
             return function(lores, z)["hires"].numpy()
 
     facts = [card[k] for k in ("scale", "colors", "noise_dim", "receptive_radius", "fingerprint")]
-    return Model(generate, *facts, card)
+    return Upscaler(generate, *facts, card)

@@ -22,7 +22,7 @@ def tensorflow_parts(starts: Iterable[int], count: int, key: int, position: int)
     return rng.normal_parts(starts, count, key, position)
 
 
-class Model(NamedTuple):
+class Upscaler(NamedTuple):
     """What upscaling asks of a generator, from a run or an export."""
 
     generate: Callable[[np.ndarray, np.ndarray], np.ndarray]  # (lores [N, h, w, C], z) -> [N, scale h, scale w, C]
@@ -43,7 +43,7 @@ class Result(NamedTuple):
     lores_max: float
 
 
-def load_model(path: str | Path) -> Model:
+def load_model(path: str | Path) -> Upscaler:
     """The generator of a run folder (its newest checkpoint) or of an export.
 
     Raises:
@@ -54,7 +54,7 @@ def load_model(path: str | Path) -> Model:
     return tensorflow_model.load(Path(path))
 
 
-def try_out(model: Model) -> None:
+def try_out(model: Upscaler) -> None:
     """Makes an image of a pixel.
 
     Raises:
@@ -67,7 +67,7 @@ def try_out(model: Model) -> None:
 
 def sample_noise(
     picture: Picture,
-    model: Model,
+    model: Upscaler,
     indices: Sequence[int],
     noise: float,
     seed: int,
@@ -94,7 +94,7 @@ def sample_noise(
 
 
 def generate_tiles(
-    model: Model, inputs: Callable[[slice, slice], tuple[np.ndarray, np.ndarray]], height: int, width: int, tile: int
+    model: Upscaler, inputs: Callable[[slice, slice], tuple[np.ndarray, np.ndarray]], height: int, width: int, tile: int
 ) -> Iterator[tuple[tuple[Span, Span], np.ndarray]]:
     """Large images tile by tile: equal to those made in one piece, in the memory of one tile.
 
@@ -115,14 +115,14 @@ def generate_tiles(
         yield (y, x), model.generate(lores, z)[:, n * top : n * bottom, n * left : n * right]
 
 
-def at_once(model: Model, height: int, width: int, tile: int) -> int:
+def at_once(model: Upscaler, height: int, width: int, tile: int) -> int:
     """How many images of a size to make in one call: as many as take the memory of one whole tile."""
     side = tile + 2 * model.radius
     return max(1, min(MOST_AT_ONCE, side * side // (min(height, side) * min(width, side))))
 
 
 def upscale(
-    model: Model, picture: Picture, indices: Sequence[int], noise: float, seed: int, tile: int, consistent: bool
+    model: Upscaler, picture: Picture, indices: Sequence[int], noise: float, seed: int, tile: int, consistent: bool
 ) -> Iterator[Result]:
     """Large pictures of a small one.
 
@@ -144,7 +144,7 @@ def upscale(
 
 
 def _upscale_at_once(
-    model: Model, picture: Picture, indices: Sequence[int], noise: float, seed: int, tile: int, consistent: bool
+    model: Upscaler, picture: Picture, indices: Sequence[int], noise: float, seed: int, tile: int, consistent: bool
 ) -> list[Result]:
     """As upscale, all in the same calls of the generator."""
     (h, w, channels), n, count = picture.pixels.shape, model.scale, len(indices)

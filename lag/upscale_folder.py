@@ -15,7 +15,7 @@ import tqdm
 
 from lag.pictures import MAX_RESULT_PIXELS, SUFFIXES, Picture, encode_result, read_picture
 from lag.results_table import COLUMNS, SETTINGS, TABLE, Row, Table
-from lag.upscale import Model, at_once, sample_noise, upscale
+from lag.upscale import Upscaler, at_once, sample_noise, upscale
 from libml.errors import UserError
 from libml.files import write_atomic
 from libml.images import encode_png, round_levels
@@ -40,7 +40,7 @@ class Options:
     grid: bool = False
     overwrite: bool = False
 
-    def settings(self, model: Model) -> dict[str, Any]:
+    def settings(self, model: Upscaler) -> dict[str, Any]:
         """What two results must have in common to lie in one folder."""
         chosen = {k: getattr(self, k) for k in ("noise", "seed", "consistent", "choose", "of")}
         return {"model": model.fingerprint, **chosen}
@@ -107,7 +107,7 @@ def refuse_foreign(output: Path, stems: Iterable[Path], options: Options) -> Non
                 )
 
 
-def choose(model: Model, critic: "Critic | None", picture: Picture, options: Options) -> tuple[list[int], list[str]]:
+def choose(model: Upscaler, critic: "Critic | None", picture: Picture, options: Options) -> tuple[list[int], list[str]]:
     """Which samples of a picture to keep, in order, and their scores as text.
 
     Raises:
@@ -150,7 +150,7 @@ def picture_errors() -> Iterator[None]:
 
 
 def upscale_one(
-    model: Model, critic: "Critic | None", path: Path, name: Path, stem: Path, options: Options, table: Table
+    model: Upscaler, critic: "Critic | None", path: Path, name: Path, stem: Path, options: Options, table: Table
 ) -> Row | None:
     """Writes the results of one picture file, each as soon as it is made, then their grid if wanted.
 
@@ -270,7 +270,7 @@ class Grid:
         self.pixels[y : y + self._height, x : x + self._width] = result
 
 
-def upscale_all(model: Model, critic: "Critic | None", source: Path, output: Path, options: Options) -> int:
+def upscale_all(model: Upscaler, critic: "Critic | None", source: Path, output: Path, options: Options) -> int:
     """Upscales a file, or every picture of a folder and its subfolders. A bad one is reported and passed over.
 
     Args:

@@ -102,7 +102,7 @@ def folder_options() -> Any:
     """
     from PIL import ImageColor
 
-    from libml.datasets.pictures import Options
+    from libml.datasets.pictures import PictureOptions
 
     for flag in ("input", "name"):
         if not getattr(FLAGS, flag):
@@ -116,7 +116,7 @@ def folder_options() -> Any:
         background = ImageColor.getrgb(FLAGS.background)[:3]
     except ValueError:
         raise UserError(f"--background={FLAGS.background} is no colour: write a name as white, or as #ff8800") from None
-    return Options(FLAGS.size, FLAGS.crop, FLAGS.min_size, background)
+    return PictureOptions(FLAGS.size, FLAGS.crop, FLAGS.min_size, background)
 
 
 def make_standard(names: list[str]) -> int:

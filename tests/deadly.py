@@ -5,10 +5,10 @@ import signal
 from pathlib import Path
 
 from libml.datasets import pictures
-from libml.datasets.pictures import Options, Picture
+from libml.datasets.pictures import PictureOptions, StoredPicture
 
 
-def read(relative: str, root: str, options: Options) -> Picture:
+def read(relative: str, root: str, options: PictureOptions) -> StoredPicture:
     """As pictures.read; but fault*.png always end the process, and hungry*.png when they are read first."""
     name = Path(relative).name
     if name.startswith("fault"):

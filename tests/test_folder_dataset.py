@@ -32,7 +32,9 @@ PROGRAM = [sys.executable, str(ROOT / "scripts" / "create_datasets.py")]
 
 
 def make(source, place, name="pets", workers=1, test_fraction=0.2, overwrite=False, **options):
-    return folder.make(str(source), name, str(place), pictures.Options(**options), test_fraction, workers, overwrite)
+    return folder.make(
+        str(source), name, str(place), pictures.PictureOptions(**options), test_fraction, workers, overwrite
+    )
 
 
 def write_pictures(place: Path, count: int, size: int = 32, seed: int = 0) -> None:
@@ -202,11 +204,11 @@ def test_zoo(tmp_path):
     check.check(str(tmp_path), "zoo")
 
 
-def read(path: Path, **options) -> pictures.Picture:
-    return pictures.read(path.name, str(path.parent), pictures.Options(**options))
+def read(path: Path, **options) -> pictures.StoredPicture:
+    return pictures.read(path.name, str(path.parent), pictures.PictureOptions(**options))
 
 
-def pixels(picture: pictures.Picture) -> np.ndarray:
+def pixels(picture: pictures.StoredPicture) -> np.ndarray:
     assert not picture.problem, picture.problem
     return np.asarray(Image.open(io.BytesIO(picture.png)))
 
@@ -240,7 +242,7 @@ def test_a_large_picture_is_in_memory_once_or_twice(tmp_path, mode, most):
         from libml.datasets import pictures
         peak = lambda: 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
         before = peak()
-        assert pictures.read("a.png", sys.argv[1], pictures.Options()).shape == (512, 512)
+        assert pictures.read("a.png", sys.argv[1], pictures.PictureOptions()).shape == (512, 512)
         print(peak() - before)
         """
     done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -14,7 +14,7 @@ from typing import Any
 import tqdm
 
 from libml.datasets import build, manifest, pictures, records
-from libml.datasets.pictures import Options, Picture
+from libml.datasets.pictures import PictureOptions, StoredPicture
 from libml.errors import UserError, printable
 from libml.files import user_errors
 from libml.workers import available_cores, ordered_map
@@ -130,13 +130,13 @@ class _Report:
         self._file.close()
 
 
-def _lost(path: str, how: str) -> Picture:
+def _lost(path: str, how: str) -> StoredPicture:
     """What stands for a picture whose reader died of it, twice."""
-    return Picture(problem=f"ends the process that reads it ({how})")
+    return StoredPicture(problem=f"ends the process that reads it ({how})")
 
 
 def make(
-    folder: str, name: str, data_dir: str, options: Options, test_fraction: float, workers: int, overwrite: bool
+    folder: str, name: str, data_dir: str, options: PictureOptions, test_fraction: float, workers: int, overwrite: bool
 ) -> dict[str, Any] | None:
     """Makes the dataset {name} of all pictures in a folder and below it.
 
@@ -215,7 +215,7 @@ def _fill(work, name, root, paths, problems, options, test_fraction, workers) ->
     }
 
 
-def _report(report: _Report, paths: list[str], i: int, picture: Picture, first_path: dict[bytes, int]) -> None:
+def _report(report: _Report, paths: list[str], i: int, picture: StoredPicture, first_path: dict[bytes, int]) -> None:
     """Notes what is special about the i-th file."""
     if picture.problem:
         report.add("unusable", paths[i], picture.problem)

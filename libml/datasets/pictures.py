@@ -24,7 +24,7 @@ COMPRESS_LEVEL = 1  # a sixth larger than at 6, and made in a third of the time
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class PictureOptions:
     """How pictures are stored."""
 
     size: int = 512  # sides are reduced to this, never enlarged
@@ -34,31 +34,31 @@ class Options:
 
 
 @dataclasses.dataclass(frozen=True)
-class Picture:
+class StoredPicture:
     """What became of a file: a stored picture, or the reason why there is none."""
 
     png: bytes = b""
     digest: bytes = b""  # 16 bytes: of the RGB pixels before crop and resize
     shape: tuple[int, int] = (0, 0)  # stored height and width
     problem: str = ""  # why it cannot be read
-    small: str = ""  # its size, where it has less than Options.min_size
+    small: str = ""  # its size, where it has less than PictureOptions.min_size
     flat: bool = False  # all but one colour
 
 
-def read(relative: str, root: str, options: Options) -> Picture:
+def read(relative: str, root: str, options: PictureOptions) -> StoredPicture:
     """Reads one file; a file that cannot be used is described, never raised."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of oddities that it copes with
             return _stored(_open(os.path.join(root, relative), options.background), options)
     except UnidentifiedImageError:
-        return Picture(problem="is no PNG, JPEG, WebP, BMP, TIFF or GIF picture")
+        return StoredPicture(problem="is no PNG, JPEG, WebP, BMP, TIFF or GIF picture")
     except OSError as e:
-        return Picture(problem=(e.strerror if e.errno else reason(e)) or "cannot be read")
+        return StoredPicture(problem=(e.strerror if e.errno else reason(e)) or "cannot be read")
     except MemoryError:
-        return Picture(problem="needs more memory than there is")
+        return StoredPicture(problem="needs more memory than there is")
     except Exception as e:  # Pillow's decoders meet damage with whatever their code runs into
-        return Picture(problem=f"is damaged ({reason(e)})")
+        return StoredPicture(problem=f"is damaged ({reason(e)})")
 
 
 def _open(path: str, background: tuple[int, int, int]) -> Image.Image:
@@ -134,20 +134,20 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(made)
 
 
-def _stored(image: Image.Image, options: Options) -> Picture:
+def _stored(image: Image.Image, options: PictureOptions) -> StoredPicture:
     """Measures, crops, resizes and encodes an RGB picture."""
     width, height = image.size
     if min(width, height) < options.min_size:
-        return Picture(small=f"{width} x {height}")
+        return StoredPicture(small=f"{width} x {height}")
     content = hashlib.blake2b(f"{width}x{height}".encode(), digest_size=16)
     for box in _bands(image):
         content.update(image.crop(box).tobytes())
     fitted = _fit(image, options)
     flat = max(ImageStat.Stat(fitted).stddev) < FLAT_STD
-    return Picture(encode_png(np.asarray(fitted), COMPRESS_LEVEL), content.digest(), fitted.size[::-1], flat=flat)
+    return StoredPicture(encode_png(np.asarray(fitted), COMPRESS_LEVEL), content.digest(), fitted.size[::-1], flat=flat)
 
 
-def _fit(image: Image.Image, options: Options) -> Image.Image:
+def _fit(image: Image.Image, options: PictureOptions) -> Image.Image:
     """Crops and reduces; the area under each new pixel is averaged."""
     width, height = image.size
     short = min(width, height)

@@ -23,7 +23,7 @@ from lag.upscale import load_model
 from lag.upscale_folder import Options, upscale_all
 from libml.checkpoint import Checkpoints, Clock
 from libml.datasets import folder as folder_dataset
-from libml.datasets.pictures import Options as Stored
+from libml.datasets.pictures import PictureOptions as Stored
 from libml.images import encode_png
 from libml.run_folder import save_args
 from tests.conftest import blobs, write_images
