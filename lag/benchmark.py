@@ -19,7 +19,7 @@ from lag.sampling import Trained
 from libml.devices import check_batch
 from libml.errors import UserError
 from libml.layers import DOWNSCALERS
-from libml.schedule import KIMG, Phase
+from libml.schedule import KIMG, Level, Phase
 from libml.workers import available_cores
 
 WARM_UP = 3  # calls that are not timed: tracing, the allocator, caches
@@ -162,7 +162,7 @@ def generator_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed
 
     @tf.function(autograph=False)
     def generate(lores, z):
-        return generator(lores, z, lod_start=config.lods, lod_stop=config.lods, lod=tf.constant(float(config.lods)))
+        return generator(lores, z, level=Level(config.lods, config.lods, float(config.lods)))
 
     def call(_: int) -> None:
         generate(lores, z)[0, 0, 0, 0].numpy()

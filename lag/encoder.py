@@ -9,6 +9,7 @@ import tensorflow as tf
 from lag.networks import Projection, StagedModel, conv
 from libml import rng
 from libml.layers import ScaledConv2D
+from libml.schedule import Level
 
 
 class Encoder(StagedModel):
@@ -30,24 +31,20 @@ class Encoder(StagedModel):
         """Convolutions of stage k; those of the moments belong to stage 0."""
         return self.body.stage_layers(k) + ([] if k else [self.moments])
 
-    def call(
-        self, x, lores, noise, *, lod_start: int, lod_stop: int, lod, remat: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(self, x, lores, noise, *, level: Level, remat: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """A sample of z given x, and how far its distribution is from N(0, 1).
 
         Args:
-            x: the real image of the phase, [N, h 2^lod_stop, w 2^lod_stop, C].
+            x: the real image of the phase, [N, h 2^stop, w 2^stop, C].
             lores: y, [N, h, w, C].
             noise: standard normal, [N, h, w, noise_dim].
-            lod_start: of the phase.
-            lod_stop: of the phase.
-            lod: level of detail.
+            level: of detail.
             remat: compute the stages again in the backward pass.
 
         Returns:
             (z [N, h, w, noise_dim], the Kullback-Leibler divergence in nats an image, a scalar).
         """
-        y = self.body(x, lores, lod_start=lod_start, lod_stop=lod_stop, lod=lod, remat=remat)
+        y = self.body(x, lores, level=level, remat=remat)
         mean, log_variance = tf.split(tf.cast(self.moments(y), tf.float32), 2, axis=-1)
         z = mean + tf.exp(log_variance / 2) * noise
         nats = (tf.square(mean) + tf.exp(log_variance) - 1 - log_variance) / 2

@@ -64,7 +64,6 @@ class ExportedGenerator(tf.Module):
             stored = tf.Variable(tf.cast(variable.value, WEIGHTS[weights]), trainable=False, name=variable.path)
             self.weights.append(stored)
             stand_ins.append((variable, stored))
-        levels = {"lod_start": phase.lod_start, "lod_stop": phase.lod_stop, "lod": tf.constant(trained.lod, tf.float32)}
         image = tf.TensorSpec([None, None, None, generator.colors], tf.float32, name="lores")
         noise_map = tf.TensorSpec([None, None, None, generator.noise_dim], tf.float32, name="z")
         noise = tf.TensorSpec([], tf.float32, name="noise")
@@ -73,7 +72,7 @@ class ExportedGenerator(tf.Module):
         def hires(lores, z):
             values = [(variable, tf.cast(stored, tf.float32)) for variable, stored in stand_ins]
             with keras.StatelessScope(state_mapping=values):
-                made = generator(lores, z, **levels)
+                made = generator(lores, z, level=phase.level(trained.nimg))
             return upscale2d(made, 2 ** (generator.lods - phase.lod_stop))
 
         def z_of(lores, noise, seed):

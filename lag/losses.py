@@ -9,23 +9,24 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from libml.layers import blend, downscale2d, remove_details2d, straight_through_round, upscale2d
+from libml.schedule import Level
 
 GRADIENT_PENALTY_WEIGHT = 10.0
 
 
-def real_at_phase(hires: tf.Tensor, excess: int, fade: tf.Tensor | None) -> tf.Tensor:
-    """The real image that a phase trains on, the only thing that is interpolated in a transition.
+def real_at_level(hires: tf.Tensor, level: Level, lods: int) -> tf.Tensor:
+    """The real image that a level of detail trains on, the only thing that is interpolated in a transition.
 
     Args:
         hires: [N, H, W, C].
-        excess: how many times the phase's images are smaller than hires.
-        fade: lod - lod_start in a transition, None outside.
+        level: of detail.
+        lods: the last level, that of hires.
 
     Returns:
-        [N, H/excess, W/excess, C].
+        [N, H/e, W/e, C], e = 2^(lods - level.stop).
     """
-    real = downscale2d(hires, excess)
-    return real if fade is None else blend(remove_details2d(real), real, fade)
+    real = downscale2d(hires, 2 ** (lods - level.stop))
+    return real if level.fade is None else blend(remove_details2d(real), real, level.fade)
 
 
 def lores_error(

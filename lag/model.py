@@ -1,5 +1,6 @@
 """All that is trained, and how a step trains it (paper sections 2.1 and 3.1)."""
 
+import dataclasses
 import functools
 
 import keras
@@ -17,11 +18,16 @@ from libml.errors import UserError
 from libml.layers import grey_mse
 from libml.meters import Meters
 from libml.optimizer import Adam
-from libml.schedule import Phase, Schedule
+from libml.schedule import Level, Phase, Schedule
 
 LOSSES = ("dreal", "dfake", "gp", "gfake", "gmse", "mse")  # of a step; mse is in squared grey levels
 METRICS = (*LOSSES[:-1], "rmse")  # the reference's log tags
 LETTERS = {"generator": "g", "projection": "d", "encoder": "e"}  # of the networks' optimizers, which checkpoints name
+
+
+def _of_graph(level: Level) -> Level:
+    """The level with lod as a tensor, so that one trace serves a whole phase."""
+    return dataclasses.replace(level, lod=tf.constant(level.lod, tf.float32))
 
 
 class LAG(tf.Module):
@@ -65,7 +71,7 @@ class LAG(tf.Module):
             self.losses = LOSSES + (("gkl",) if config.encoder else ())
             self.meters = Meters(METRICS + self.losses[len(LOSSES) :])
         self.workers, self.local_replicas = workers, self.strategy.num_replicas_in_sync // workers
-        # To find a tf.function's trace by its arguments takes a millisecond a step.
+        # Looking a trace up costs tf.function 1 ms a step; we keep the concrete functions.
         self._traced = functools.cache(self._trace)
         self._step_terms = self.step_terms
         if config.jit_compile:
@@ -100,46 +106,44 @@ class LAG(tf.Module):
         owners += [f"{LETTERS[name]}_optimizer_{k}" for name in trained for k in range(self.config.lods + 1)]
         return {f"{name}/{v.path}": v for name in owners for v in getattr(self, name).variables}
 
-    def step_terms(self, lores, hires, noise: Noise, lod, *, lod_start: int, lod_stop: int) -> StepTerms:
+    def step_terms(self, lores, hires, noise: Noise, level: Level) -> StepTerms:
         """Losses and the networks' gradients at the present weights, as means over this batch.
 
         Args:
             lores: [N, h, w, C], the downscaled hires.
             hires: [N, H, W, C] in [-1, 1].
             noise: of this batch.
-            lod: float32 scalar, level of detail.
-            lod_start: of the phase.
-            lod_stop: of the phase.
+            level: of detail; its lod is a float32 scalar.
         """
         step = {"fast": Step, "plain": Objectives}[self.config.step]
-        return step(self.config, self.networks, lores, hires, lod, lod_start, lod_stop).terms(noise)
+        return step(self.config, self.networks, lores, hires, level).terms(noise)
 
-    def _replica_step(self, lores, hires, noise: Noise, lod, lod_start: int, lod_stop: int) -> tf.Tensor:
+    def _replica_step(self, lores, hires, noise: Noise, level: Level) -> tf.Tensor:
         """One replica's share of the global batch: its gradients, applied together with the others'. self.losses."""
         given = [value for value in noise if value is not None]
         lores, hires, *given = replica_share([lores, hires], given, self.local_replicas)
         replicas = self.strategy.num_replicas_in_sync
-        terms = self._step_terms(lores, hires, Noise(*given), lod, lod_start=lod_start, lod_stop=lod_stop)
-        self.projection.update_norms(lod_stop)
+        terms = self._step_terms(lores, hires, Noise(*given), level)
+        self.projection.update_norms(level.stop)
         for name, network in self.networks.trained.items():
             # Optimizers sum over replicas; the loss is the mean over the global batch.
             grads = [g / replicas for g in terms.grads[name]] if replicas > 1 else terms.grads[name]
-            for k in range(lod_stop + 1):
+            for k in range(level.stop + 1):
                 variables = network.stage_variables(k)
                 stage_grads, grads = grads[: len(variables)], grads[len(variables) :]
                 self.optimizer(name, k).apply(stage_grads, variables)
         return tf.stack([terms.losses[name] for name in self.losses]) / replicas
 
-    def apply_step(self, lores, hires, noise: Noise, lod, *, lod_start: int, lod_stop: int) -> dict[str, tf.Tensor]:
+    def apply_step(self, lores, hires, noise: Noise, level: Level) -> dict[str, tf.Tensor]:
         """Trains on one global batch with given noise: both networks, then the moving average. In a tf.function.
 
         Arguments as those of step_terms, but lores and hires are this worker's part of the batch and the noise is the
         whole batch's. Returns the losses over the global batch.
         """
-        per_replica = self.strategy.run(self._replica_step, args=(lores, hires, noise, lod, lod_start, lod_stop))
+        per_replica = self.strategy.run(self._replica_step, args=(lores, hires, noise, level))
         summed = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
         if self.config.weight_avg:
-            for k in range(lod_stop + 1):
+            for k in range(level.stop + 1):
                 for shadow, weight in zip(self.ema.stage_variables(k), self.generator.stage_variables(k), strict=True):
                     shadow, weight = shadow.value, weight.value
                     shadow.assign_sub((shadow - weight) * (1 - self.config.weight_avg))
@@ -160,38 +164,34 @@ class LAG(tf.Module):
         return Noise(z, rho, rng.normal(z_shape, rng.key(seed, "center"), nimg) if self.config.encoder else None)
 
     @tf.function(autograph=False)
-    def _train(self, lores, hires, nimg, lod, lod_start: int, lod_stop: int):
-        noise = self.draw(lores, nimg)
-        values = self.apply_step(lores, hires, noise, lod, lod_start=lod_start, lod_stop=lod_stop)
+    def _train(self, lores, hires, nimg, level: Level):
+        values = self.apply_step(lores, hires, self.draw(lores, nimg), level)
         values["rmse"] = tf.sqrt(values.pop("mse"))
         self.meters.update(values, nimg)
 
-    def _trace(self, lores: tuple[int, ...], hires: tuple[int, ...], lod_start: int, lod_stop: int):
-        """_train for images of such shapes in a phase."""
-        inputs = [tf.TensorSpec(*of) for of in ([lores], [hires], [[], tf.int64], [[]])]
-        return self._train.get_concrete_function(*inputs, lod_start, lod_stop)
+    def _trace(self, lores: tuple[int, ...], hires: tuple[int, ...], start: int, stop: int):
+        """The concrete _train for these image shapes between these levels."""
+        inputs = [tf.TensorSpec(*of) for of in ([lores], [hires], [[], tf.int64])]
+        return self._train.get_concrete_function(*inputs, Level(start, stop, tf.TensorSpec([])))
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor], phase: Phase, nimg: int) -> None:
         """Trains on one global batch (lores, hires), the images from nimg on. The losses stay on the device."""
-        levels = (phase.lod_start, phase.lod_stop)
-        lod = tf.constant(phase.lod(nimg), tf.float32)
-        train = self._traced(*(tuple(images.shape) for images in batch), *levels)
-        train(*batch, tf.constant(nimg, tf.int64), lod, *levels)
+        level = _of_graph(phase.level(nimg))
+        train = self._traced(*(tuple(images.shape) for images in batch), level.start, level.stop)
+        train(*batch, tf.constant(nimg, tf.int64), level)
 
     @tf.function(autograph=False)
-    def _ema_mse(self, lores, hires, lod, lod_start: int, lod_stop: int):
+    def _ema_mse(self, lores, hires, level: Level):
         def share(lores, hires):
             lores, hires = replica_share([lores, hires], [], self.local_replicas)
-            fade = lod - lod_start if lod_start != lod_stop else None
-            real = losses.real_at_phase(hires, 2 ** (self.config.lods - lod_stop), fade)
+            real = losses.real_at_level(hires, level, self.config.lods)
             z = tf.zeros([*lores.shape[:3], self.config.noise_dim])
-            fake = self.sampler(lores, z, lod_start=lod_start, lod_stop=lod_stop, lod=lod)
+            fake = self.sampler(lores, z, level=level)
             return grey_mse(fake, real)
 
         return self.strategy.reduce(tf.distribute.ReduceOp.MEAN, self.strategy.run(share, (lores, hires)), axis=None)
 
     def report(self, batch: tuple[tf.Tensor, tf.Tensor], phase: Phase, nimg: int) -> dict[str, float]:
         """Values that only a report pays for: rmse_ema, the moving average's rmse on one batch, and lod."""
-        lod = tf.constant(phase.lod(nimg), tf.float32)
-        mse = self._ema_mse(*batch, lod, phase.lod_start, phase.lod_stop)
+        mse = self._ema_mse(*batch, _of_graph(phase.level(nimg)))
         return {"rmse_ema": float(tf.sqrt(mse)), "lod": phase.lod(nimg)}

@@ -6,9 +6,11 @@ F(p)         CriticHead(latent)       p: a point of the perceptual latent space
 C(x, y)      F(P(x, delta))           the critic
 
 Images are [N, H, W, C] in [-1, 1]. n = scale, L = log2(n); stage k works at 2**k times the LR size with
-max(filters_min, filters >> k) filters. A phase of progressive growing is (lod_start, lod_stop, lod): stages up to
-lod_stop are in use and, where the two differ, stage lod_stop is faded in with weight lod - lod_start.
+max(filters_min, filters >> k) filters. Progressive growing is at a Level (start, stop, lod): stages up to `stop` are in
+use and, where start is below stop, stage `stop` is faded in with weight lod - start.
 """
+
+import dataclasses
 
 import keras
 import numpy as np
@@ -16,6 +18,7 @@ import tensorflow as tf
 
 from libml import rng
 from libml.layers import ScaledConv2D, downscale2d, ilog2, through, upscale2d
+from libml.schedule import Level
 from libml.spectral_norm import SpectralNormScaledConv2D
 
 
@@ -24,7 +27,7 @@ def stage_widths(scale: int, filters: int, filters_min: int) -> tuple[int, ...]:
     return tuple(max(filters_min, filters >> k) for k in range(ilog2(scale) + 1))
 
 
-def _float32(x: tf.Tensor) -> tf.Tensor:
+def _float32(x: tf.Tensor | float) -> tf.Tensor:
     return tf.cast(x, tf.float32)
 
 
@@ -81,7 +84,7 @@ class StagedModel(keras.Model):
 
 
 class Generator(StagedModel):
-    """G(y, z): an LR image and a noise map to an image 2**lod_stop times as large (paper section 3.1)."""
+    """G(y, z): an LR image and a noise map to an image 2**level.stop times as large (paper section 3.1)."""
 
     def __init__(
         self,
@@ -145,20 +148,21 @@ class Generator(StagedModel):
         stage = getattr(self, f"stage_{k}")
         return [stage.conv_0, stage.conv_1, stage.to_rgb]
 
-    def call(self, lores, z, *, lod_start: int, lod_stop: int, lod, remat: bool = False) -> tf.Tensor:
-        """lores [N, h, w, C] in [-1, 1] and z [N, h, w, noise_dim] -> float32 [N, h 2^lod_stop, w 2^lod_stop, C].
+    def call(self, lores, z, *, level: Level, remat: bool = False) -> tf.Tensor:
+        """lores [N, h, w, C] in [-1, 1] and z [N, h, w, noise_dim] -> float32 [N, h 2^stop, w 2^stop, C].
 
         There is no squashing at the end: values may leave [-1, 1]. With remat=True the stages are computed again in
         the backward pass.
         """
+        level = dataclasses.replace(level, lod=_float32(level.lod))
         y = self.stem(tf.concat([lores, z], axis=-1))
         for b in range(self.blocks):
             dy = getattr(self, f"block_{b}_conv_1")(getattr(self, f"block_{b}_conv_0")(y))
             y += dy / self.blocks
         y, image = self.stage_1(y, remat=remat)
-        for k in range(2, lod_stop + 1):
+        for k in range(2, level.stop + 1):
             y, rgb = getattr(self, f"stage_{k}")(y, remat=remat)
-            image = upscale2d(image) + (rgb if k <= lod_start else (lod - lod_start) * rgb)
+            image = upscale2d(image) + (rgb if k <= level.start else level.fade * rgb)
         return image
 
     def get_config(self) -> dict:
@@ -266,23 +270,22 @@ class Projection(StagedModel):
             for layer in self.stage_layers(k):
                 layer.update_u()
 
-    def call(
-        self, x, delta, *, lod_start: int, lod_stop: int, lod, frozen: bool = False, remat: bool = False
-    ) -> tf.Tensor:
-        """x [N, h 2^lod_stop, w 2^lod_stop, C] and delta [N, h, w, C] -> latent, float32 [N, h, w, latent channels].
+    def call(self, x, delta, *, level: Level, frozen: bool = False, remat: bool = False) -> tf.Tensor:
+        """x [N, h 2^stop, w 2^stop, C] and delta [N, h, w, C] -> latent, float32 [N, h, w, latent channels].
 
         With frozen=True gradients reach x and delta but not the weights. With remat=True the stages are computed
         again in the backward pass, which then has no second derivative.
         """
-        y = None
-        for k in range(lod_stop, 0, -1):
-            fade = lod - lod_start if k == lod_start != lod_stop else None
+        level, y = dataclasses.replace(level, lod=_float32(level.lod)), None
+        for k in range(level.stop, 0, -1):
+            fade = level.fade if k == level.start else None
             y = getattr(self, f"stage_{k}")(x, y, fade=fade, frozen=frozen, remat=remat)
             x = downscale2d(x) if k > 1 else x
         y = tf.concat([y, tf.cast(delta, y.dtype)], axis=-1)
         for b in range(self.blocks):
             y = getattr(self, f"block_{b}")(y, frozen=frozen)
-        signs = np.where(np.arange(y.shape[-1]) % 2, 1.0, -1.0)  # the method's "center"
+        # With alternating signs the mean of what LeakyReLU leaves, F's score, starts near 0 (the reference's "center").
+        signs = np.where(np.arange(y.shape[-1]) % 2, 1.0, -1.0)
         return _float32(y) * tf.constant(signs, tf.float32)
 
     def get_config(self) -> dict:

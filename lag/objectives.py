@@ -17,6 +17,7 @@ from lag import losses
 from lag.config import LAGConfig
 from lag.networks import CriticHead, Generator, Projection
 from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse, upscale2d
+from libml.schedule import Level
 
 
 class Networks(NamedTuple):
@@ -71,15 +72,12 @@ class Objectives:
         networks: Networks,
         lores: tf.Tensor,
         hires: tf.Tensor,
-        lod: tf.Tensor,
-        lod_start: int,
-        lod_stop: int,
+        level: Level,
     ):
-        """Args: the run's parameters; the networks; y [N, h, w, C]; x [N, H, W, C]; the phase's level of detail."""
+        """Args: the run's parameters; the networks; y [N, h, w, C]; x [N, H, W, C]; the level of detail."""
         self.config, self.networks, self.lores = config, networks, lores
-        self.phase = {"lod_start": lod_start, "lod_stop": lod_stop, "lod": lod}
-        self.excess = 2 ** (config.lods - lod_stop)
-        self.real = losses.real_at_phase(hires, self.excess, lod - lod_start if lod_start != lod_stop else None)
+        self.level, self.excess = level, 2 ** (config.lods - level.stop)
+        self.real = losses.real_at_level(hires, level, config.lods)
 
     def terms(self, noise: Noise) -> StepTerms:
         """Losses and gradients, as means over this batch."""
@@ -90,7 +88,7 @@ class Objectives:
             l_g, of_generator = self.generator_objective(passes, gkl)
         objectives = {"generator": l_g, "projection": l_c, "encoder": l_g}
         grads = {
-            name: tape.gradient(objectives[name], [v.value for v in up_to(self.phase["lod_stop"], network)])
+            name: tape.gradient(objectives[name], [v.value for v in up_to(self.level.stop, network)])
             for name, network in self.networks.trained.items()
         }
         return StepTerms(of_critic | of_generator | {"mse": grey_mse(center, self.real)}, grads)
@@ -117,14 +115,14 @@ class Objectives:
         """
         center_z, gkl = tf.zeros_like(noise.z), tf.zeros([])
         if self.networks.encoder:
-            center_z, gkl = self.networks.encoder(self.real, self.lores, noise.center, **self.phase)
-        generator = self.networks.generator
-        return generator(self.lores, center_z, **self.phase), generator(self.lores, noise.z, **self.phase), gkl
+            center_z, gkl = self.networks.encoder(self.real, self.lores, noise.center, level=self.level)
+        center, sample = (self.networks.generator(self.lores, z, level=self.level) for z in (center_z, noise.z))
+        return center, sample, gkl
 
     def passes(self, center: tf.Tensor, sample: tf.Tensor) -> dict[str, CriticPass]:
         """What P makes of x, whose LR error is 0 by construction, of the centre and of the sample."""
         no_delta = tf.zeros_like(self.lores)
-        real = CriticPass(self.real, no_delta, self.networks.projection(self.real, no_delta, **self.phase))
+        real = CriticPass(self.real, no_delta, self.networks.projection(self.real, no_delta, level=self.level))
         return {"real": real, "fake": self.project(center), "fake_z": self.project(sample)}
 
     def project(self, image: tf.Tensor, hires: tf.Tensor | None = None) -> CriticPass:
@@ -134,7 +132,7 @@ class Objectives:
         delta = losses.lores_error(
             self.lores, hires, lambda x: downscale(x, self.config.scale), self.config.color_round
         )
-        return CriticPass(image, delta, self.networks.projection(image, delta, **self.phase))
+        return CriticPass(image, delta, self.networks.projection(image, delta, level=self.level))
 
     def scores(self, passes: dict[str, CriticPass]) -> tuple[tf.Tensor, tf.Tensor]:
         """C = F(P) (eq. 3) of the real images, [N], and of the generated ones that the critic judges.

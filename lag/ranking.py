@@ -43,7 +43,7 @@ def load_critic(run: str | Path) -> Critic:
     projection = Projection(colors=run_colors(args, run), **{k: getattr(config, k) for k in names})
     checkpoint.restore(path, tf.train.Checkpoint(method=tf.train.Checkpoint(projection=projection)), partial=True)
     phase = config.schedule().phase(nimg)
-    levels = {"lod_start": phase.lod_start, "lod_stop": phase.lod_stop, "lod": tf.constant(phase.lod(nimg), tf.float32)}
+    level = phase.level(nimg)
 
     def downscale(hires):
         return DOWNSCALERS[config.downscaler](hires, config.scale)
@@ -52,7 +52,7 @@ def load_critic(run: str | Path) -> Critic:
     def project(hires, lores):
         delta = losses.lores_error(lores, hires, downscale, config.color_round)
         # Of a run that has not grown to its end, hires is an enlarged image of the size that the critic knows.
-        return projection(downscale2d(hires, 2 ** (config.lods - phase.lod_stop)), delta, **levels)
+        return projection(downscale2d(hires, 2 ** (config.lods - level.stop)), delta, level=level)
 
     def checked(hires: np.ndarray, lores: np.ndarray) -> np.ndarray:
         if config.downscaler == "bicubic" and min(lores.shape[1:3]) <= 2:

@@ -14,7 +14,7 @@ from libml import checkpoint
 from libml.candidates import CandidateSampler
 from libml.layers import upscale2d
 from libml.run_folder import from_args, load_args, run_colors
-from libml.schedule import Phase
+from libml.schedule import Level, Phase
 
 
 def to_hires_size(image: tf.Tensor, lores: tf.Tensor, scale: int) -> tf.Tensor:
@@ -51,7 +51,7 @@ class Sampler(CandidateSampler):
 
         @tf.function(autograph=False, reduce_retracing=True)
         def generate(lores, z, lod):
-            image = generator(lores, z, lod_start=phase.lod_start, lod_stop=phase.lod_stop, lod=lod)
+            image = generator(lores, z, level=Level(phase.lod_start, phase.lod_stop, lod))
             return upscale2d(image, 2 ** (generator.lods - phase.lod_stop))
 
         self._generate = generate

@@ -13,6 +13,7 @@ from lag import costs, losses
 from lag.config import LAGConfig
 from lag.objectives import Networks, Noise, StepTerms, up_to
 from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse, weights_read_once
+from libml.schedule import Level
 
 # Weight of the fakes' mean score in the critic's objective. It is too small to be seen, but keeps a certain critic's
 # gradient from underflowing to 0, which no factor could turn into the generator's.
@@ -51,9 +52,7 @@ class Step:
         networks: Networks,
         lores: tf.Tensor,
         hires: tf.Tensor,
-        lod: tf.Tensor,
-        lod_start: int,
-        lod_stop: int,
+        level: Level,
     ):
         """Prepares the phase's real images and decides whether passes are joined.
 
@@ -62,16 +61,13 @@ class Step:
             networks: G, P and F, and E if there is one.
             lores: [N, h, w, C], the downscaled hires.
             hires: [N, H, W, C].
-            lod: float32 scalar, level of detail.
-            lod_start: of the phase.
-            lod_stop: of the phase.
+            level: of detail; its lod is a float32 scalar.
         """
         self.config, self.lores = config, lores
         self.generator, self.projection, self.head, self.encoder = networks
-        self.phase = {"lod_start": lod_start, "lod_stop": lod_stop, "lod": lod}
-        self.excess = 2 ** (config.lods - lod_stop)
-        self.weights = {name: [v.value for v in up_to(lod_stop, net)] for name, net in networks.trained.items()}
-        self.real = losses.real_at_phase(hires, self.excess, lod - lod_start if lod_start != lod_stop else None)
+        self.level, self.excess = level, 2 ** (config.lods - level.stop)
+        self.weights = {name: [v.value for v in up_to(level.stop, net)] for name, net in networks.trained.items()}
+        self.real = losses.real_at_level(hires, level, config.lods)
         # Small steps run faster as separate passes side by side, large ones as one joined pass.
         small = costs.is_small(config, hires.shape[-1], hires.shape[1])
         self.joined = not small or bool(tf.config.list_logical_devices("GPU"))
@@ -98,7 +94,7 @@ class Step:
 
     def _passes(self, network: keras.Model, *inputs: tuple[tf.Tensor, tf.Tensor]) -> list[tf.Tensor]:
         """What a network makes of several batches, in one pass over all of them if they are to be joined."""
-        call = functools.partial(network, **self.phase, remat=self.config.remat)
+        call = functools.partial(network, level=self.level, remat=self.config.remat)
         if not self.joined:
             return [call(*batch) for batch in inputs]
         return tf.split(call(*(tf.concat(parts, 0) for parts in zip(*inputs, strict=True))), len(inputs))
@@ -110,7 +106,7 @@ class Step:
             tape.watch([w for name, weights in self.weights.items() if name != "projection" for w in weights])
             if self.encoder:
                 remat = self.config.remat
-                center_z, gkl = self.encoder(self.real, self.lores, noise.center, **self.phase, remat=remat)
+                center_z, gkl = self.encoder(self.real, self.lores, noise.center, level=self.level, remat=remat)
             fakes = self._passes(self.generator, (self.lores, center_z), (self.lores, noise.z))
         return tape, fakes, gkl
 
@@ -130,7 +126,7 @@ class Step:
 
         def score(hires):
             image, delta = downscale2d(hires, self.excess), self._delta(hires, 1)
-            return tf.reduce_mean(self.projection(image, delta, **self.phase), axis=-1)
+            return tf.reduce_mean(self.projection(image, delta, level=self.level), axis=-1)
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self.weights["projection"])
@@ -165,7 +161,7 @@ class Step:
             pairs = [(real, no_delta), *((image, self._delta(image, self.excess)) for image in judged)]
             latent_real, *latents = self._passes(self.projection, *pairs)
             delta = self._delta(fake, self.excess)
-            latent = self.projection(fake, delta, **self.phase, frozen=True, remat=config.remat)
+            latent = self.projection(fake, delta, level=self.level, frozen=True, remat=config.remat)
             score_fake = tf.concat([self.head(p) for p in latents], 0)
             critic, share, values = adversarial(losses.GAN_LOSSES[config.gan_loss], self.head(latent_real), score_fake)
             gmse = losses.center_distance(tf.stop_gradient(latent_real), latent)

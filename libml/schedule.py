@@ -1,10 +1,34 @@
 """Progressive growing as a pure function of images seen (nimg). 1 kimg = 1024 images; lod = level of detail."""
 
 import dataclasses
+from typing import Any
 
 from libml.errors import UserError
 
 KIMG = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Level:
+    """A level of detail: the stages up to `stop` are in use, and stage `stop` is faded in where `start` is below it."""
+
+    start: int
+    stop: int
+    lod: Any  # from start to stop; a float, or a float32 scalar of a graph
+
+    @property
+    def fade(self) -> Any:
+        """The weight of stage `stop`, lod - start, while it is faded in; None outside a transition."""
+        return None if self.start == self.stop else self.lod - self.start
+
+    def __tf_flatten__(self) -> tuple[tuple[int, int], tuple[Any]]:
+        """What a tf.function is traced for, and what it takes as a tensor."""
+        return (self.start, self.stop), (self.lod,)
+
+    @classmethod
+    def __tf_unflatten__(cls, levels: tuple[int, int], lod: tuple[Any]) -> "Level":
+        """The inverse."""
+        return cls(*levels, *lod)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +51,10 @@ class Phase:
             return float(self.lod_stop)
         done = (nimg - self.nimg_start) / (self.nimg_stop - self.nimg_start)
         return self.lod_start + min(max(done, 0.0), 1.0)
+
+    def level(self, nimg: int) -> Level:
+        """The levels of the phase, and the level of detail at nimg."""
+        return Level(self.lod_start, self.lod_stop, self.lod(nimg))
 
     def __str__(self) -> str:
         return f"lod {self.lod_start}" + (f" -> {self.lod_stop}" if self.is_transition else "")

@@ -24,6 +24,7 @@ from lag.model import LAG
 from lag.objectives import CriticPass, Noise, Objectives
 from lag.sampling import to_hires_size
 from libml.layers import DOWNSCALERS, upscale2d
+from libml.schedule import Level
 
 RELATIVE = 2e-5  # bound of every group but the weights after a step
 LR = 1e-3  # the reference's default; its files do not say it
@@ -84,9 +85,9 @@ def load_weights(model: LAG, golden, lod_stop: int, shadow_factor: float = 0.9) 
     return g, d
 
 
-def _passes(model: LAG, lores, hires, noise: Noise, *level, **phase) -> dict[str, CriticPass]:
+def _passes(model: LAG, lores, hires, noise: Noise, level: Level) -> dict[str, CriticPass]:
     """What P receives and returns in a step: of real, fake (z = 0), fake_z and mixed."""
-    objectives = Objectives(model.config, model.networks, lores, hires, *level, **phase)
+    objectives = Objectives(model.config, model.networks, lores, hires, level)
     center, sample, _ = objectives.generate(noise)
     mixed = objectives.project(objectives.between(sample, noise.rho))
     return objectives.passes(center, sample) | {"mixed": mixed}
@@ -98,8 +99,8 @@ def compare_lag(golden) -> Report:
     options = ("scale", "downscaler", "batch", "blocks", "filters", "filters_min", "noise_dim")
     options += ("wass_target", "mse_weight", "ttur", "weight_avg")
     model = LAG(LAGConfig(lr=LR, **{k: c[k] for k in options}), c["colors"])
-    lod_start, lod_stop, lod = c["lod_start"], c["lod_stop"], tf.constant(golden["lod"], tf.float32)
-    phase = {"lod_start": lod_start, "lod_stop": lod_stop}
+    lod_stop = c["lod_stop"]
+    level = Level(c["lod_start"], lod_stop, tf.constant(golden["lod"], tf.float32))
     g, d = load_weights(model, golden, lod_stop)
     hires, z, rho = (nhwc(golden[k]) for k in ("x", "eps", "mix"))
     lores = DOWNSCALERS[c["downscaler"]](hires, c["scale"])
@@ -108,7 +109,7 @@ def compare_lag(golden) -> Report:
     report.relative("lores", "lores", lores, nhwc(golden["lores"]))
     report.relative("upscale_op", "upscale_op", upscale2d(lores, c["scale"]), nhwc(golden["upscale_op"]))
     for noise in (0, 1):
-        image = model.sampler(lores, noise * z, lod=lod, **phase)
+        image = model.sampler(lores, noise * z, level=level)
         image = to_hires_size(image, lores, c["scale"])
         report.relative("sres_op", f"noise{noise}", image, nhwc(golden[f"sres_op/noise{noise}"]))
 
@@ -116,9 +117,9 @@ def compare_lag(golden) -> Report:
     found = {}
     for step in STEPS:
         model.config = dataclasses.replace(model.config, step=step)
-        found[step] = tf.function(model.step_terms, autograph=False)(lores, hires, Noise(z, rho), lod, **phase)
+        found[step] = tf.function(model.step_terms, autograph=False)(lores, hires, Noise(z, rho), level)
     model.config = dataclasses.replace(model.config, step="fast")
-    for ours, p in _passes(model, lores, hires, Noise(z, rho), lod, **phase).items():
+    for ours, p in _passes(model, lores, hires, Noise(z, rho), level).items():
         theirs = {"fake_z": "fake_eps"}.get(ours, ours)
         report.relative("disc_in", theirs, p.image, nhwc(golden[f"disc_in/{theirs}"]))
         report.relative("disc_delta", theirs, p.delta, nhwc(golden[f"disc_delta/{theirs}"]))
@@ -133,7 +134,7 @@ def compare_lag(golden) -> Report:
             for name, gradient in zip(names, terms.grads[key], strict=True):
                 report.relative(group, f"{name}, {step}", gradient, golden[f"{group}/{name}"])
 
-    tf.function(model.apply_step, autograph=False)(lores, hires, Noise(z, rho), lod, **phase)
+    tf.function(model.apply_step, autograph=False)(lores, hires, Noise(z, rho), level)
     for group, names in (("grad_d", d), ("grad_g", g)):
         for name, variable in names.items():
             # Where a gradient is 0 but for rounding, Adam's first step is noise of either sign.

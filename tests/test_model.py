@@ -10,7 +10,7 @@ from lag.config import LAGConfig
 from lag.model import LAG, METRICS
 from lag.objectives import up_to
 from libml.layers import average_downscale2d
-from libml.schedule import Phase
+from libml.schedule import Level, Phase
 from tests.conftest import TINY, blobs
 
 LOD1, GROWING, LOD2 = Phase(0, 1024, 1, 1), Phase(1024, 2048, 1, 2), Phase(2048, 3072, 2, 2)
@@ -36,8 +36,7 @@ def all_values(model) -> list[np.ndarray]:
 
 
 def gradients(model, phase, nimg, data):
-    lod = tf.constant(phase.lod(nimg), tf.float32)
-    terms = model.step_terms(*data, model.draw(data[0], nimg), lod, lod_start=phase.lod_start, lod_stop=phase.lod_stop)
+    terms = model.step_terms(*data, model.draw(data[0], nimg), phase.level(nimg))
     return {name: values(grads) for name, grads in terms.grads.items()}
 
 
@@ -207,9 +206,9 @@ def test_rmse_ema_is_that_of_the_moving_average(phase, nimg):
     fade = (nimg - phase.nimg_start) / 1024 if phase is GROWING else 1.0
     real = np.array(hires)
     real = fade * real + (1 - fade) * real.reshape(4, 8, 2, 8, 2, 3).mean((2, 4)).repeat(2, axis=1).repeat(2, axis=2)
-    levels = {"lod_start": phase.lod_start, "lod_stop": 2, "lod": tf.constant(phase.lod(nimg))}
+    level = Level(phase.lod_start, 2, phase.lod(nimg))
     average, raw = (
-        127.5 * np.sqrt(np.mean(np.square(network(lores, tf.zeros([4, 4, 4, 2]), **levels) - real)))
+        127.5 * np.sqrt(np.mean(np.square(network(lores, tf.zeros([4, 4, 4, 2]), level=level) - real)))
         for network in (model.ema, model.generator)
     )
     assert abs(average - raw) > 1

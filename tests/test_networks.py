@@ -5,13 +5,10 @@ import pytest
 import tensorflow as tf
 
 from lag.networks import CriticHead, Generator, Projection
+from libml.schedule import Level
 
 SIZES = {"scale": 8, "blocks": 1, "filters": 8, "filters_min": 4}
 PHASES = [(1, 1, 1.0), (1, 2, 1.25), (2, 2, 2.0), (2, 3, 2.5), (3, 3, 3.0)]
-
-
-def phase(lod_start, lod_stop, lod):
-    return {"lod_start": lod_start, "lod_stop": lod_stop, "lod": tf.constant(lod)}
 
 
 def generator(colors=3):
@@ -39,9 +36,9 @@ def test_shapes_of_any_size(levels, colors):
     g, p = generator(colors), projection(colors)
     for h, w in ((4, 4), (3, 5)):
         lores, z = inputs(h, w, colors)
-        image = g(lores, z, **phase(*levels))
+        image = g(lores, z, level=Level(*levels))
         assert image.shape == (2, h * 2 ** levels[1], w * 2 ** levels[1], colors)
-        latent = p(image, tf.zeros_like(lores), **phase(*levels))
+        latent = p(image, tf.zeros_like(lores), level=Level(*levels))
         assert latent.shape == (2, h, w, 8)
         assert CriticHead()(latent).shape == (2,)
 
@@ -51,8 +48,8 @@ def test_generator_fades_from_the_phase_before_to_the_one_after(k):
     g = generator()
     randomize_biases(g)
     lores, z = inputs()
-    before, after = g(lores, z, **phase(k, k, k)), g(lores, z, **phase(k + 1, k + 1, k + 1))
-    first, last = g(lores, z, **phase(k, k + 1, float(k))), g(lores, z, **phase(k, k + 1, k + 1.0))
+    before, after = g(lores, z, level=Level(k, k, k)), g(lores, z, level=Level(k + 1, k + 1, k + 1))
+    first, last = g(lores, z, level=Level(k, k + 1, float(k))), g(lores, z, level=Level(k, k + 1, k + 1.0))
     np.testing.assert_array_equal(first, tf.repeat(tf.repeat(before, 2, 1), 2, 2))
     np.testing.assert_array_equal(last, after)
     assert np.any(first != last)
@@ -66,11 +63,11 @@ def test_projection_fades_from_the_phase_before_to_the_one_after(k):
     large = tf.random.stateless_normal([2, 8 * 2**k, 8 * 2**k, 3], [5, 7])
     delta = tf.random.stateless_normal([2, 4, 4, 3], [8, 9])
     without_details = tf.repeat(tf.repeat(small, 2, 1), 2, 2)
-    before, first = p(small, delta, **phase(k, k, k)), p(without_details, delta, **phase(k, k + 1, float(k)))
+    before, first = p(small, delta, level=Level(k, k, k)), p(without_details, delta, level=Level(k, k + 1, float(k)))
     np.testing.assert_allclose(first, before, rtol=1e-5, atol=1e-5)
-    after, last = p(large, delta, **phase(k + 1, k + 1, k + 1)), p(large, delta, **phase(k, k + 1, k + 1.0))
+    after, last = p(large, delta, level=Level(k + 1, k + 1, k + 1)), p(large, delta, level=Level(k, k + 1, k + 1.0))
     np.testing.assert_allclose(last, after, rtol=1e-5, atol=1e-5)
-    assert np.any(np.abs(p(large, delta, **phase(k, k + 1, float(k))) - last) > 1e-3)
+    assert np.any(np.abs(p(large, delta, level=Level(k, k + 1, float(k))) - last) > 1e-3)
 
 
 @pytest.mark.parametrize("levels", PHASES)
@@ -78,8 +75,8 @@ def test_gradients_reach_the_stages_of_a_phase_and_no_others(levels):
     g, p = generator(), projection()
     lores, z = inputs()
     with tf.GradientTape(persistent=True) as tape:
-        image = g(lores, z, **phase(*levels))
-        latent = p(image, tf.abs(lores), **phase(*levels))
+        image = g(lores, z, level=Level(*levels))
+        latent = p(image, tf.abs(lores), level=Level(*levels))
         total = tf.reduce_sum(latent**2)
     for network in (g, p):
         for k in range(network.lods + 1):
@@ -94,7 +91,7 @@ def test_gradients_reach_the_stages_of_a_phase_and_no_others(levels):
 def test_latent_signs_alternate():
     p = projection()
     p.block_0.bias.assign(np.full(8, 100.0))  # every value of the last convolution is positive
-    latent = p(*[tf.random.stateless_normal([2, 4 * s, 4 * s, 3], [1, 1]) for s in (8, 1)], **phase(3, 3, 3.0))
+    latent = p(*[tf.random.stateless_normal([2, 4 * s, 4 * s, 3], [1, 1]) for s in (8, 1)], level=Level(3, 3, 3.0))
     assert np.all(latent[..., 0::2] < 0) and np.all(latent[..., 1::2] > 0)
 
 
@@ -109,5 +106,5 @@ def test_widths_follow_the_floor_everywhere():
     g = Generator(colors=3, noise_dim=2, scale=4, blocks=1, filters=4, filters_min=16)
     p = Projection(colors=3, scale=4, blocks=1, filters=4, filters_min=16)
     assert g.widths == p.widths == (16, 16, 16)
-    image = g(*inputs(), **phase(2, 2, 2.0))
-    assert p(image, inputs()[0], **phase(2, 2, 2.0)).shape == (2, 4, 4, 16)
+    image = g(*inputs(), level=Level(2, 2, 2.0))
+    assert p(image, inputs()[0], level=Level(2, 2, 2.0)).shape == (2, 4, 4, 16)

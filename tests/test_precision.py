@@ -17,6 +17,7 @@ from libml.convolution import FORMS
 from libml.devices import make_devices
 from libml.errors import UserError
 from libml.layers import ScaledConv2D
+from libml.schedule import Level
 from tests.test_variants import GROWING, LAST, batch, make, terms_of
 from tests.untrained import untrained_run
 
@@ -36,8 +37,8 @@ def test_bfloat16_is_near_float32_and_keeps_float32_where_it_matters(phase, nimg
         assert 1e-4 < relative(*(np.concatenate([np.ravel(g) for g in of]) for of in (grads, whole.grads[name]))) < 0.07
     model = make(precision="bfloat16")
     assert all(v.dtype == "float32" for v in model.generator.variables + model.projection.variables)
-    lod, (lores, hires) = tf.constant(phase.lod(nimg), tf.float32), batch()
-    objectives = Objectives(model.config, model.networks, lores, hires, lod, phase.lod_start, phase.lod_stop)
+    lores, hires = batch()
+    objectives = Objectives(model.config, model.networks, lores, hires, phase.level(nimg))
     for p in objectives.passes(*objectives.generate(model.draw(lores, nimg))[:2]).values():
         assert (p.image.dtype, p.delta.dtype, p.latent.dtype) == (tf.float32,) * 3
 
@@ -64,10 +65,10 @@ def test_the_fade_weight_is_not_rounded_to_bfloat16():
     """Between two levels of detail closer than bfloat16 can tell apart, the image and its latent still move."""
     model, (lores, hires) = make(precision="bfloat16"), batch()
     z, no_delta = tf.zeros([4, 4, 4, 2]), tf.zeros_like(lores)
-    levels = [{"lod_start": 1, "lod_stop": 2, "lod": tf.constant(lod)} for lod in (1.5, 1.5015)]
-    near, far = (model.generator(lores, z, **level) for level in levels)
+    levels = [Level(1, 2, lod) for lod in (1.5, 1.5015)]
+    near, far = (model.generator(lores, z, level=level) for level in levels)
     assert np.any(near != far)
-    near, far = (model.projection(hires, no_delta, **level) for level in levels)
+    near, far = (model.projection(hires, no_delta, level=level) for level in levels)
     assert np.any(near != far)
 
 
@@ -135,7 +136,7 @@ def test_small_steps_look_at_real_images_once_the_penalty_is_known(small, monkey
 
     @tf.function(autograph=False)
     def waits(lores, hires, noise):
-        terms = model.step_terms(lores, hires, noise, tf.constant(2.0), lod_start=2, lod_stop=2)
+        terms = model.step_terms(lores, hires, noise, Level(2, 2, 2.0))
         return terms.losses["gp"].op.name in needed(terms.losses["dreal"].op)
 
     assert bool(waits(*data, model.draw(data[0], 2048))) == small

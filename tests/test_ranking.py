@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from lag import ranking
 from lag.config import LAGConfig
 from lag.model import LAG
+from libml.schedule import Level
 from tests.conftest import TINY, blobs
 from tests.untrained import untrained_run
 
@@ -25,8 +25,8 @@ def test_latents_are_those_of_the_image_and_its_lores_error(tmp_path, kimg, lod_
     delta = np.rint(np.abs(lores - box_means(hires, 4)) * 127.5 / 4) * 4 / 127.5
     assert delta.max() > 0.2
     projection = LAG(LAGConfig(**TINY), 3).projection  # the run's own: of the same seed
-    levels = {"lod_start": lod_start, "lod_stop": lod_stop, "lod": tf.constant(lod)}
-    expected = projection(box_means(hires, 4 >> lod_stop), delta.astype(np.float32), **levels).numpy()
+    level = Level(lod_start, lod_stop, lod)
+    expected = projection(box_means(hires, 4 >> lod_stop), delta.astype(np.float32), level=level).numpy()
     latents = critic.project(hires, lores)
     np.testing.assert_allclose(latents, expected, atol=1e-4 * np.abs(expected).max())
     np.testing.assert_allclose(critic.scores(latents), expected.mean((1, 2, 3)), rtol=1e-3, atol=1e-5)

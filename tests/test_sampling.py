@@ -5,7 +5,7 @@ import numpy as np
 from lag.config import LAGConfig
 from lag.model import LAG
 from lag.sampling import PhaseSampler, Sampler
-from libml.schedule import Phase
+from libml.schedule import Level, Phase
 from tests.conftest import TINY
 
 GROWING = Phase(1024, 2048, 1, 2)
@@ -29,6 +29,6 @@ def test_a_model_in_training_is_sampled_at_its_level():
     sampler, (lores, z) = PhaseSampler(model), inputs(2)
     made = [sampler(GROWING, nimg)(lores, z) for nimg in (1024, 1536)]
     for images, lod in zip(made, (1.0, 1.5), strict=True):
-        expected = model.ema(lores, z, lod_start=1, lod_stop=2, lod=lod)
+        expected = model.ema(lores, z, level=Level(1, 2, lod))
         np.testing.assert_allclose(images, expected, atol=1e-5)
     assert np.max(np.abs(made[1] - made[0])) > 1e-3

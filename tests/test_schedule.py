@@ -7,7 +7,7 @@ import pytest
 
 from libml.errors import UserError
 from libml.layers import ilog2
-from libml.schedule import progressive
+from libml.schedule import Level, Phase, progressive
 
 TABLES = json.loads((Path(__file__).parent / "golden" / "schedule.json").read_text())
 
@@ -47,3 +47,10 @@ def test_a_total_cannot_shorten_the_growth():
 def test_nothing_to_train_is_refused(lengths):
     with pytest.raises(UserError):
         progressive(1, *lengths)
+
+
+def test_a_level_fades_its_last_stage_in():
+    phase = Phase(1024, 2048, 1, 2)
+    assert [phase.level(nimg).fade for nimg in (1024, 1280, 2048)] == [0.0, 0.25, 1.0]
+    assert phase.level(1280) == Level(1, 2, 1.25) and Phase(0, 1024, 1, 1).level(512) == Level(1, 1, 1.0)
+    assert Level(2, 2, 2.0).fade is None

@@ -20,6 +20,7 @@ from lag.tiling import receptive_radius, tiles
 from lag.upscale import Upscaler, generate_tiles, load_model, sample_noise, upscale
 from lag.upscale_folder import Options, upscale_all
 from libml.errors import UserError
+from libml.schedule import Level
 from tests.test_programs import ROOT, mistake, start
 from tests.untrained import untrained_run
 
@@ -79,8 +80,7 @@ def test_receptive_radius_is_what_the_network_has(scale, lod_stop, blocks):
     lores = tf.random.stateless_normal([1, 3, size, 1], [0, 0])
 
     def made(x):
-        levels = {"lod_start": lod_stop, "lod_stop": lod_stop, "lod": tf.constant(float(lod_stop))}
-        return generator(x, tf.zeros_like(x), **levels).numpy()
+        return generator(x, tf.zeros_like(x), level=Level(lod_stop, lod_stop, float(lod_stop))).numpy()
 
     change = np.zeros([1, 3, size, 1], np.float32)
     change[0, :, middle] = 1000

@@ -1,5 +1,7 @@
 """The variants of LAG: each flag does what it says, and its step still has the right gradients."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,7 +14,7 @@ from lag.objectives import up_to
 from lag.step import adversarial
 from libml.errors import UserError
 from libml.layers import antialias_downscale2d, average_downscale2d, upscale2d
-from libml.schedule import KIMG, Phase
+from libml.schedule import KIMG, Level, Phase
 from tests.conftest import TINY, blobs
 
 FIRST, GROWING, LAST = Phase(0, 1024, 1, 1), Phase(1024, 2048, 1, 2), Phase(2048, 3072, 2, 2)
@@ -35,9 +37,8 @@ def batch(count=4, size=16):
 
 
 def terms_of(model, data, phase=GROWING, nimg=1500):
-    lod = tf.constant(phase.lod(nimg), tf.float32)
-    step = tf.function(model.step_terms, autograph=False)
-    return step(*data, model.draw(data[0], nimg), lod, lod_start=phase.lod_start, lod_stop=phase.lod_stop)
+    level = dataclasses.replace(phase.level(nimg), lod=tf.constant(phase.lod(nimg), tf.float32))
+    return tf.function(model.step_terms, autograph=False)(*data, model.draw(data[0], nimg), level)
 
 
 @pytest.mark.parametrize("name", ["reference", *VARIANTS, "first_phase"])
@@ -182,16 +183,16 @@ def test_the_encoder_learns_z():
     model, data = make(encoder=True, noise_dim=4), batch()
     lores, hires = data
     noise = model.draw(lores, 0).center
-    levels = {"lod_start": 2, "lod_stop": 2, "lod": tf.constant(2.0)}
-    z, nats = model.encoder(hires, lores, noise, **levels)
-    mean, _ = model.encoder(hires, lores, tf.zeros_like(noise), **levels)
+    level = Level(2, 2, 2.0)
+    z, nats = model.encoder(hires, lores, noise, level=level)
+    mean, _ = model.encoder(hires, lores, tf.zeros_like(noise), level=level)
     deviation = np.log((z - mean) / noise)
     expected = (np.square(mean) + np.exp(2 * deviation) - 1 - 2 * deviation) / 2
     assert float(nats) == pytest.approx(expected.sum() / len(hires), rel=1e-3)
     before = float(nats)
     for nimg in range(0, 120, 4):
         model.train_step(data, LAST, nimg)
-    assert float(model.encoder(hires, lores, noise, **levels)[1]) < before
+    assert float(model.encoder(hires, lores, noise, level=level)[1]) < before
     assert any(name.startswith("encoder/") for name in model.named_variables())
 
 
