@@ -1,10 +1,24 @@
-"""How much arithmetic a network's pass and a training step take, from a run's parameters alone."""
+"""How much arithmetic a network's pass and a step take, from a run's parameters, and how steps are computed for it."""
+
+import dataclasses
+
+import tensorflow as tf
 
 from lag.config import LAGConfig
 from lag.networks import stage_widths
+from libml.workers import available_cores
 
 KERNEL = 9  # taps of each convolution
-SMALL_STEP = 300e9  # operations; below, a CPU is faster with several of a step's operations at a time
+# Operations of a step; below this, running several operations side by side is faster than giving each all cores.
+SMALL_STEP = 300e9
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How a run's steps are computed."""
+
+    joined: bool  # batches of a network in one pass, or in passes side by side
+    threads_per_op: int  # cores that one operation may use; 0 for all
 
 
 def _widths(config: LAGConfig) -> tuple[int, ...]:
@@ -28,7 +42,7 @@ def generator_multiply_adds(config: LAGConfig, colors: int, size: int, lod_stop:
 
 
 def upscaled_savings(config: LAGConfig, size: int) -> int:
-    """What G's pass here does less than generator_multiply_adds: 16 taps of a small pixel for 36 after upscaling."""
+    """Multiply-adds saved by the fused upscaling convolution: 16 per small pixel instead of 36."""
     w, pixels = _widths(config), (size // config.scale) ** 2
     return sum(w[k - 1] * w[k] * pixels * 4 ** (k - 1) * (4 * KERNEL - 16) for k in range(1, config.lods + 1))
 
@@ -54,6 +68,12 @@ def step_operations(config: LAGConfig, colors: int, size: int, lod_stop: int | N
     return 2 * (6 * g + 15 * p)
 
 
-def is_small(config: LAGConfig, colors: int, size: int) -> bool:
-    """Whether a CPU should work on several operations of the run's last steps at a time. Arguments as above."""
-    return config.batch * step_operations(config, colors, size) < SMALL_STEP
+def plan(config: LAGConfig, colors: int, size: int) -> Plan:
+    """On CPUs small steps run as passes side by side, an operation on few cores; others as joined passes on all.
+
+    Small is what the last phase's steps are. Arguments as those of generator_multiply_adds.
+    """
+    small = config.batch * step_operations(config, colors, size) < SMALL_STEP
+    if not small or tf.config.list_physical_devices("GPU"):
+        return Plan(joined=True, threads_per_op=0)
+    return Plan(joined=False, threads_per_op=max(1, available_cores() // 2))

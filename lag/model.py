@@ -6,7 +6,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from lag import losses
+from lag import costs, losses
 from lag.config import LAGConfig
 from lag.encoder import Encoder
 from lag.networks import CriticHead, Generator, Projection
@@ -36,7 +36,12 @@ class LAG(tf.Module):
     batches_per_step = 1
 
     def __init__(
-        self, config: LAGConfig, colors: int, strategy: tf.distribute.Strategy | None = None, workers: int = 1
+        self,
+        config: LAGConfig,
+        colors: int,
+        strategy: tf.distribute.Strategy | None = None,
+        workers: int = 1,
+        plan: costs.Plan | None = None,
     ):
         """Builds every stage and optimizer up front, on the strategy's devices.
 
@@ -45,9 +50,10 @@ class LAG(tf.Module):
             colors: channels of the images, 1 or 3.
             strategy: where to train; None for the default device.
             workers: processes that the strategy spans.
+            plan: how steps are computed; None for costs.plan of the images that the first step gets.
         """
         super().__init__(name="lag")
-        self.config, self.colors = config, colors
+        self.config, self.colors, self.plan = config, colors, plan
         self.strategy = strategy or tf.distribute.get_strategy()
         sizes = {k: getattr(config, k) for k in ("scale", "blocks", "filters", "filters_min", "seed")}
         dtype = config.dtype
@@ -115,8 +121,10 @@ class LAG(tf.Module):
             noise: of this batch.
             level: of detail; its lod is a float32 scalar.
         """
-        step = {"fast": Step, "plain": Objectives}[self.config.step]
-        return step(self.config, self.networks, lores, hires, level).terms(noise)
+        if self.config.step == "plain":
+            return Objectives(self.config, self.networks, lores, hires, level).terms(noise)
+        plan = self.plan or costs.plan(self.config, self.colors, hires.shape[1])
+        return Step(self.config, self.networks, plan.joined, lores, hires, level).terms(noise)
 
     def _replica_step(self, lores, hires, noise: Noise, level: Level) -> tf.Tensor:
         """One replica's share of the global batch: its gradients, applied together with the others'. self.losses."""

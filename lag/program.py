@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lag import sampling
+from lag import costs, sampling
 from lag.config import LAGConfig
-from lag.costs import is_small
 from lag.export import export_at_end
 from lag.memory import estimate_bytes
 from lag.model import LAG
@@ -18,7 +17,6 @@ from libml.data import Dataset, check_sizes, lookup
 from libml.devices import Devices, make_devices, peak_memory
 from libml.layers import DOWNSCALERS
 from libml.schedule import KIMG, Phase
-from libml.workers import available_cores
 
 
 def describe(model: LAG) -> str:
@@ -55,14 +53,8 @@ def dry_run(config: LAGConfig, folder: Path, data_dir: str) -> None:
 def device_needs(config: LAGConfig, data_dir: str) -> dict[str, Any]:
     """What a run asks of make_devices: the precision, and on CPUs few cores an operation where steps are small."""
     dataset = lookup(config.dataset, Path(data_dir))
-    threads = threads_per_op(config, dataset.colors, dataset.size)
+    threads = costs.plan(config, dataset.colors, dataset.size).threads_per_op
     return {"precision": config.precision, "threads_per_op": threads}
-
-
-def threads_per_op(config: LAGConfig, colors: int, size: int) -> int:
-    """Cores that each operation of a step should use; 0 for all."""
-    small = is_small(config, colors, size) and not tf.config.list_physical_devices("GPU")
-    return max(1, available_cores() // 2) if small else 0
 
 
 def memtest(config: LAGConfig, data_dir: str, devices: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from lag import costs, losses
+from lag import losses
 from lag.config import LAGConfig
 from lag.objectives import Networks, Noise, StepTerms, up_to
 from libml.layers import DOWNSCALERS, blend, downscale2d, grey_mse, weights_read_once
@@ -50,27 +50,26 @@ class Step:
         self,
         config: LAGConfig,
         networks: Networks,
+        joined: bool,
         lores: tf.Tensor,
         hires: tf.Tensor,
         level: Level,
     ):
-        """Prepares the phase's real images and decides whether passes are joined.
+        """Prepares the phase's real images.
 
         Args:
             config: the run's parameters.
             networks: G, P and F, and E if there is one.
+            joined: whether a network takes several batches in one pass (costs.Plan).
             lores: [N, h, w, C], the downscaled hires.
             hires: [N, H, W, C].
             level: of detail; its lod is a float32 scalar.
         """
-        self.config, self.lores = config, lores
+        self.config, self.joined, self.lores = config, joined, lores
         self.generator, self.projection, self.head, self.encoder = networks
         self.level, self.excess = level, 2 ** (config.lods - level.stop)
         self.weights = {name: [v.value for v in up_to(level.stop, net)] for name, net in networks.trained.items()}
         self.real = losses.real_at_level(hires, level, config.lods)
-        # Small steps run faster as separate passes side by side, large ones as one joined pass.
-        small = costs.is_small(config, hires.shape[-1], hires.shape[1])
-        self.joined = not small or bool(tf.config.list_logical_devices("GPU"))
 
     def terms(self, noise: Noise) -> StepTerms:
         """Losses and gradients, as means over this batch."""

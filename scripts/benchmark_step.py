@@ -132,13 +132,13 @@ def threads_per_op(size: str) -> int:
     Raises:
         UserError: if lag.py would not use the same for all configurations of a size, and no flag says what to do.
     """
-    from lag import program
+    from lag import costs
 
     if FLAGS.threads_per_op >= 0:
         return FLAGS.threads_per_op
     if FLAGS.inference:
         return 0
-    found = {program.threads_per_op(config, 3, SIZES[size][0]) for _, config in configurations(size)}
+    found = {costs.plan(config, 3, SIZES[size][0]).threads_per_op for _, config in configurations(size)}
     if len(found) > 1:
         raise UserError(
             f"--compare: at size {size} these would use different threads an operation: give --threads_per_op"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lag import costs
 from lag.config import LAGConfig
+from lag.costs import Plan
 from lag.model import LAG
 from lag.networks import Generator
 from lag.objectives import Objectives
@@ -100,16 +100,14 @@ def test_xla_on_two_replicas(two_replicas):
 
 @pytest.mark.parametrize("options", [{}, {"encoder": True}, {"gan_loss": "relativistic"}, {"remat": True}], ids=str)
 def test_batches_joined_for_a_pass_change_nothing(options, monkeypatch):
-    model, sizes, call = make(**options), [], Generator.call
+    sizes, call = [], Generator.call
 
     def counted(self, lores, *args, **kwargs):
         sizes.append(lores.shape[0])
         return call(self, lores, *args, **kwargs)
 
     monkeypatch.setattr(Generator, "call", counted)
-    apart = terms_of(model, batch(), GROWING, 1500)
-    monkeypatch.setattr(costs, "SMALL_STEP", 0)
-    joined = terms_of(model, batch(), GROWING, 1500)
+    apart, joined = (terms_of(make(plan=Plan(joined, 0), **options), batch()) for joined in (False, True))
     assert sizes == [4, 4, 8]  # two batches apart, and then together
     for name, value in joined.losses.items():
         assert float(value) == pytest.approx(float(apart.losses[name]), rel=1e-5, abs=1e-6), name
@@ -129,17 +127,16 @@ def needed(op: tf.Operation) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("small", [True, False])
-def test_small_steps_look_at_real_images_once_the_penalty_is_known(small, monkeypatch):
-    monkeypatch.setattr(costs, "SMALL_STEP", float("inf") if small else 0)
-    model, data = make(), batch()
+@pytest.mark.parametrize("joined", [False, True])
+def test_small_steps_look_at_real_images_once_the_penalty_is_known(joined):
+    model, data = make(plan=Plan(joined, 0)), batch()
 
     @tf.function(autograph=False)
     def waits(lores, hires, noise):
         terms = model.step_terms(lores, hires, noise, Level(2, 2, 2.0))
         return terms.losses["gp"].op.name in needed(terms.losses["dreal"].op)
 
-    assert bool(waits(*data, model.draw(data[0], 2048))) == small
+    assert bool(waits(*data, model.draw(data[0], 2048))) != joined
 
 
 @pytest.mark.parametrize("options", [{}, {"encoder": True}, {"spectral_norm": True}, {"precision": "bfloat16"}])

@@ -27,8 +27,8 @@ VARIANTS = {
 }
 
 
-def make(strategy=None, **options) -> LAG:
-    return LAG(LAGConfig(**{**TINY, **options}), 3, strategy)
+def make(strategy=None, plan=None, **options) -> LAG:
+    return LAG(LAGConfig(**{**TINY, **options}), 3, strategy, plan=plan)
 
 
 def batch(count=4, size=16):
