@@ -1,7 +1,6 @@
 """Measures upscaling methods on test images: a row of numbers for each method and strength of noise."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +8,11 @@ import tensorflow as tf
 import tqdm
 
 from lag.config import LAGConfig
-from lag.methods import Method, bicubic, nearest
+from lag.inputs import fitting_dataset
+from lag.methods import LoadedRun, bicubic, check_alike, nearest
 from lag.ranking import Critic, load_critic
 from libml import fid, metrics, rng, swd
 from libml.candidates import CandidateSampler
-from libml.data import check_sizes, lookup
 from libml.errors import UserError
 from libml.images import to_uint8
 from libml.layers import DOWNSCALERS
@@ -63,26 +62,21 @@ class Yardsticks(NamedTuple):
     skipped: dict[str, str]  # measure -> why it is not there
 
 
-def load_pairs(name: str, data_dir: str, limit: int, method: Method, batch: int) -> Pairs:
+def load_pairs(name: str, data_dir: str, limit: int, run: LoadedRun, batch: int) -> Pairs:
     """The first test images of a dataset, and their LR versions as a run makes them.
 
     Args:
         name: of the dataset.
         data_dir: folder of the datasets.
         limit: how many at most.
-        method: a run, for its parameters.
+        run: for its parameters.
         batch: images that are downscaled at a time.
 
     Raises:
         UserError: if there are fewer than two, or the run cannot take them.
     """
-    dataset = lookup(name, Path(data_dir))
-    if dataset.colors != method.colors:
-        raise UserError(
-            f"{dataset.name} has {dataset.colors} colour channels, the runs were trained on {method.colors}"
-        )
-    config = method.config
-    check_sizes(dataset, config.scale, config.downscaler)
+    config = run.config
+    dataset = fitting_dataset(name, data_dir, config, run.colors)
     held_out = Images(dataset, data_dir).held_out()
     records = held_out.select(limit=limit)
     if len(records) < 2:  # the scale of distances between sets is that of two halves
@@ -95,22 +89,22 @@ def load_pairs(name: str, data_dir: str, limit: int, method: Method, batch: int)
     return Pairs(hires, np.concatenate(lores), range(len(hires)), config.scale, config.downscaler)
 
 
-def load_yardsticks(methods: Sequence[Method], critic_run: str, inception_weights: str, batch: int) -> Yardsticks:
+def load_yardsticks(runs: Sequence[LoadedRun], critic_run: str, inception_weights: str, batch: int) -> Yardsticks:
     """The critic that spans the latent space, and InceptionV3.
 
     Args:
-        methods: that are compared.
-        critic_run: the LAG run whose critic it is; '' for the first among the methods.
+        runs: that are compared.
+        critic_run: the LAG run whose critic it is; '' for the first of LAG's among the runs.
         inception_weights: file of InceptionV3's weights; '' for Keras' own.
         batch: images at a time.
 
     Raises:
-        UserError: if the critic's run is none, or of another kind than the methods; if there is no such file.
+        UserError: if the critic's run is none, or cannot be compared with the runs; if there is no such file.
     """
     skipped = {}
-    own = next((m.run for m in methods if isinstance(m.config, LAGConfig)), "")
+    own = next((run.folder for run in runs if isinstance(run.config, LAGConfig)), "")
     critic_run = critic_run or own
-    critic = _fitting_critic(critic_run, methods[0]) if critic_run else None
+    critic = _fitting_critic(critic_run, runs[0]) if critic_run else None
     if critic is None:
         skipped["diversity_latent"] = "no LAG run is compared, nor named by --critic"
     features = None
@@ -122,26 +116,19 @@ def load_yardsticks(methods: Sequence[Method], critic_run: str, inception_weight
     return Yardsticks(critic, critic_run, features, skipped)
 
 
-def _fitting_critic(run: str, method: Method) -> Critic:
-    args = load_args(run)
-    config = from_args(LAGConfig, args)
-    for what, theirs, ours in (
-        ("scale", config.scale, method.config.scale),
-        ("downscaler", config.downscaler, method.config.downscaler),
-        ("colours", run_colors(args, run), method.colors),
-    ):
-        if theirs != ours:
-            raise UserError(f"--critic={run} is of another {what} ({theirs}) than the runs ({ours})")
-    return load_critic(run)
+def _fitting_critic(folder: str, first: LoadedRun) -> Critic:
+    args = load_args(folder)
+    check_alike(first, folder, from_args(LAGConfig, args), run_colors(args, folder))
+    return load_critic(folder)
 
 
 def evaluate(
-    methods: Sequence[Method], pairs: Pairs, yardsticks: Yardsticks, samples: int, seed: int, batch: int
+    runs: Sequence[LoadedRun], pairs: Pairs, yardsticks: Yardsticks, samples: int, seed: int, batch: int
 ) -> tuple[list[Row], dict[str, str]]:
     """Measures plain enlargements and every method, at z = 0 and, where there is a z, at each of STDS.
 
     Args:
-        methods: the runs.
+        runs: of the methods.
         pairs: what to show them.
         yardsticks: what to measure with.
         samples: images that are made of each input where there is noise.
@@ -158,16 +145,16 @@ def evaluate(
         ("nearest", nearest(pairs.scale), 0.0, 1),
         ("bicubic", bicubic(pairs.scale), 0.0, 1),
     ]
-    for method in methods:
-        plan.append((method.label, method.source, 0.0, 1))
-        if method.source.stochastic:
-            plan += [(method.label, method.source, std, samples) for std in STDS]
+    for run in runs:
+        plan.append((run.label, run.sampler, 0.0, 1))
+        if run.sampler.stochastic:
+            plan += [(run.label, run.sampler, std, samples) for std in STDS]
     judge = _Judge(pairs, yardsticks, seed, batch)
     rows = []
     with tqdm.tqdm(total=len(plan) * len(pairs.hires), unit="image", disable=None) as bar:
-        for label, source, std, count in plan:
+        for label, sampler, std, count in plan:
             bar.set_description(f"{label}, noise {std:g}")
-            values, shown = judge.measure(label, source, std, count, bar.update)
+            values, shown = judge.measure(label, sampler, std, count, bar.update)
             rows.append(Row(label, std, count, values, shown))
     return rows, {**yardsticks.skipped, **_too_small(pairs)}
 
@@ -201,14 +188,14 @@ class _Judge:
         self.true_features = self.features(pairs.hires) if self.features else None
 
     def measure(
-        self, label: str, source: CandidateSampler, std: float, samples: int, advance: Callable[[int], object]
+        self, label: str, sampler: CandidateSampler, std: float, samples: int, advance: Callable[[int], object]
     ) -> tuple[dict[str, float], np.ndarray]:
         """The values of a row, and the first images of it. Calls advance(images) on the way."""
         parts, firsts = [], []
         together = max(1, self.batch // samples)  # inputs whose samples are in memory
         for start in range(0, len(self.pairs.hires), together):
             part = self.pairs.part(start, together)
-            values, saved = self._inputs(label, source, std, samples, part)
+            values, saved = self._inputs(label, sampler, std, samples, part)
             parts.append(values)
             firsts.append(saved[:, 0].copy())
             advance(len(part.hires))
@@ -218,7 +205,7 @@ class _Judge:
         return {**values, **self._as_sets(saved)}, saved[:SHOWN].copy()
 
     def _inputs(
-        self, label: str, source: CandidateSampler, std: float, samples: int, part: Pairs
+        self, label: str, sampler: CandidateSampler, std: float, samples: int, part: Pairs
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Measures of each image or input, [N * samples] or [N], and the images as they would be saved.
 
@@ -227,7 +214,7 @@ class _Judge:
         saved, found = np.empty([len(part.hires), samples, *part.hires.shape[1:]], np.uint8), []
         for first in range(0, samples, self.batch):
             stds = [std] * min(self.batch, samples - first)
-            images = source.candidates(part.lores, stds, self.noise_seed, part.indices, first)
+            images = sampler.candidates(part.lores, stds, self.noise_seed, part.indices, first)
             if not np.all(np.isfinite(images)):
                 raise UserError(f"{label} makes images that are not finite, at noise {std:g}: has its run diverged?")
             saved[:, first : first + len(stds)] = to_uint8(images)

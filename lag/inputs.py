@@ -6,9 +6,28 @@ from pathlib import Path
 import numpy as np
 
 from libml.config import RunConfig
-from libml.data import check_sizes, lookup
+from libml.data import Dataset, check_sizes, lookup
 from libml.errors import UserError
 from libml.stream import Images
+
+
+def fitting_dataset(name: str, data_dir: str, config: RunConfig, colors: int) -> Dataset:
+    """A dataset whose images a run can be shown.
+
+    Args:
+        name: of the dataset.
+        data_dir: folder of the datasets.
+        config: the run's parameters.
+        colors: that the run was trained on.
+
+    Raises:
+        UserError: if there is no such dataset, or the run cannot take its images.
+    """
+    dataset = lookup(name, Path(data_dir))
+    if dataset.colors != colors:
+        raise UserError(f"{dataset.name} has {dataset.colors} colour channels, the run was trained on {colors}")
+    check_sizes(dataset, config.scale, config.downscaler)
+    return dataset
 
 
 def load_test_images(name: str, data_dir: str, indices: Sequence[int], config: RunConfig, colors: int) -> np.ndarray:
@@ -27,8 +46,5 @@ def load_test_images(name: str, data_dir: str, indices: Sequence[int], config: R
     Raises:
         UserError: if there are no such images, or the run cannot take them.
     """
-    dataset = lookup(name or config.dataset, Path(data_dir))
-    if dataset.colors != colors:
-        raise UserError(f"{dataset.name} has {dataset.colors} colour channels, the run was trained on {colors}")
-    check_sizes(dataset, config.scale, config.downscaler)
+    dataset = fitting_dataset(name or config.dataset, data_dir, config, colors)
     return Images(dataset, data_dir).test_images(indices)

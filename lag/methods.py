@@ -1,4 +1,4 @@
-"""Upscaling methods to compare: runs of LAG and of the others, and plain enlargement."""
+"""What is compared: runs of LAG and of the other methods, and plain enlargement."""
 
 import importlib
 from collections import Counter
@@ -22,12 +22,12 @@ LAG_NAME = "LAG"
 COMPARED = {"EDSR": "edsr:EDSR", "SRGAN": "srgan:SRGAN", "SRGAN2": "srgan2:SRGAN2", "cGAN": "cgan:CGAN"}
 
 
-class Method(NamedTuple):
-    """A method under the name that a report has for it."""
+class LoadedRun(NamedTuple):
+    """A run's trained generator, under the name that a report has for it."""
 
     label: str
-    source: CandidateSampler
-    run: str  # its folder
+    sampler: CandidateSampler
+    folder: str
     config: RunConfig
     colors: int
     nimg: int
@@ -48,7 +48,7 @@ def method_of(run: str | Path, args: dict) -> str:
     )
 
 
-def load_method(run: str, batch: int) -> Method:
+def load_run(run: str, batch: int) -> LoadedRun:
     """The newest checkpoint of a run of any method.
 
     Args:
@@ -62,13 +62,13 @@ def load_method(run: str, batch: int) -> Method:
     name, colors = method_of(run, args), run_colors(args, run)
     if name == LAG_NAME:
         trained = load_trained(run)
-        return Method(name, trained.sampler(batch), run, trained.config, colors, trained.nimg)
+        return LoadedRun(name, trained.sampler(batch), run, trained.config, colors, trained.nimg)
     module, cls = COMPARED[name].split(":")
     loaded = compared.load(getattr(importlib.import_module(module), cls), run, batch=batch)
-    return Method(name, loaded, run, loaded.config, colors, loaded.nimg)
+    return LoadedRun(name, loaded, run, loaded.config, colors, loaded.nimg)
 
 
-def load_methods(runs: Sequence[str], batch: int) -> list[Method]:
+def load_runs(folders: Sequence[str], batch: int) -> list[LoadedRun]:
     """Runs that can be compared: of one scale, way of downscaling and number of colours.
 
     Several runs of one method are labelled LAG 1, LAG 2, ...
@@ -76,27 +76,41 @@ def load_methods(runs: Sequence[str], batch: int) -> list[Method]:
     Raises:
         UserError: for the first that is no run, or unlike those before it.
     """
-    methods = [load_method(run, batch) for run in runs]
-    first = methods[0]
-    for method in methods[1:]:
-        for what, ours, theirs in (
-            ("scale", first.config.scale, method.config.scale),
-            ("downscaler", first.config.downscaler, method.config.downscaler),
-            ("colours", first.colors, method.colors),
-        ):
-            if ours != theirs:
-                raise UserError(
-                    f"runs of different {what} cannot be compared: {first.run} has {ours}, {method.run} has {theirs}"
-                )
-    return _told_apart(methods)
+    runs = [load_run(folder, batch) for folder in folders]
+    for run in runs[1:]:
+        check_alike(runs[0], run.folder, run.config, run.colors)
+    return _told_apart(runs)
 
 
-def _told_apart(methods: Sequence[Method]) -> list[Method]:
-    totals, seen, labelled = Counter(m.label for m in methods), Counter(), []
-    for method in methods:
-        seen[method.label] += 1
-        number = f" {seen[method.label]}" if totals[method.label] > 1 else ""
-        labelled.append(method._replace(label=method.label + number))
+def check_alike(first: LoadedRun, folder: str, config: RunConfig, colors: int) -> None:
+    """Refuses a run that cannot be compared with the first.
+
+    Args:
+        first: the first run.
+        folder: of the other.
+        config: its parameters.
+        colors: its colour channels.
+
+    Raises:
+        UserError: if they differ in scale, way of downscaling or colours.
+    """
+    for what, ours, theirs in (
+        ("scale", first.config.scale, config.scale),
+        ("downscaler", first.config.downscaler, config.downscaler),
+        ("colours", first.colors, colors),
+    ):
+        if ours != theirs:
+            raise UserError(
+                f"runs of different {what} cannot be compared: {first.folder} has {ours}, {folder} has {theirs}"
+            )
+
+
+def _told_apart(runs: Sequence[LoadedRun]) -> list[LoadedRun]:
+    totals, seen, labelled = Counter(run.label for run in runs), Counter(), []
+    for run in runs:
+        seen[run.label] += 1
+        number = f" {seen[run.label]}" if totals[run.label] > 1 else ""
+        labelled.append(run._replace(label=run.label + number))
     return labelled
 
 

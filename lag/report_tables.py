@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lag.evaluation import Pairs, Row
-from lag.methods import Method
+from lag.methods import LoadedRun
 from libml.schedule import KIMG
 
 DASH = "-"
@@ -86,7 +86,7 @@ class Report(NamedTuple):
     seed: int
     critic_run: str
     pairs: Pairs
-    methods: Sequence[Method]
+    runs: Sequence[LoadedRun]
     rows: Sequence[Row]
     skipped: dict[str, str]
     halves: dict[int, float]  # SWD of each level between two halves of the true images
@@ -130,7 +130,8 @@ def as_json(report: Report) -> dict[str, Any]:
         "seed": report.seed,
         "critic": report.critic_run or None,
         "runs": [
-            {"method": m.label, "run": m.run, "dataset": m.config.dataset, "nimg": m.nimg} for m in report.methods
+            {"method": run.label, "run": run.folder, "dataset": run.config.dataset, "nimg": run.nimg}
+            for run in report.runs
         ],
         "skipped": report.skipped,
         "swd_of_true_halves": {str(size): _rounded(distance) for size, distance in report.halves.items()},
@@ -168,8 +169,8 @@ def as_markdown(report: Report) -> str:
         f"{report.samples} samples an image where noise is above 0; seed {report.seed}.",
         "",
     ]
-    for m in report.methods:
-        lines.append(f"- {m.label}: `{m.run}`, trained on {m.config.dataset}, {m.nimg / KIMG:g} kimg")
+    for run in report.runs:
+        lines.append(f"- {run.label}: `{run.folder}`, trained on {run.config.dataset}, {run.nimg / KIMG:g} kimg")
     lines += [
         "- nearest: each pixel repeated",
         '- bicubic: `tf.image.resize(method="bicubic")`, Keys\' cubic with a = -1/2',

@@ -40,20 +40,20 @@ def main() -> None:
 
         from lag import report
         from lag.evaluation import evaluate, halves_apart, load_pairs, load_yardsticks
-        from lag.methods import load_methods
+        from lag.methods import load_runs
         from lag.report_tables import Report, skipped_lines
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several runs' generators look like one retraced often
     tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    methods = load_methods(FLAGS.run, FLAGS.batch)
-    dataset = FLAGS.dataset or methods[0].config.dataset
-    pairs = load_pairs(dataset, FLAGS.data_dir, FLAGS.images, methods[0], FLAGS.batch)
-    yardsticks = load_yardsticks(methods, FLAGS.critic, FLAGS.inception_weights, FLAGS.batch)
-    rows, skipped = evaluate(methods, pairs, yardsticks, FLAGS.samples, FLAGS.seed, FLAGS.batch)
+    runs = load_runs(FLAGS.run, FLAGS.batch)
+    dataset = FLAGS.dataset or runs[0].config.dataset
+    pairs = load_pairs(dataset, FLAGS.data_dir, FLAGS.images, runs[0], FLAGS.batch)
+    yardsticks = load_yardsticks(runs, FLAGS.critic, FLAGS.inception_weights, FLAGS.batch)
+    rows, skipped = evaluate(runs, pairs, yardsticks, FLAGS.samples, FLAGS.seed, FLAGS.batch)
     asked = (dataset, FLAGS.images, FLAGS.samples, FLAGS.seed)
     halves = halves_apart(pairs, FLAGS.seed)
-    found = Report(*asked, yardsticks.critic_run, pairs, methods, rows, skipped, halves)
+    found = Report(*asked, yardsticks.critic_run, pairs, runs, rows, skipped, halves)
     report.write(found, Path(FLAGS.output))
     print(f"wrote {Path(FLAGS.output) / 'report.md'}: {len(rows)} rows, {len(pairs.hires)} images")
     for line in skipped_lines(found):

@@ -40,13 +40,13 @@ def main() -> None:
             raise UserError(f"--{name}={getattr(FLAGS, name)} must be at least 1")
     with app.importing():  # TensorFlow
         from lag.inputs import load_test_images
-        from lag.methods import load_method
+        from lag.methods import load_run
         from libml.candidates import candidate_stds, candidates_grid
         from libml.images import save_png
 
-    method = load_method(FLAGS.run, FLAGS.batch)
-    sampler, config = method.source, method.config
-    hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, method.colors)
+    run = load_run(FLAGS.run, FLAGS.batch)
+    sampler, config = run.sampler, run.config
+    hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, run.colors)
     stds = candidate_stds(FLAGS.ncand if sampler.stochastic else 1)
     save_png(FLAGS.output, candidates_grid(sampler, hires, config.downscaler, stds, FLAGS.seed, indices))
     print(f"wrote {FLAGS.output}: {len(indices)} test images, {len(stds)} candidates each")

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from lag import evaluation, report, scatter
-from lag.methods import Method, bicubic, load_methods, method_of, nearest
+from lag.methods import LoadedRun, bicubic, load_runs, method_of, nearest
 from lag.report_tables import Report, as_json, as_markdown
 from libml.candidates import CandidateSampler
 from libml.checkpoint import Checkpoints
@@ -49,7 +49,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def methods(run):
-    return load_methods([str(run)], batch=16)
+    return load_runs([str(run)], batch=16)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ NO_YARDSTICKS = evaluation.Yardsticks(None, "", None, {"fid": "no weights"})
 
 
 def measured(source, pairs, samples=3, batch=4):
-    method = Method("Shifted", source, "run", None, 3, 0)
+    method = LoadedRun("Shifted", source, "run", None, 3, 0)
     rows, skipped = evaluation.evaluate([method], pairs, NO_YARDSTICKS, samples, 0, batch)
     return {(row.label, row.std): row for row in rows}, skipped
 
@@ -145,12 +145,12 @@ def test_latent_distance_is_the_critics(run, methods, pairs, monkeypatch):
     assert yardsticks.critic_run == str(run) and "not here" in yardsticks.skipped["fid"]
     rows, _ = evaluation.evaluate(methods, pairs, yardsticks, 2, 0, batch=4)
     (row,) = (r for r in rows if r.std == 1.0)
-    made = methods[0].source.candidates(pairs.lores, [1.0, 1.0], 0, pairs.indices)
+    made = methods[0].sampler.candidates(pairs.lores, [1.0, 1.0], 0, pairs.indices)
     clipped = np.rint((np.clip(made, -1, 1) + 1) * 127.5) / 127.5 - 1
     first, second = (yardsticks.critic.project(clipped[:, i].astype(np.float32), pairs.lores) for i in (0, 1))
     expected = np.sqrt(np.square(first - second).mean((1, 2, 3))).mean()
     assert row.values["diversity_latent"] == pytest.approx(expected, rel=1e-4)
-    no_lag = [Method("Shifted", Shifted(pairs.hires), "run", None, 3, 0)]
+    no_lag = [LoadedRun("Shifted", Shifted(pairs.hires), "run", None, 3, 0)]
     assert "--critic" in evaluation.load_yardsticks(no_lag, "", "", batch=4).skipped["diversity_latent"]
 
 
@@ -169,7 +169,7 @@ def test_features_give_fid_and_kid(methods, pairs):
         return images.reshape(len(images), 16, -1).mean(-1)
 
     yardsticks = NO_YARDSTICKS._replace(features=features, skipped={})
-    method = [Method("Shifted", Shifted(pairs.hires), "run", None, 3, 0)]
+    method = [LoadedRun("Shifted", Shifted(pairs.hires), "run", None, 3, 0)]
     rows, skipped = evaluation.evaluate(method, pairs, yardsticks, 2, 0, batch=4)
     values = {(row.label, row.std): row.values for row in rows}
     assert values["Shifted", 0.0]["fid"] == pytest.approx(0, abs=1e-2) and "fid" not in skipped
@@ -184,15 +184,15 @@ def test_methods_are_known_by_their_parameters_or_the_name_of_the_folder(tmp_pat
 
 
 def test_runs_that_cannot_be_compared(run, tmp_path, data_dir):
-    labels = [m.label for m in load_methods([str(run), str(run)], batch=4)]
+    labels = [m.label for m in load_runs([str(run), str(run)], batch=4)]
     assert labels == ["LAG 1", "LAG 2"]
     for other, what in (({"scale": 2}, "scale"), ({"downscaler": "bicubic"}, "downscaler"), ({"colors": 1}, "colours")):
         unlike = untrained_run(tmp_path / what, kimgs=(1,), **other)
         with pytest.raises(UserError, match=f"different {what}"):
-            load_methods([str(run), str(unlike)], batch=4)
-        with pytest.raises(UserError, match=f"another {what}"):
-            evaluation.load_yardsticks(load_methods([str(run)], 4), str(unlike), "", batch=4)
-    grey = load_methods([str(unlike)], batch=4)[0]
+            load_runs([str(run), str(unlike)], batch=4)
+        with pytest.raises(UserError, match=f"different {what}"):
+            evaluation.load_yardsticks(load_runs([str(run)], 4), str(unlike), "", batch=4)
+    grey = load_runs([str(unlike)], batch=4)[0]
     with pytest.raises(UserError, match="3 colour channels"):
         evaluation.load_pairs("cifar10", data_dir, 2, grey, batch=4)
 
@@ -211,13 +211,13 @@ def test_compared_methods(run, tmp_path, pairs):
     model = edsr.EDSR(config, 3, 32)
     save_args(config, config.folder, colors=3)
     Checkpoints(config.folder / "tf", tf.train.Checkpoint(method=model)).save(1024)
-    methods = load_methods([str(config.folder), str(run)], batch=4)
-    assert [(m.label, m.source.stochastic, m.nimg) for m in methods] == [("EDSR", False, 1024), ("LAG", True, 3072)]
+    methods = load_runs([str(config.folder), str(run)], batch=4)
+    assert [(m.label, m.sampler.stochastic, m.nimg) for m in methods] == [("EDSR", False, 1024), ("LAG", True, 3072)]
     rows, _ = evaluation.evaluate(methods[:1], pairs, NO_YARDSTICKS, 2, 0, batch=4)
     assert [(row.label, row.std) for row in rows[2:]] == [("EDSR", 0.0)]
     made = model.generator(pairs.lores, training=False).numpy()
     np.testing.assert_allclose(
-        methods[0].source.candidates(pairs.lores, [0.0], 0, pairs.indices)[:, 0], made, atol=1e-5
+        methods[0].sampler.candidates(pairs.lores, [0.0], 0, pairs.indices)[:, 0], made, atol=1e-5
     )
 
 
@@ -310,7 +310,7 @@ def test_the_bicubic_row_is_bicubic(pairs):
 
 @pytest.mark.parametrize("downscaler", ["bicubic", "antialias"])
 def test_agreement_is_with_the_runs_own_downscaling(downscaler, tmp_path, data_dir):
-    method = load_methods([str(untrained_run(tmp_path, downscaler=downscaler))], batch=4)[0]
+    method = load_runs([str(untrained_run(tmp_path, downscaler=downscaler))], batch=4)[0]
     pairs = evaluation.load_pairs("cifar10", data_dir, 4, method, batch=3)
     assert pairs.downscaler == downscaler
     by_boxes = evaluation.to_float(pairs.hires).reshape(4, 8, 4, 8, 4, 3).mean((2, 4))
