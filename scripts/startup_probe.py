@@ -107,8 +107,13 @@ def _bound(wrapped: Callable, function: Callable) -> Callable:
 
 def main() -> None:
     """Runs the program under the probe."""
-    _, report, started, program, *args = sys.argv
-    probe = Probe(Path(report), float(started))
+    try:
+        _, report, started, program, *args = sys.argv
+        probe = Probe(Path(report), float(started))
+    except ValueError:
+        sys.exit("error: write startup_probe.py REPORT.json STARTED PROGRAM.py --its=flags, STARTED being a number")
+    if not Path(program).is_file():
+        sys.exit(f"error: there is no program {program!a}")
     builtins.__import__ = probe.import_
     sys.argv = [program, *args]
     sys.path[0] = str(Path(program).resolve().parent)

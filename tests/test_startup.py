@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from libml import app
+from tests.test_programs import mistake
 
 ROOT = Path(__file__).parent.parent
 TINY = ("--scale=4", "--batch=8", "--blocks=1", "--filters=8", "--filters_min=4", "--noise_dim=2", "--dataset=cifar10")
@@ -52,6 +53,13 @@ def test_help_and_mistakes_wait_for_no_library(words, said):
     done, imported = start(*words)
     assert said in done.stdout + done.stderr
     assert "libml.app" in imported and not imported & SLOW
+
+
+@pytest.mark.parametrize(
+    "words, said", [((), "STARTED"), (("r", "x", "p"), "STARTED"), (("r", "1", "nowhere.py"), "nowhere")]
+)
+def test_the_probe_needs_three_words(words, said):
+    assert said in mistake("scripts/startup_probe.py", *words.split())
 
 
 def test_training_imports_what_it_needs_and_the_probe_sees_its_parts(data_dir, tmp_path):

@@ -82,6 +82,7 @@ BASES = (
         (),
     ),
     Base("scripts/benchmark_startup.py", ("--only=help", "--repeats=1"), ()),
+    Base("scripts/startup_probe.py", ("new.json", "1", f"{ROOT}/lag.py", "--scale=x"), ()),
 )
 CONFIGS = ("libml/config.py", "lag/config.py", "libml/compared.py", "libml/adversarial.py")
 TYPES = {"int": "integer", "float": "float", "str": "string", "bool": "boolean"}
@@ -219,6 +220,9 @@ def _spoil(chance: Random, given: list[str], known: dict[str, str]) -> None:
         given.append(flag.partition("=")[0])  # without its value
     else:
         used = [name for name in known if any(flag.startswith(f"--{name}=") for flag in given)]
+        if not known:  # it takes words, and writes to the first
+            given[1:3] = chance.choice((given[1:2], given[2:3], [chance.choice(words.FLOATS), "nowhere"]))
+            return
         name = chance.choice(used if used and chance.randrange(2) else sorted(known))
         given[:] = [flag for flag in given if not flag.startswith(f"--{name}=")]
         word = value(chance, name, known[name])
