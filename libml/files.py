@@ -40,6 +40,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         UserError: if the file system refuses.
     """
     path = Path(path)
+    if not path.name or (os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)):
+        raise UserError(f"cannot write {path}: it is no regular file")  # a device, which renaming would replace
     temporary = temporary_path(path)
     try:
         with user_errors(path):

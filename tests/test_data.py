@@ -249,6 +249,17 @@ def test_bad_records_are_named_by_file_and_number(tmp_path):
             list(itertools.islice(reading(images.batches(**OPTIONS), images.locate_bad), 6))
 
 
+@pytest.mark.parametrize("bad", [b"", b"\x0a\xff\xfe", b"\x9d" * 400, b"\x0a\x02\xfd\xdf"])
+def test_a_record_that_is_no_example_is_named(tmp_path, bad):
+    path, grey_with_alpha = tmp_path / "cifar10-train.tfrecord", np.zeros([8, 8, 2], np.uint8)
+    good = [records.example(encode_png(image)) for image in blobs(8)]
+    records.write(path, [records.example(encode_png(grey_with_alpha)), *good, bad, *good])
+    images = Images(data.lookup("cifar10"), tmp_path)
+    images.check()
+    with pytest.raises(UserError, match=r"record 9 of .*cifar10-train\.tfrecord is no image"):
+        list(itertools.islice(reading(images.batches(**OPTIONS), images.locate_bad), 6))
+
+
 def test_bad_records_are_skipped_and_counted_if_asked(tmp_path):
     rest = _spoil(tmp_path / "cifar10-train.tfrecord", checksums=[0, 7, 8, 39], images=[5, 20, 21, 22])
     images = Images(data.lookup("cifar10"), tmp_path, skip_bad_records=True)

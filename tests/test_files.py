@@ -110,6 +110,15 @@ def test_what_cannot_be_written_is_the_users_mistake(tmp_path, name, reason):
     assert [f.name for f in tmp_path.iterdir()] == ["file"]
 
 
+def test_no_device_is_replaced(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.chdir(tmp_path)
+    for name in ("pipe", ".", ""):
+        with pytest.raises(UserError, match="no regular file"):
+            files.write_atomic(name, b"x")
+    assert [f.name for f in tmp_path.iterdir()] == ["pipe"] and (tmp_path / "pipe").is_fifo()
+
+
 def test_an_error_outlives_the_removal_of_what_was_begun(tmp_path, monkeypatch):
     def refused(*_, **__):
         raise PermissionError(errno.EACCES, "refused")

@@ -35,7 +35,6 @@ TEXTS = (
         " ",
         ".",
         "..",
-        "/",
         "-",
         "--",
         "x",
@@ -48,8 +47,8 @@ TEXTS = (
         "e\u0301",
         "\u202e",
     ),
-    *("\udcff", "a" * 300, "a/" * 3000, "%s%n", "{x}", "{0.__class__}", "$HOME", "~", "~root", "../..", "/dev/null"),
-    *("/dev/full", "/proc/self/mem", "/proc/self/environ", "file:///x", "gs://x/y", "http://127.0.0.1:9/x", "ram://x"),
+    *("\udcff", "a" * 300, "a/" * 3000, "%s%n", "{x}", "{0.__class__}", "$HOME", "~", "../.."),
+    *("/proc/self/mem", "/proc/self/environ", "file:///x", "gs://x/y", "http://127.0.0.1:9/x", "ram://x"),
     *("*", "[", "[!", "**", "a:b", "nul", "'", '"', "`id`", ";", "|", "\\", "\t", "0", "-1", "1e5", "None", "null"),
 )
 BOOLEANS = ("", "x", "maybe", "2", "-1", "TRUE", "no", "é", "1.0")
