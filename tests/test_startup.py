@@ -55,9 +55,7 @@ def test_help_and_mistakes_wait_for_no_library(words, said):
     assert "libml.app" in imported and not imported & SLOW
 
 
-@pytest.mark.parametrize(
-    "words, said", [((), "STARTED"), (("r", "x", "p"), "STARTED"), (("r", "1", "nowhere.py"), "nowhere")]
-)
+@pytest.mark.parametrize("words, said", [("", "STARTED"), ("r x p", "STARTED"), ("r 1 nowhere.py", "nowhere")])
 def test_the_probe_needs_three_words(words, said):
     assert said in mistake("scripts/startup_probe.py", *words.split())
 
