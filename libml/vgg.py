@@ -4,8 +4,6 @@ They come from {data_dir}/Models/vgg19.npy, an object array {layer: [kernel HWIO
 downloads its own once.
 """
 
-import pickle
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from libml import array_pickle
 from libml.errors import UserError, reason
 from libml.images import to_levels
 
@@ -29,70 +28,6 @@ def check_layer(layer: str) -> None:
         raise UserError(f"--layer_name={layer} is no convolution of VGG19: use one of {', '.join(LAYERS)}")
 
 
-class _Type:
-    """What a pickle's numpy.dtype becomes: its name and byte order, whatever they are."""
-
-    def __init__(self, name: Any, *_: Any):
-        self.name, self.order = name, "="
-
-    def __setstate__(self, state: tuple) -> None:
-        self.order = state[1]
-
-
-class _Array:
-    """What a pickle's numpy.ndarray becomes: a note of what is to be in it. Only _reconstruct makes one."""
-
-    def __init__(self, *_: Any):
-        raise pickle.UnpicklingError("it calls numpy.ndarray")
-
-    def __setstate__(self, state: tuple) -> None:
-        self.state = state
-
-
-def _reconstruct(kind: Any, *_: Any) -> _Array:
-    if kind is not _Array:
-        raise pickle.UnpicklingError("it makes arrays of what is no array")
-    return object.__new__(_Array)
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it holds bytes written as {encoding}")
-    return text.encode("latin1")
-
-
-_STAND_INS = {"_reconstruct": _reconstruct, "ndarray": _Array, "dtype": _Type}
-_NUMBERS = re.compile("[<>=]?f[248]|[<>=]?[iu][248]|[|=]?[iu]1")
-
-
-class _ArrayUnpickler(pickle._Unpickler):
-    """Reads arrays and plain containers only, and makes nothing of NumPy's.
-
-    An ordinary unpickler runs whatever code the file asks for, and NumPy's own classes take memory addresses for
-    objects. Python's unpickler is the base because C's fills its memo up to any number that a file names.
-    """
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.split(".")[0] == "numpy" and name in _STAND_INS:
-            return _STAND_INS[name]
-        if (module, name) == ("_codecs", "encode"):  # how Python 3 writes bytes for Python 2
-            return _encode
-        raise pickle.UnpicklingError(f"it holds more than arrays: {module}.{name}")
-
-
-def _value(found: Any) -> Any:
-    """What a pickled array holds: an array of its numbers, or the objects. Other values stay what they are."""
-    if not isinstance(found, _Array):
-        return found
-    _, shape, kind, fortran, data = found.state
-    if kind.name in ("O", "O8") and isinstance(data, list):
-        return data[0] if shape == () else data
-    if not _NUMBERS.fullmatch(f"{kind.order}{kind.name}"):
-        raise ValueError(f"it has an array of type {kind.name}")
-    data = data.encode("latin1") if isinstance(data, str) else bytes(data)  # a str: Python 2's
-    return np.frombuffer(data, f"{kind.order}{kind.name}").reshape(shape, order="F" if fortran else "C")
-
-
 def _read_npy(file: BinaryIO) -> dict:
     """The dictionary in a .npy file of one object, written by Python 2 or 3."""
     version = np.lib.format.read_magic(file)
@@ -100,14 +35,14 @@ def _read_npy(file: BinaryIO) -> dict:
     shape, _, dtype = read_header(file)
     if shape != () or dtype.char != "O":
         raise ValueError(f"it is an array of shape {shape} and type {dtype}")
-    found = _value(_ArrayUnpickler(file, encoding="latin1").load())
+    found = array_pickle.load(file)
     if not isinstance(found, dict):
         raise ValueError(f"it holds a {type(found).__name__}")
     return found
 
 
 def _checked(layer: str, kernel: Any, bias: Any, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    kernel, bias = np.asarray(_value(kernel), np.float32), np.asarray(_value(bias), np.float32)
+    kernel, bias = np.asarray(array_pickle.value(kernel), np.float32), np.asarray(array_pickle.value(bias), np.float32)
     if kernel.ndim != 4 or kernel.shape[:3] != (3, 3, channels) or bias.shape != kernel.shape[3:]:
         raise ValueError(
             f"{layer} has a kernel of shape {kernel.shape} and a bias of shape {bias.shape}; "
@@ -135,7 +70,7 @@ def _read_file(path: Path, names: tuple[str, ...]) -> Weights:
         if missing := [name for name in names if name not in found]:
             has = ", ".join(name for name in LAYERS if name in found) or "none"
             raise UserError(f"{path} lacks layer {missing[0]}, which --layer_name={names[-1]} needs; it has {has}")
-        return _chain(names, lambda name: _value(found[name]))
+        return _chain(names, lambda name: array_pickle.value(found[name]))
     except UserError:
         raise
     except Exception as e:  # a damaged pickle raises anything

@@ -1,12 +1,20 @@
 """Original files of the standard sets that people have already."""
 
+import functools
 from collections.abc import Callable
 
-from libml.datasets import celeba
+from libml.datasets import celeba, cifar10, imagenet, lsun_archives, mnist, svhn
+from libml.datasets.lsun import CATEGORIES
 from libml.datasets.originals import Originals
-from libml.errors import UserError
 
-_READERS: dict[str, Callable[[str], Originals]] = {"celeba": celeba.read}
+_READERS: dict[str, Callable[[str], Originals]] = {
+    "celeba": celeba.read,
+    "cifar10": cifar10.read,
+    "imagenet": imagenet.read,
+    "mnist": mnist.read,
+    "svhn": svhn.read,
+    **{f"lsun_{category}": functools.partial(lsun_archives.read, category=category) for category in CATEGORIES},
+}
 
 
 def read(name: str, path: str) -> Originals:
@@ -15,6 +23,4 @@ def read(name: str, path: str) -> Originals:
     Raises:
         UserError: saying what is wanted, if they are not there or cannot be read.
     """
-    if name not in _READERS:
-        raise UserError(f"--from={path}: {name} is not made of files at hand; {', '.join(_READERS)} are")
     return _READERS[name](path)

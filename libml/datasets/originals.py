@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -136,6 +136,16 @@ def usable(image: bytes, size: tuple[int, int] | None = None) -> str:
     except Exception:  # Pillow's decoders meet damage with whatever their code runs into
         return "pictures are damaged and left out"
     return ""
+
+
+def from_arrays(images: np.ndarray, labels: Sequence[int]) -> Split:
+    """A split of uint8 images [N, H, W, 1 or 3], which become PNG files."""
+
+    def encoded() -> Iterator[Features]:
+        for image, label in zip(images, labels, strict=True):
+            yield {"image": encode_png(image), "label": label}
+
+    return Split(len(labels), encoded)
 
 
 def decodable(image: bytes, differences: Differences) -> bytes:
