@@ -3,6 +3,7 @@
 python scripts/create_datasets.py celeba svhn
 python scripts/create_datasets.py celeba --from=img_align_celeba
 python scripts/create_datasets.py --input=PICTURES --name=pets
+python scripts/create_datasets.py --parquet=FOLDER --name=pets
 python scripts/create_datasets.py --check=pets
 
 Exit status: 0 if all went well; 3 if a dataset was made, but some files of the folder could not be read; 1 for a
@@ -28,7 +29,8 @@ flags.DEFINE_boolean("overwrite", False, "Make again what is complete, or replac
 flags.DEFINE_string("from", "", "File or folder that has a standard set's original files; by default they are fetched.")
 flags.DEFINE_string("check", "", "Name of a dataset to read back and verify.")
 flags.DEFINE_string("input", "", "Folder of pictures to make a dataset of, with all folders below it.")
-flags.DEFINE_string("name", "", "Name of the dataset made of --input.")
+flags.DEFINE_string("parquet", "", "Folder of a dataset hub's Parquet files to make a dataset of.")
+flags.DEFINE_string("name", "", "Name of the dataset made of --input or --parquet.")
 flags.DEFINE_integer("size", 512, "Stored size: larger pictures are reduced to it, smaller ones kept.")
 flags.DEFINE_enum("crop", "center", ["center", "squash", "none"], "How pictures become square; none: when read.")
 flags.DEFINE_integer("min_size", 1, "Pictures with a shorter side are left out.")
@@ -45,7 +47,7 @@ def main(names: list[str]) -> int:
     try:
         if FLAGS.check:
             return check()
-        if FLAGS.input or FLAGS.name:
+        if FLAGS.input or FLAGS.parquet or FLAGS.name:
             if names:
                 raise UserError(f"make {names[0]} in a run of its own, without --input and --name")
             if FLAGS["from"].value:
@@ -79,8 +81,8 @@ def make_from_folder() -> int:
         from libml.datasets import folder, manifest
 
     folder.check_name(FLAGS.name, data.names())
-    arguments = (FLAGS.test_fraction, FLAGS.workers, FLAGS.overwrite)
-    content = folder.make(FLAGS.input, FLAGS.name, FLAGS.data_dir, options, *arguments)
+    arguments = (FLAGS.test_fraction, FLAGS.workers, FLAGS.overwrite, bool(FLAGS.parquet))
+    content = folder.make(FLAGS.parquet or FLAGS.input, FLAGS.name, FLAGS.data_dir, options, *arguments)
     if content is None:
         print(f"{FLAGS.name} is complete; --overwrite makes it again")
         return 0
@@ -104,7 +106,9 @@ def folder_options() -> Any:
 
     from libml.datasets.pictures import PictureOptions
 
-    for flag in ("input", "name"):
+    if FLAGS.input and FLAGS.parquet:
+        raise UserError("--input and --parquet are two sources of pictures: make a dataset of each in a run of its own")
+    for flag in ("name",) if FLAGS.parquet else ("input", "name"):
         if not getattr(FLAGS, flag):
             raise UserError(f"--{flag} is missing: a dataset of your own needs --input=PICTURES and --name=NAME")
     for flag, least, most in (("size", 8, 4096), ("min_size", 1, 1 << 20), ("workers", 0, 1024)):

@@ -17,7 +17,7 @@ from libml.datasets.originals import (
     folder_or_file,
     from_arrays,
 )
-from libml.errors import UserError
+from libml.errors import UserError, reason
 from libml.files import user_errors
 
 COUNTS = {"train": 50_000, "test": 10_000}
@@ -97,8 +97,7 @@ def _arrays(name: str, content: bytes, differences: Differences) -> tuple[np.nda
         if images.dtype != np.uint8 or not all(isinstance(label, int) and 0 <= label < 10 for label in labels):
             raise ValueError("its images are not of 8 bits or its labels not from 0 to 9")
     except Exception as e:  # a damaged pickle raises anything
-        reason = " ".join(str(e).split())[:200] or type(e).__name__
-        raise UserError(f"--from: the batch {name} cannot be read ({reason}): fetch it again") from e
+        raise UserError(f"--from: the batch {name} cannot be read ({reason(e)}): fetch it again") from e
     return images, labels
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import tqdm
 
-from libml.datasets import build, manifest, pictures, records
-from libml.datasets.pictures import PictureOptions, StoredPicture
+from libml import files
+from libml.datasets import build, hub, manifest, pictures, records
+from libml.datasets.pictures import SUFFIXES, PictureOptions, StoredPicture
 from libml.errors import UserError, printable
 from libml.files import user_errors
 from libml.workers import available_cores, ordered_map
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif")
 UNSUPPORTED = (
     *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".xcf", ".ico", ".tga", ".ppm", ".pgm", ".exr"),
     *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"),
@@ -51,7 +51,10 @@ def check_name(name: str, reserved: Iterable[str]) -> None:
         raise UserError(f"--name={name} is a built-in dataset's name: choose another")
 
 
-def find(root: Path) -> tuple[list[str], list[tuple[str, str]], int]:
+Found = tuple[list[str], list[tuple[str, str]], int]
+
+
+def find(root: Path) -> Found:
     """Looks through a folder and all below it, links to folders included, each folder once.
 
     Returns:
@@ -136,18 +139,27 @@ def _lost(path: str, how: str) -> StoredPicture:
 
 
 def make(
-    folder: str, name: str, data_dir: str, options: PictureOptions, test_fraction: float, workers: int, overwrite: bool
+    folder: str,
+    name: str,
+    data_dir: str,
+    options: PictureOptions,
+    test_fraction: float,
+    workers: int,
+    overwrite: bool,
+    parquet: bool = False,
 ) -> dict[str, Any] | None:
     """Makes the dataset {name} of all pictures in a folder and below it.
 
     Args:
-        folder: of the pictures.
+        folder: of the pictures, or of Parquet files of them.
         name: of the dataset.
         data_dir: where to put it.
         options: how to store pictures.
         test_fraction: share of the pictures that become test images.
         workers: processes that read pictures; 0 for as many as there are cores.
         overwrite: make it again where it is complete.
+        parquet: the folder has Parquet files. Their images lie unpacked in the data folder until the set is made; where
+            the files are called after the hub's splits, those tell the test images.
 
     Returns:
         The manifest, or None if the dataset was complete.
@@ -160,23 +172,48 @@ def make(
     made = (place, name, ["train", "test"], {"parameters": parameters}, overwrite)
     if build.already_complete(*made):
         return None
+    workers = workers or available_cores()
+    if parquet:
+        tables = hub.find_tables(folder)
+    else:
+        found = _find_some(folder, root)
+    with build.building(place, name) as work:
+        if build.already_complete(*made):  # another program made it meanwhile
+            return None
+        if parquet:
+            unpacked = work / "pictures"
+            splits = hub.unpack(folder, tables, unpacked)
+            found = find(unpacked)
+            content = _fill(work, name, unpacked, found, options, test_fraction, workers, splits)
+            content["source"] = root.resolve().name
+            if splits:
+                content["split_rule"] = hub.SPLIT_RULE.format(hub.test_split(folder, tables))
+            files.remove(unpacked)
+        else:
+            content = _fill(work, name, root, found, options, test_fraction, workers, {})
+        content |= {"parameters": parameters, "other_files": found[2]}
+        build.publish(work, place, content)
+    return content
+
+
+def _find_some(folder: str, root: Path) -> Found:
+    """The pictures of a folder.
+
+    Raises:
+        UserError: if there are none.
+    """
     if not root.is_dir():
         raise UserError(f"--input={folder}: there is no such folder")
     paths, problems, others = find(root)
     if not paths:
         why = f": {problems[0][0] or folder}: {problems[0][1]}" if problems else ""
         raise UserError(f"{folder} has no pictures ({', '.join(s[1:] for s in SUFFIXES)}){why}")
-    with build.building(place, name) as work:
-        if build.already_complete(*made):  # another program made it meanwhile
-            return None
-        content = _fill(work, name, root, paths, problems, options, test_fraction, workers or available_cores())
-        content |= {"parameters": parameters, "other_files": others}
-        build.publish(work, place, content)
-    return content
+    return paths, problems, others
 
 
-def _fill(work, name, root, paths, problems, options, test_fraction, workers) -> dict[str, Any]:
+def _fill(work, name, root, found, options, test_fraction, workers, splits) -> dict[str, Any]:
     """Writes shards and report into the build's folder; returns the manifest."""
+    paths, problems, _ = found
     paths, labels = _spread(paths), {label: i for i, label in enumerate(_label_names(paths))}
     writers = {split: build.SplitWriter(work, split) for split in ("train", "test")}
     first_path: dict[bytes, int] = {}  # digest -> index of the file that has it
@@ -194,7 +231,7 @@ def _fill(work, name, root, paths, problems, options, test_fraction, workers) ->
             if not picture.png or first_path.setdefault(picture.digest, i) != i:
                 continue
             label = labels[paths[i].split(os.sep)[0] if os.sep in paths[i] else ""]
-            split = "test" if is_test(picture.digest, test_fraction) else "train"
+            split = splits.get(paths[i]) or ("test" if is_test(picture.digest, test_fraction) else "train")
             writers[split].write(records.example(picture.png, label))
             sizes = _extremes(sizes, picture.shape)
     _check_splits(first_path, writers, test_fraction, report.counts)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from libml.datasets.originals import find
-from libml.errors import UserError
+from libml.errors import UserError, reason
 
 AT_ONCE = 64  # rows in memory
 _SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("val", "valid", "validation", "dev"), "validation")
@@ -52,8 +52,7 @@ class Table:
         self.image = self._image_column(pyarrow.types)
 
     def _unreadable(self, error: Exception) -> UserError:
-        reason = " ".join(str(error).split())[:200]
-        return UserError(f"cannot read {self.path} as a Parquet file: {reason}; fetch it again")
+        return UserError(f"cannot read {self.path} as a Parquet file: {reason(error)}; fetch it again")
 
     def _image_column(self, types: Any) -> str:
         found = []

@@ -17,6 +17,7 @@ from libml.images import encode_png
 
 CROPS = ("center", "squash", "none")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif")
 MAX_PIXELS = 1 << 27  # a larger picture is a decompression bomb or a map: 134 million pixels are 400 MB decoded
 BAND = 256  # rows converted at a time: a large picture is not in memory several times over
 FLAT_STD = 2.0  # a picture whose every channel deviates less (of 255) is all but one colour

@@ -14,7 +14,7 @@ from libml.datasets.originals import (
     folder_or_file,
     from_arrays,
 )
-from libml.errors import UserError
+from libml.errors import UserError, reason
 
 COUNTS = {"train": 73_257, "test": 26_032, "extra": 531_131}
 FILES = {  # bytes, SHA-256
@@ -58,5 +58,4 @@ def _split(file: Path) -> Split:
             raise ValueError(f"its X is an array {list(images.shape)} for {len(labels)} labels")
         return from_arrays(images.transpose(3, 0, 1, 2), [int(label) % 10 for label in labels])
     except Exception as e:  # damage shows as errors of many kinds
-        reason = " ".join(str(e).split())[:200] or type(e).__name__
-        raise UserError(f"--from: {file} is damaged or no MATLAB file of SVHN ({reason}): fetch it again") from e
+        raise UserError(f"--from: {file} is damaged or no MATLAB file of SVHN ({reason(e)}): fetch it again") from e
