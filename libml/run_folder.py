@@ -12,6 +12,8 @@ from libml.config import FREE, RunConfig
 from libml.errors import UserError
 from libml.files import lock_file, remove, temporary_path, user_errors, write_atomic
 
+EVER = {"dataset", "scale", "downscaler", "batch"}  # parameters that args.json has had from the first
+
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
@@ -105,13 +107,16 @@ def run_colors(args: dict, run: str | os.PathLike) -> int:
 
 
 def from_args(cls: type[RunConfig], args: dict[str, Any]) -> RunConfig:
-    """A config from args.json's contents; what is missing takes its default, what is unknown is left out.
+    """A config from args.json's contents; what is unknown is left out, what is missing takes its default: older runs
+    lack newer parameters.
 
     Raises:
-        UserError: if they are those of another method, or of no run.
+        UserError: if they are those of another method, cannot be, or lack what every run has.
     """
     if args.get("method", cls.method) != cls.method:
         raise UserError(f"the run is one of {args['method']}, not of {cls.method}: use what is made for that method")
+    if missing := sorted(EVER - args.keys()):
+        raise UserError(f"the run's args/args.json lacks {', '.join(missing)}: it was changed")
     names = {f.name for f in dataclasses.fields(cls)}
     config = cls(**{k: v for k, v in args.items() if k in names})
     try:

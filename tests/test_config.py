@@ -32,10 +32,11 @@ def test_float_parameters_were_found():
 
 
 def changed_args(folder, **changes):
-    """args.json of a run, with changes."""
+    """args.json of a run, with changes; without what is ...."""
     save_args(LAGConfig(), folder, colors=3)
     path = folder / "args" / "args.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    args = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({name: value for name, value in args.items() if value is not ...}))
     return load_args(folder)
 
 
@@ -64,6 +65,8 @@ def changed_args(folder, **changes):
         ("lr", float("nan")),
         ("downscaler", "none"),
         ("precision", "int8"),
+        ("dataset", ...),
+        ("scale", ...),
     ],
 )
 def test_parameters_that_cannot_be_are_refused_by_name(tmp_path, name, value):

@@ -25,7 +25,7 @@ def make(chance: Random, box: Path, kit: Path) -> Trial:
         (folder / "mine.txt").write_bytes(b"mine")
         spoil_file(chance, folder / chance.choice(("model.json", "saved_model.pb")))
     if chance.randrange(4) == 0:
-        args = (f"--ckpt={RUN}", "--export_dir=export")
+        args = (f"--run={RUN}", "--output=export")
         # An older export is replaced; whether it still is one, model.json says.
         return Trial(
             "scripts/export.py",

@@ -38,20 +38,20 @@ BASES = (
     _compared("cgan", "--blocks=1", "--noise=2"),
     Base(
         "scripts/lag_generate_candidates.py",
-        (f"--ckpt={RUN}", "--data_dir=data", "--samples=0,1", "--ncand=2", "--save_to=new.png"),
+        (f"--run={RUN}", "--data_dir=data", "--samples=0,1", "--ncand=2", "--output=new.png"),
         ("data", "runs"),
     ),
     Base(
         "scripts/figures.py",
-        (f"--ckpt={RUN}", "--data_dir=data", "--figure=noise", "--samples=0", "--columns=2", "--save_to=new.png"),
+        (f"--run={RUN}", "--data_dir=data", "--figure=noise", "--samples=0", "--columns=2", "--output=new.png"),
         ("data", "runs"),
     ),
     Base(
         "scripts/evaluate.py",
-        (f"--run={RUN}", "--data_dir=data", "--images=2", "--samples=1", "--out=new"),
+        (f"--run={RUN}", "--data_dir=data", "--images=2", "--samples=1", "--output=new"),
         ("data", "runs"),
     ),
-    Base("scripts/export.py", (f"--ckpt={RUN}", "--export_dir=new", "--weights=float32"), ("runs",)),
+    Base("scripts/export.py", (f"--run={RUN}", "--output=new", "--weights=float32"), ("runs",)),
     Base("scripts/import_tf1.py", (f"--run={TF1}/LAG_*", "--train_dir=new", "--dataset=cifar10"), ("tf1",)),
     *2
     * (
@@ -62,7 +62,7 @@ BASES = (
         ),
         Base(
             "scripts/create_datasets.py",
-            ("--folder=pictures", "--name=cats", "--data_dir=data", "--workers=1", "--test_fraction=0.5", "--size=8"),
+            ("--input=pictures", "--name=cats", "--data_dir=data", "--workers=1", "--test_fraction=0.5", "--size=8"),
             ("data", "pictures"),
         ),
     ),
@@ -119,17 +119,21 @@ OWN_TEXTS = {  # near what is right
         "x=y=z",
     ),
     "layer_name": ("conv9_9", "conv2_1", "pool1"),
-    "ckpt": ("runs", "data", "export"),
     "run": ("runs", "data", "export"),
     "model": ("runs", "data", "export/saved_model.pb"),
     "resume": ("runs", "data", "export"),
-    "input": ("data", "pictures/0.png", "new", "export/saved_model.pb"),
-    "output": ("pictures", "pictures/0.png", "pictures/new"),
-    "export_dir": ("runs", "runs/cifar10", RUN, f"{RUN}/args/args.json"),
-    "out": (RUN, f"{RUN}/args/args.json/x", "data/cifar10-test.tfrecord/x"),
+    "input": ("data", "pictures/0.png", "new", "export/saved_model.pb", "nowhere"),
+    "output": (
+        "pictures",
+        "pictures/0.png",
+        "pictures/new",
+        "runs",
+        RUN,
+        f"{RUN}/args/args.json/x",
+        "data/pets.json/x",
+    ),
     "critic": ("runs", "data"),
     "inception_weights": ("data", "nowhere", f"{RUN}/args/args.json"),
-    "folder": ("data", "nowhere", "pictures/0.png"),
     "data_dir": ("pictures", "nowhere", "data/cifar10-train.tfrecord"),
     "train_dir": ("data/cifar10-train.tfrecord", "/proc/x"),
 }
@@ -166,7 +170,7 @@ STRANGERS = (
 def flags_of(program: str) -> dict[str, str]:
     """Name -> type of a program's flags, from its source and, of training programs, that of the parameters."""
     text = (ROOT / program).read_text()
-    found = {name: kind for kind, name in re.findall(r'flags\.DEFINE_(\w+)\(\s*"(\w+)"', text)}
+    found = {name: kind for kind, name in re.findall(r'flags\.DEFINE_(\w+)\(\s*"(\w+)"', text) if kind != "alias"}
     if not program.startswith("scripts/"):
         files = (*CONFIGS[: 2 if program == "lag.py" else None], program)
         for file in files:

@@ -9,8 +9,8 @@ from tests.fuzzing.trial import Trial
 
 READERS = (
     ("scripts/create_datasets.py", "--check=pets", "--data_dir=data"),
-    ("scripts/create_datasets.py", "--folder=pictures", "--name=pets", "--data_dir=data", "--workers=1"),
-    ("scripts/create_datasets.py", "--folder=pictures", "--name=pets", "--data_dir=data", "--workers=1", "--overwrite"),
+    ("scripts/create_datasets.py", "--input=pictures", "--name=pets", "--data_dir=data", "--workers=1"),
+    ("scripts/create_datasets.py", "--input=pictures", "--name=pets", "--data_dir=data", "--workers=1", "--overwrite"),
     ("scripts/create_datasets.py", "--check=dogs", "--data_dir=data"),
     ("lag.py", *LAG_FLAGS, "--dry_run", "--dataset=pets8"),
     ("lag.py", *LAG_FLAGS, "--dry_run", "--dataset=pets"),
@@ -26,11 +26,11 @@ READERS = (
     ),
     (
         "scripts/lag_generate_candidates.py",
-        f"--ckpt={RUN}",
+        f"--run={RUN}",
         "--dataset=pets16",
         "--data_dir=data",
         "--samples=0",
-        "--save_to=new.png",
+        "--output=new.png",
     ),
 )
 PETS = ("data/pets.json", "data/pets-*")

@@ -138,7 +138,7 @@ def make(chance: Random, box: Path, kit: Path) -> Trial:
             "--data_dir=data",
             "--images=2",
             "--samples=1",
-            "--out=new",
+            "--output=new",
             f"--inception_weights={name}",
         )
         return Trial("scripts/evaluate.py", args, may_add=("new", "new/*"))

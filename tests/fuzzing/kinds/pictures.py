@@ -218,7 +218,7 @@ def make(chance: Random, box: Path, kit: Path) -> Trial:
         for good in ("0.png", "1.png"):
             (box / "pictures" / good).unlink()
     if chance.randrange(2):
-        args = ("--folder=pictures", "--name=cats", "--data_dir=data", f"--workers={chance.choice((1, 1, 1, 2))}")
+        args = ("--input=pictures", "--name=cats", "--data_dir=data", f"--workers={chance.choice((1, 1, 1, 2))}")
         more = (f"--crop={chance.choice(('center', 'squash', 'none'))}", f"--min_size={chance.choice((1, 1, 8))}")
         return Trial("scripts/create_datasets.py", (*args, *more, "--test_fraction=0.5"), may_add=("data", "data/*"))
     model = "export" if chance.randrange(3) else RUN

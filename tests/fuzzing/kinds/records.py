@@ -158,12 +158,12 @@ def _renew_manifest(path: Path) -> None:
 STREAM = ("scripts/benchmark_dataset.py", "--batch=2", "--samples=4", "--repeats=1", "--scale=4", "--data_dir=data")
 CANDIDATES = (
     "scripts/lag_generate_candidates.py",
-    f"--ckpt={RUN}",
+    f"--run={RUN}",
     "--data_dir=data",
     "--ncand=2",
-    "--save_to=new.png",
+    "--output=new.png",
 )
-EVALUATE = ("scripts/evaluate.py", f"--run={RUN}", "--data_dir=data", "--images=2", "--samples=1", "--out=new")
+EVALUATE = ("scripts/evaluate.py", f"--run={RUN}", "--data_dir=data", "--images=2", "--samples=1", "--output=new")
 TRAIN = ("lag.py", *LAG_FLAGS[:-1], "--noexport", "--train_dir=new", "--batch=256")
 CHECK = ("scripts/create_datasets.py", "--check=pets", "--data_dir=data")
 

@@ -11,17 +11,17 @@ from tests.fuzzing.trial import Trial
 DATA = ("--data_dir=data",)
 READERS = {  # program: the words that name the run {run}, and what they need
     "scripts/upscale.py": ("--model={run}", "--input=pictures", "--output=new", "--samples=2"),
-    "scripts/lag_generate_candidates.py": ("--ckpt={run}", *DATA, "--samples=0", "--ncand=2", "--save_to=new.png"),
+    "scripts/lag_generate_candidates.py": ("--run={run}", *DATA, "--samples=0", "--ncand=2", "--output=new.png"),
     "scripts/figures.py": (
-        "--ckpt={run}",
+        "--run={run}",
         *DATA,
         "--samples=0",
         "--columns=2",
         "--figure=progress",
-        "--save_to=new.png",
+        "--output=new.png",
     ),
-    "scripts/export.py": ("--ckpt={run}", "--export_dir=new"),
-    "scripts/evaluate.py": ("--run={run}", *DATA, "--images=2", "--samples=1", "--out=new"),
+    "scripts/export.py": ("--run={run}", "--output=new"),
+    "scripts/evaluate.py": ("--run={run}", *DATA, "--images=2", "--samples=1", "--output=new"),
 }
 MOVED = (f"{RUN}/tf/ckpt-*",)  # put aside where they cannot be read
 
