@@ -16,7 +16,7 @@ from libml.images import to_float, to_levels, to_uint8
 from libml.run_folder import RunFolder
 
 if TYPE_CHECKING:  # it imports TensorFlow
-    from lag.ranking import Critic
+    from lag.ranking import TrainedCritic
 
 TILE = 64  # side in LR pixels of the tiles that large pictures are made in
 MOST = 2.0  # beyond that a float is no value of [-1, 1]: bicubic downscaling overshoots by less
@@ -134,14 +134,14 @@ class Model:
         return scores[0] if single else np.stack(scores)
 
     @functools.cached_property
-    def _critic(self) -> "Critic":
+    def _critic(self) -> "TrainedCritic":
         if not RunFolder(self._path).is_run():
             raise UserError(f"rank needs the critic, which {self._path} lacks: load a run's folder")
         from lag import ranking
 
         return ranking.load_critic(self._path)
 
-    def _scores(self, critic: "Critic", picture: Picture, images: np.ndarray) -> np.ndarray:
+    def _scores(self, critic: "TrainedCritic", picture: Picture, images: np.ndarray) -> np.ndarray:
         h, w, channels = picture.pixels.shape
         images = images.repeat(self.colors // channels, axis=-1)
         lores, scores = picture.lores(self.colors), []

@@ -15,7 +15,7 @@ from lag.config import LAGConfig
 from lag.export import ExportedGenerator, write_saved_model
 from lag.model import LAG
 from lag.networks import Generator
-from lag.sampling import Trained
+from lag.sampling import TrainedGenerator
 from libml.devices import check_batch
 from libml.errors import UserError
 from libml.layers import DOWNSCALERS
@@ -177,7 +177,7 @@ def exported_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
     """
     side = size // config.scale
     lores = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1.0, 1.0)
-    trained = Trained(_generator(config), config, config.schedule().total)
+    trained = TrainedGenerator(_generator(config), config, config.schedule().total)
     with tempfile.TemporaryDirectory() as folder:
         write_saved_model(ExportedGenerator(trained), Path(folder))
         exported = tf.saved_model.load(folder)  # owns the variables

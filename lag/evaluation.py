@@ -10,7 +10,7 @@ import tqdm
 from lag.config import LAGConfig
 from lag.inputs import fitting_dataset
 from lag.methods import LoadedRun, bicubic, check_alike, nearest
-from lag.ranking import Critic, load_critic
+from lag.ranking import TrainedCritic, load_critic
 from libml import fid, metrics, rng, swd
 from libml.candidates import CandidateSampler
 from libml.errors import UserError
@@ -56,7 +56,7 @@ class Row(NamedTuple):
 class Yardsticks(NamedTuple):
     """What is needed to measure besides the images. What is missing is named in `skipped`."""
 
-    critic: Critic | None
+    critic: TrainedCritic | None
     critic_run: str  # whose critic that is
     features: fid.Features | None
     skipped: dict[str, str]  # measure -> why it is not there
@@ -116,7 +116,7 @@ def load_yardsticks(runs: Sequence[LoadedRun], critic_run: str, inception_weight
     return Yardsticks(critic, critic_run, features, skipped)
 
 
-def _fitting_critic(folder: str, first: LoadedRun) -> Critic:
+def _fitting_critic(folder: str, first: LoadedRun) -> TrainedCritic:
     args = load_args(folder)
     check_alike(first, folder, from_args(LAGConfig, args), run_colors(args, folder))
     return load_critic(folder)

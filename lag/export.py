@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from lag.sampling import Trained, batch_noise, load_trained
+from lag.sampling import TrainedGenerator, batch_noise, load_trained
 from lag.tiling import receptive_radius
 from libml import jsontext
 from libml.errors import UserError
@@ -54,7 +54,7 @@ NOTE = "The images are plausible ones that fit the input. They are not recovered
 class ExportedGenerator(tf.Module):
     """A generator at its level of detail, with the weights of the stages in use and nothing else of the training."""
 
-    def __init__(self, trained: Trained, weights: str = "float32"):
+    def __init__(self, trained: TrainedGenerator, weights: str = "float32"):
         """Args: what to export; the type that its weights are stored in (it computes in float32)."""
         super().__init__(name="lag")
         generator, phase = trained.generator, trained.phase
@@ -152,7 +152,7 @@ def _encode(images: tf.Tensor) -> tf.Tensor:
     return tf.map_fn(tf.io.encode_png, pixels, fn_output_signature=tf.string)
 
 
-def shortened_psnr(trained: Trained, weights: str) -> float:
+def shortened_psnr(trained: TrainedGenerator, weights: str) -> float:
     """PSNR in dB of images made with shortened weights, against float32 ones, on noise from coarse to fine.
 
     The worst of z = 0 and z ~ N(0, 1), as 8-bit pictures would show it: clipped to [-1, 1], with a peak of 2.
@@ -178,7 +178,7 @@ def fingerprint(module: ExportedGenerator) -> str:
     return digest.hexdigest()[:16]
 
 
-def describe(trained: Trained, module: ExportedGenerator, weights: str, psnr: float | None) -> dict:
+def describe(trained: TrainedGenerator, module: ExportedGenerator, weights: str, psnr: float | None) -> dict:
     """The contents of model.json."""
     generator, config, phase = trained.generator, trained.config, trained.phase
     parameters = {k: v for k, v in config.to_json().items() if k not in ("train_dir", "save_kimg", "report_kimg")}

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
-from lag.sampling import Sampler, Trained, load_trained
+from lag.sampling import Sampler, TrainedGenerator, load_trained
 from libml import rng
 from libml.candidates import candidate_stds
 from libml.checkpoint import list_checkpoints
@@ -97,7 +97,7 @@ def progress(run: str | Path, inputs: Inputs, seed: int, batch: int, title: str)
     lores = inputs.downscaled(inputs.hires)
     columns, made = ["original", "input"], []
     for nimg, _ in list_checkpoints(RunFolder(Path(run)).checkpoints):
-        trained: Trained = load_trained(run, nimg)
+        trained: TrainedGenerator = load_trained(run, nimg)
         made.append(trained.sampler(batch).candidates(lores, (0.0, 1.0), seed, inputs.indices))
         columns += [f"{nimg / KIMG:g}k z = 0", f"{nimg / KIMG:g}k z ~ N"]
     images = np.concatenate([inputs.hires[:, None], inputs.pixelated(lores)[:, None], *made], axis=1)

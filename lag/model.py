@@ -101,7 +101,7 @@ class LAG(tf.Module):
         return self.config.schedule()
 
     @property
-    def sampler(self) -> Generator:
+    def sampling_generator(self) -> Generator:
         """The generator that images are made with: the moving average, or G itself where that is turned off."""
         return self.ema if self.config.weight_avg else self.generator
 
@@ -194,7 +194,7 @@ class LAG(tf.Module):
             lores, hires = replica_share([lores, hires], [], self.local_replicas)
             real = losses.real_at_level(hires, level, self.config.lods)
             z = tf.zeros([*lores.shape[:3], self.config.noise_dim])
-            fake = self.sampler(lores, z, level=level)
+            fake = self.sampling_generator(lores, z, level=level)
             return grey_mse(fake, real)
 
         return self.strategy.reduce(tf.distribute.ReduceOp.MEAN, self.strategy.run(share, (lores, hires)), axis=None)

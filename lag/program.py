@@ -98,7 +98,7 @@ def train_and_export(
 
     def build(dataset: Dataset, devices: Devices) -> tuple[LAG, Callable[[Phase, int], sampling.Sampler]]:
         model = LAG(config, dataset.colors, devices.strategy, devices.workers)
-        return model, sampling.PhaseSampler(model)
+        return model, sampling.PhaseSamplers(model)
 
     options = {"data_dir": data_dir, "reset": reset, "skip_bad_records": skip_bad_records}
     devices = program.train_on_dataset(config, folder, device_options, build, describe, **options)

@@ -17,7 +17,7 @@ from libml.run_folder import RunFolder, from_args, load_args, run_colors
 from libml.tfio import tensorflow_errors
 
 
-class Critic(NamedTuple):
+class TrainedCritic(NamedTuple):
     """P and F of a run, at its level of detail."""
 
     project: Callable[[np.ndarray, np.ndarray], np.ndarray]  # (hires, lores) -> latents P(x, delta) [N, h, w, channels]
@@ -28,7 +28,7 @@ class Critic(NamedTuple):
         return self.head(latents).numpy()
 
 
-def load_critic(run: str | Path) -> Critic:
+def load_critic(run: str | Path) -> TrainedCritic:
     """The critic of a run's newest checkpoint.
 
     Raises:
@@ -60,7 +60,7 @@ def load_critic(run: str | Path) -> Critic:
         with tensorflow_errors():
             return project(tf.constant(hires), tf.constant(lores)).numpy()
 
-    return Critic(checked, CriticHead())
+    return TrainedCritic(checked, CriticHead())
 
 
 def best(scores: np.ndarray, keep: int) -> list[int]:

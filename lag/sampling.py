@@ -68,8 +68,8 @@ class Sampler(CandidateSampler):
         return np.concatenate(parts)
 
 
-class PhaseSampler:
-    """The sampler of a model in training; traced once a phase."""
+class PhaseSamplers:
+    """Samplers of a model in training: one for each phase, which is traced once."""
 
     def __init__(self, model: LAG):
         """Args: what is trained."""
@@ -78,12 +78,12 @@ class PhaseSampler:
     def __call__(self, phase: Phase, nimg: int) -> Sampler:
         """The sampler at nimg of a phase."""
         if self._sampler is None or self._sampler.phase != phase:
-            self._sampler = Sampler(self._model.sampler, phase, phase.lod(nimg))
+            self._sampler = Sampler(self._model.sampling_generator, phase, phase.lod(nimg))
         self._sampler.lod = phase.lod(nimg)
         return self._sampler
 
 
-class Trained(NamedTuple):
+class TrainedGenerator(NamedTuple):
     """A generator from a checkpoint, and where in its training that was."""
 
     generator: Generator  # the moving average's weights, or G's own where that is turned off
@@ -105,7 +105,7 @@ class Trained(NamedTuple):
         return Sampler(self.generator, self.phase, self.lod, batch)
 
 
-def load_trained(run: str | Path, nimg: int | None = None) -> Trained:
+def load_trained(run: str | Path, nimg: int | None = None) -> TrainedGenerator:
     """The generator of a run's newest checkpoint, or of the one after nimg images.
 
     Raises:
@@ -120,7 +120,7 @@ def load_trained(run: str | Path, nimg: int | None = None) -> Trained:
     # The same names as in the training checkpoint; what is not named here stays unread.
     method = tf.train.Checkpoint(**{"ema" if config.weight_avg else "generator": generator})
     checkpoint.restore(path, tf.train.Checkpoint(method=method), partial=True)
-    return Trained(generator, config, nimg)
+    return TrainedGenerator(generator, config, nimg)
 
 
 def load_run(run: str | Path, batch: int = 16) -> tuple[Sampler, LAGConfig]:

@@ -21,7 +21,7 @@ from libml.files import write_atomic
 from libml.images import encode_png, round_levels
 
 if TYPE_CHECKING:  # it imports TensorFlow
-    from lag.ranking import Critic
+    from lag.ranking import TrainedCritic
 
 GRID_COLUMNS = 9
 
@@ -107,7 +107,9 @@ def refuse_foreign(output: Path, stems: Iterable[Path], options: Options) -> Non
                 )
 
 
-def choose(model: Upscaler, critic: "Critic | None", picture: Picture, options: Options) -> tuple[list[int], list[str]]:
+def choose(
+    model: Upscaler, critic: "TrainedCritic | None", picture: Picture, options: Options
+) -> tuple[list[int], list[str]]:
     """Which samples of a picture to keep, in order, and their scores as text.
 
     Raises:
@@ -150,7 +152,7 @@ def picture_errors() -> Iterator[None]:
 
 
 def upscale_one(
-    model: Upscaler, critic: "Critic | None", path: Path, name: Path, stem: Path, options: Options, table: Table
+    model: Upscaler, critic: "TrainedCritic | None", path: Path, name: Path, stem: Path, options: Options, table: Table
 ) -> Row | None:
     """Writes the results of one picture file, each as soon as it is made, then their grid if wanted.
 
@@ -270,7 +272,7 @@ class Grid:
         self.pixels[y : y + self._height, x : x + self._width] = result
 
 
-def upscale_all(model: Upscaler, critic: "Critic | None", source: Path, output: Path, options: Options) -> int:
+def upscale_all(model: Upscaler, critic: "TrainedCritic | None", source: Path, output: Path, options: Options) -> int:
     """Upscales a file, or every picture of a folder and its subfolders. A bad one is reported and passed over.
 
     Args:

@@ -109,7 +109,7 @@ def compare_lag(golden) -> Report:
     report.relative("lores", "lores", lores, nhwc(golden["lores"]))
     report.relative("upscale_op", "upscale_op", upscale2d(lores, c["scale"]), nhwc(golden["upscale_op"]))
     for noise in (0, 1):
-        image = model.sampler(lores, noise * z, level=level)
+        image = model.sampling_generator(lores, noise * z, level=level)
         image = to_hires_size(image, lores, c["scale"])
         report.relative("sres_op", f"noise{noise}", image, nhwc(golden[f"sres_op/noise{noise}"]))
 

@@ -92,7 +92,7 @@ def test_moving_average_follows_the_weights_of_live_stages():
 def test_no_moving_average_samples_the_raw_weights():
     model = make(weight_avg=0.0)
     model.train_step(batch(), LOD1, 0)
-    assert model.sampler is model.generator
+    assert model.sampling_generator is model.generator
 
 
 def test_stages_that_have_not_appeared_do_not_train():

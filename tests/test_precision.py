@@ -75,7 +75,7 @@ def test_the_fade_weight_is_not_rounded_to_bfloat16():
 def test_images_are_made_in_float32_whatever_a_run_was_trained_in(tmp_path):
     run = untrained_run(tmp_path, precision="bfloat16")
     assert load_trained(run).generator.stem.compute_dtype == "float32"
-    assert make(precision="bfloat16").sampler.stem.compute_dtype == "float32"
+    assert make(precision="bfloat16").sampling_generator.stem.compute_dtype == "float32"
 
 
 def test_xla_compiles_the_second_derivative():

@@ -4,7 +4,7 @@ import numpy as np
 
 from lag.config import LAGConfig
 from lag.model import LAG
-from lag.sampling import PhaseSampler, Sampler
+from lag.sampling import PhaseSamplers, Sampler
 from libml.schedule import Level, Phase
 from tests.conftest import TINY
 
@@ -26,7 +26,7 @@ def test_the_number_of_images_at_a_time_changes_nothing():
 
 def test_a_model_in_training_is_sampled_at_its_level():
     model = LAG(LAGConfig(**TINY), 3)
-    sampler, (lores, z) = PhaseSampler(model), inputs(2)
+    sampler, (lores, z) = PhaseSamplers(model), inputs(2)
     made = [sampler(GROWING, nimg)(lores, z) for nimg in (1024, 1536)]
     for images, lod in zip(made, (1.0, 1.5), strict=True):
         expected = model.ema(lores, z, level=Level(1, 2, lod))

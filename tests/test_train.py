@@ -45,7 +45,7 @@ def run(config, data_dir, stop_at=None, number=signal.SIGTERM, folder=None, kind
     model = kind(config, 3)
     model.stop_at, model.number = stop_at, number
     images = Images(lookup(config.dataset), data_dir)
-    preview = Preview(sampling.PhaseSampler(model), config, images.test_images(limit=2))
+    preview = Preview(sampling.PhaseSamplers(model), config, images.test_images(limit=2))
     loop.train(model, config, folder or config.folder, images, preview, **options)
     return model
 
@@ -474,7 +474,7 @@ def test_a_run_that_passes_over_records_goes_on_where_it_was(tmp_path):
         for stop_at in stops:
             models.append(model := Stopping(config, 3))
             model.stop_at = stop_at
-            preview = Preview(sampling.PhaseSampler(model), config, images.test_images(limit=2))
+            preview = Preview(sampling.PhaseSamplers(model), config, images.test_images(limit=2))
             with contextlib.suppress(Interrupted):
                 loop.train(model, config, config.folder, images, preview)
     whole, _, resumed = map(state, models)
