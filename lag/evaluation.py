@@ -14,18 +14,13 @@ from lag.ranking import TrainedCritic, load_critic
 from libml import fid, metrics, rng, swd
 from libml.candidates import CandidateSampler
 from libml.errors import UserError
-from libml.images import to_uint8
+from libml.images import to_float, to_uint8
 from libml.layers import DOWNSCALERS
 from libml.run_folder import from_args, load_args, run_colors
 from libml.stream import Images
 
 STDS = (0.25, 0.5, 0.75, 1.0)  # of z, besides z = 0
 SHOWN = 8  # images of each row that are kept for pictures
-
-
-def to_float(images: np.ndarray) -> np.ndarray:
-    """uint8 -> float32 in [-1, 1]."""
-    return images * np.float32(2 / 255) - 1
 
 
 class Pairs(NamedTuple):

@@ -19,6 +19,7 @@ from lag.tiling import receptive_radius
 from libml import jsontext
 from libml.errors import UserError
 from libml.files import discard, flush_folder, lock_file, publish, remove, user_errors
+from libml.images import to_float, to_levels
 from libml.layers import upscale2d
 from libml.run_folder import RunFolder
 from libml.tfio import os_errors
@@ -114,7 +115,7 @@ def _decode(files: tf.Tensor, colors: int) -> tf.Tensor:
         return tf.ensure_shape(image, [None, None, colors])
 
     pixels = tf.map_fn(decode, files, fn_output_signature=tf.TensorSpec([None, None, colors], tf.uint8))
-    return tf.cast(pixels, tf.float32) * (2 / 255) - 1
+    return to_float(tf.cast(pixels, tf.float32))
 
 
 def _size_checks(file: tf.Tensor) -> list[tf.Operation]:
@@ -148,7 +149,7 @@ def _size_checks(file: tf.Tensor) -> list[tf.Operation]:
 
 def _encode(images: tf.Tensor) -> tf.Tensor:
     """[N, H, W, C] in [-1, 1], clipped, to PNG files, string [N]."""
-    pixels = tf.cast(tf.clip_by_value(tf.round((images + 1) * 127.5), 0, 255), tf.uint8)
+    pixels = tf.cast(tf.clip_by_value(tf.round(to_levels(images)), 0, 255), tf.uint8)
     return tf.map_fn(tf.io.encode_png, pixels, fn_output_signature=tf.string)
 
 

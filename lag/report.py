@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lag.evaluation import Pairs, to_float
+from lag.evaluation import Pairs
 from lag.figures import Figure, draw
 from lag.report_tables import Report, as_csv, as_json, as_markdown
 from lag.scatter import Curve, scatter
 from libml.files import write_atomic
-from libml.images import encode_png
+from libml.images import encode_png, to_float
 
 
 def write(report: Report, folder: Path) -> None:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from libml.data import Dataset, find_files, known_counts, present_files
 from libml.decoding import image_at, loads, locate_bad, looked_up, options, plain, reading
 from libml.errors import UserError
+from libml.images import to_float
 from libml.shards import Shards
 from libml.usable import Usable
 
@@ -93,7 +94,7 @@ class HeldOut:
             UserError: if one cannot be read.
         """
         for part in reading(self._dataset(records, batch), lambda: locate_bad(self.shards, self.members)):
-            yield part.numpy() * np.float32(2 / 255) - 1
+            yield to_float(part.numpy())
 
     def images(self, records: np.ndarray) -> np.ndarray:
         """All of them in one array, as batches."""

@@ -34,6 +34,7 @@ from libml.decoding import (
 )
 from libml.errors import UserError
 from libml.held_out import HeldOut
+from libml.images import to_float
 from libml.layers import DOWNSCALERS
 from libml.shards import Shards
 from libml.usable import Usable
@@ -166,7 +167,7 @@ class Images:
 
         def load(p, *place):
             image, fits = image_at(self.train, self.members, place, rng.uniform([], flip_key, p) < 0.5)
-            return p, image * (2 / 255) - 1, fits  # one image fits into a core's cache, a batch does not
+            return p, to_float(image), fits  # one image fits into a core's cache, a batch does not
 
         def finish(p, hires, _):
             return p[-1] + 1, DOWNSCALERS[downscaler](hires, scale), hires

@@ -14,6 +14,7 @@ from lag.report_tables import Report, as_json, as_markdown
 from libml.candidates import CandidateSampler
 from libml.checkpoint import Checkpoints
 from libml.errors import UserError
+from libml.images import to_float
 from libml.run_folder import save_args
 from tests.conftest import TINY, blobs, write_images
 from tests.test_programs import mistake, start
@@ -28,7 +29,7 @@ class Shifted(CandidateSampler):
     stochastic = True
 
     def __init__(self, hires):
-        self._hires = evaluation.to_float(hires)
+        self._hires = to_float(hires)
 
     def candidates(self, lores, stds, seed, indices, first=0):
         shift = [
@@ -68,7 +69,7 @@ def measured(source, pairs, samples=3, batch=4):
 
 def test_rows_of_a_method_of_known_error(pairs):
     hires = 40 + pairs.hires // 2  # nothing is cut off at black or white
-    lores = evaluation.DOWNSCALERS["average"](tf.constant(evaluation.to_float(hires)), 4).numpy()
+    lores = evaluation.DOWNSCALERS["average"](tf.constant(to_float(hires)), 4).numpy()
     pairs = pairs._replace(hires=hires, lores=lores)
     rows, skipped = measured(Shifted(hires), pairs)
     assert list(rows) == [("nearest", 0.0), ("bicubic", 0.0), *(("Shifted", s) for s in (0.0, 0.25, 0.5, 0.75, 1.0))]
@@ -313,7 +314,7 @@ def test_agreement_is_with_the_runs_own_downscaling(downscaler, tmp_path, data_d
     method = load_runs([str(untrained_run(tmp_path, downscaler=downscaler))], batch=4)[0]
     pairs = evaluation.load_pairs("cifar10", data_dir, 4, method, batch=3)
     assert pairs.downscaler == downscaler
-    by_boxes = evaluation.to_float(pairs.hires).reshape(4, 8, 4, 8, 4, 3).mean((2, 4))
+    by_boxes = to_float(pairs.hires).reshape(4, 8, 4, 8, 4, 3).mean((2, 4))
     apart = 127.5 * np.abs(by_boxes - pairs.lores).mean()
     assert apart > 0.2
     rows, _ = measured(Shifted(pairs.hires), pairs)
