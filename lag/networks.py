@@ -113,7 +113,6 @@ class Generator(StagedModel):
         # autocast would round lod, an exact fade weight, to the compute precision.
         super().__init__(name="generator", autocast=False, dtype=dtype)
         self.colors, self.scale, self.blocks, self.noise_dim = colors, scale, blocks, noise_dim
-        self.filters, self.filters_min, self.seed = filters, filters_min, seed
         self.widths = stage_widths(scale, filters, filters_min)
         self.lods = len(self.widths) - 1
         # Attributes, not a list: what a list holds is left out of a tf.train.Checkpoint.
@@ -164,11 +163,6 @@ class Generator(StagedModel):
             y, rgb = getattr(self, f"stage_{k}")(y, remat=remat)
             image = upscale2d(image) + (rgb if k <= level.start else level.fade * rgb)
         return image
-
-    def get_config(self) -> dict:
-        """Constructor arguments."""
-        names = ("colors", "scale", "blocks", "filters", "filters_min", "noise_dim", "seed")
-        return {name: getattr(self, name) for name in names}
 
 
 class ProjectionStage(keras.layers.Layer):
@@ -234,7 +228,7 @@ class Projection(StagedModel):
         """
         super().__init__(name="projection", autocast=False, dtype=dtype)
         self.colors, self.scale, self.blocks = colors, scale, blocks
-        self.filters, self.filters_min, self.spectral_norm, self.seed = filters, filters_min, spectral_norm, seed
+        self.spectral_norm = spectral_norm
         self.widths = stage_widths(scale, filters, filters_min)
         self.lods = len(self.widths) - 1
         seed, kind = rng.key(seed, "projection"), SpectralNormScaledConv2D if spectral_norm else ScaledConv2D
@@ -287,11 +281,6 @@ class Projection(StagedModel):
         # With alternating signs the mean of what LeakyReLU leaves, F's score, starts near 0 (the reference's "center").
         signs = np.where(np.arange(y.shape[-1]) % 2, 1.0, -1.0)
         return _float32(y) * tf.constant(signs, tf.float32)
-
-    def get_config(self) -> dict:
-        """Constructor arguments."""
-        names = ("colors", "scale", "blocks", "filters", "filters_min", "spectral_norm", "seed")
-        return {name: getattr(self, name) for name in names}
 
 
 class CriticHead(keras.Model):

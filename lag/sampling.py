@@ -17,11 +17,6 @@ from libml.run_folder import from_args, load_args, run_colors
 from libml.schedule import Level, Phase
 
 
-def to_hires_size(image: tf.Tensor, lores: tf.Tensor, scale: int) -> tf.Tensor:
-    """An image of an earlier stage at the full size, by nearest upscaling: [N, ., ., C] -> [N, scale h, scale w, C]."""
-    return upscale2d(image, scale * lores.shape[1] // image.shape[1])
-
-
 def batch_noise(count: tf.Tensor | int, size: Sequence, seed: tf.Tensor | int) -> tf.Tensor:
     """Noise of the items of a batch: item i's is a function of (seed, i) alone, not of how many items there are.
 
@@ -121,13 +116,3 @@ def load_trained(run: str | Path, nimg: int | None = None) -> TrainedGenerator:
     method = tf.train.Checkpoint(**{"ema" if config.weight_avg else "generator": generator})
     checkpoint.restore(path, tf.train.Checkpoint(method=method), partial=True)
     return TrainedGenerator(generator, config, nimg)
-
-
-def load_run(run: str | Path, batch: int = 16) -> tuple[Sampler, LAGConfig]:
-    """The sampler of a run's newest checkpoint, and the run's parameters.
-
-    Raises:
-        UserError: if the folder holds no trained LAG run.
-    """
-    trained = load_trained(run)
-    return trained.sampler(batch), trained.config

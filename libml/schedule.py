@@ -79,10 +79,6 @@ class Schedule:
         """The phase at nimg."""
         return self.phases[self.index(nimg)]
 
-    def lod(self, nimg: int) -> float:
-        """Level of detail at nimg; at or past the end the last phase's lod_stop."""
-        return self.phase(nimg).lod(nimg)
-
 
 def progressive(lods: int, transition_kimg: int, training_kimg: int, total_kimg: int = 0) -> Schedule:
     """The reference's growth from lod 1 to `lods`.

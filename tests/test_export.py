@@ -73,7 +73,7 @@ def stranger(folder, description, inputs):
 
 def test_a_stranger_makes_the_run_s_images(run, inputs, tmp_path):
     made = stranger(tmp_path, export.export_run(run, tmp_path / "export"), inputs)
-    sampler, _ = sampling.load_run(run)
+    sampler = sampling.load_trained(run).sampler()
     for n, h, w in SIZES:
         lores, z = inputs[f"lores{n}"], inputs[f"z{n}"]
         drawn = [tf.random.stateless_normal([h, w, 2], [SEED, i], alg="philox").numpy() for i in range(n)]
@@ -123,7 +123,7 @@ def test_every_phase_gives_full_size(options, tmp_path):
     z = rng.normal(size=[2, 5, 4, 2]).astype(np.float32)
     made = loaded.generate(lores, z)["hires"]
     assert made.shape == (2, 20, 16, colors)
-    np.testing.assert_allclose(made, sampling.load_run(run)[0](lores, z), atol=1e-5)
+    np.testing.assert_allclose(made, sampling.load_trained(run).sampler()(lores, z), atol=1e-5)
     files = [encode_png(to_uint8(image)) for image in lores]
     (png, _) = loaded.encoded(files, 0.0, 0)["images"].numpy()
     assert np.array(Image.open(io.BytesIO(png))).shape == ((20, 16, 3) if colors == 3 else (20, 16))

@@ -49,7 +49,7 @@ def imported(tmp_path_factory):
 def test_the_generator_makes_the_reference_s_images(imported):
     folder, nimg = imported
     assert nimg == NIMG and folder.name == RUN.name
-    sampler, _ = sampling.load_run(folder)
+    sampler = sampling.load_trained(folder).sampler()
     with np.load(GOLDEN / "tf1_run" / "expected.npz") as expected:
         lores = expected["lores"].transpose(0, 2, 3, 1)
         made = sampler(lores, np.zeros([*lores.shape[:3], 4], np.float32))

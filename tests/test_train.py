@@ -441,8 +441,9 @@ def test_a_run_of_another_method_is_refused_and_kept(straight, data_dir):
 
 def test_candidates_of_a_run(straight, data_dir):
     config, model = straight
-    sampler, loaded = sampling.load_run(config.folder)
-    assert loaded == config
+    trained = sampling.load_trained(config.folder)
+    assert trained.config == config
+    sampler = trained.sampler()
     for a, b in zip(sampler.generator.variables, model.ema.variables, strict=True):
         np.testing.assert_array_equal(a, b)
     hires = Images(lookup("cifar10"), data_dir).test_images([3, 5])

@@ -285,7 +285,7 @@ def test_best_and_diverse(run, model, tmp_path):
 
     # The scores are the critic's own: C(x, y) = F(P(x, |y - H(x)|)).
     picture = read_picture(tmp_path / "small.png", 3)
-    sampler, _ = sampling.load_run(run)
+    sampler = sampling.load_trained(run).sampler()
     lores = picture.lores(3)
     made = sampler(lores, sample_noise(picture, model, [5], 1.0, 0))
     score = critic.scores(critic.project(made, lores))[0]
