@@ -20,6 +20,7 @@ from lag.indices import parse_indices
 from libml import app
 from libml.errors import UserError
 
+MOST = 10_000  # columns of a figure, images at a time
 FIGURES = ("candidates", "mirror", "cross", "noise", "progress")
 
 FLAGS = flags.FLAGS
@@ -42,8 +43,8 @@ def main() -> None:
     if name not in FIGURES:
         raise UserError(f"--figure={name} is unknown: use {', '.join(FIGURES)}")
     for option in ("columns", "batch"):
-        if FLAGS[option].value < 1:
-            raise UserError(f"--{option}={FLAGS[option].value} must be at least 1")
+        if not 1 <= FLAGS[option].value <= MOST:
+            raise UserError(f"--{option}={FLAGS[option].value} must be from 1 to {MOST}")
     if name == "cross" and not FLAGS.dataset:
         raise UserError("--figure=cross shows inputs of another dataset: add --dataset=NAME")
     with app.importing():  # TensorFlow

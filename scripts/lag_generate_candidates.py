@@ -14,6 +14,8 @@ from lag.indices import parse_indices
 from libml import app
 from libml.errors import UserError
 
+MOST = 10_000  # candidates an image, candidates at a time
+
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of the trained run, of any method.", required=True)
 flags.DEFINE_string("dataset", "", "Whose test images to use; by default those of the run's dataset.")
@@ -36,8 +38,8 @@ def main() -> None:
     """Reads the run, makes the candidates, writes the picture."""
     indices = parse_indices(FLAGS.samples)
     for name in ("ncand", "batch"):
-        if getattr(FLAGS, name) < 1:
-            raise UserError(f"--{name}={getattr(FLAGS, name)} must be at least 1")
+        if not 1 <= getattr(FLAGS, name) <= MOST:
+            raise UserError(f"--{name}={getattr(FLAGS, name)} must be from 1 to {MOST}")
     with app.importing():  # TensorFlow
         from lag.inputs import load_test_images
         from lag.methods import load_run
