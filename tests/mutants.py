@@ -118,8 +118,15 @@ def verdict(fault: Fault, tree: Path, limit: float = LIMIT) -> tuple[str, str]:
         path.write_text(before)
     if status is None:
         return KILLED if fault.may_hang else HUNG, f"longer than {limit:g} s"
-    # 1: tests failed. Others, as of a file that cannot be imported or a test that is not found, say nothing.
-    return {0: SURVIVED, 1: KILLED}.get(status, BROKEN), output
+    # 1: tests failed. Others, as of a file that cannot be imported or a test that is not found, say nothing. Nor does
+    # new text that is no sense at all.
+    nonsense = status == 1 and re.match("NameError|SyntaxError|ImportError|ModuleNotFoundError", reason(output))
+    return BROKEN if nonsense else {0: SURVIVED, 1: KILLED}.get(status, BROKEN), output
+
+
+def reason(output: str) -> str:
+    """Why the first test failed, in pytest's words."""
+    return next(iter(re.findall(r"^(?:FAILED|ERROR) .*? - (.*)", output, re.MULTILINE)), "")
 
 
 def run(faults: Sequence[Fault], root: Path, jobs: int = 1, limit: float = LIMIT) -> list[str]:
@@ -135,8 +142,8 @@ def run(faults: Sequence[Fault], root: Path, jobs: int = 1, limit: float = LIMIT
                 found, output = verdict(fault, tree, limit)
             finally:
                 trees.put(tree)
-            why = re.findall(r"^(?:FAILED|ERROR) \S+ - (.*)", output, re.MULTILINE)[:1] or [""]
-            print(f"{found:<10} {time.monotonic() - start:5.0f} s  {fault}  {why[0][:60]}".rstrip(), flush=True)
+            took = f"{time.monotonic() - start:5.0f} s"
+            print(f"{found:<10} {took}  {fault}  {reason(output)[:60]}".rstrip(), flush=True)
             if found in (HUNG, BROKEN):
                 print(output, flush=True)
             return found

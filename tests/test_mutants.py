@@ -53,6 +53,7 @@ def test_what_becomes_of_faults(project, capsys):
         ("minus", "a - b", "test_plus", mutants.KILLED),
         ("product", "a * b", "test_plus", mutants.SURVIVED),  # 2 x 2 is 4, too
         ("no Python", "a +", "test_plus", mutants.BROKEN),
+        ("no name", "a + c", "test_plus", mutants.BROKEN),
         ("no such test", "a - b", "test_plus[3]", mutants.BROKEN),
         ("waiting", "a - b", "test_waits", mutants.HUNG),
         ("waiting as said", "a - b", "test_waits\nmay hang", mutants.KILLED),
@@ -61,7 +62,7 @@ def test_what_becomes_of_faults(project, capsys):
     assert mutants.mistakes(faults, project) == []
     assert mutants.run(faults, project, jobs=2, limit=3) == [case[3] for case in cases]
     said = capsys.readouterr().out
-    assert "2 killed, 1 SURVIVED, 1 TIMED OUT, 2 NO VERDICT" in said
+    assert "2 killed, 1 SURVIVED, 1 TIMED OUT, 3 NO VERDICT" in said
     assert (project / "sums.py").read_text() == "def plus(a, b):\n    return a + b\n"
     assert mutants.baseline(faults[:1], project)
 
