@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from libml import data
-from libml.datasets import by_hand, celeba, celeba_lists, celeba_parquet, check, manifest, standard
+from libml.datasets import celeba, celeba_lists, celeba_parquet, check, manifest, standard
 from libml.errors import UserError
 from libml.stream import Images
 from tests.stand_ins import SPLITS, CelebA, jpeg
@@ -217,8 +217,3 @@ def test_mistakes_with_from(tmp_path):
     program = "scripts/create_datasets.py"
     assert "--from needs the name of a standard set" in mistake(program, "--from=.")
     assert "--from is for the original files" in mistake(program, "--from=.", "--input=.", "--name=pets")
-
-
-def test_other_sets_are_not_made_of_files_at_hand(tmp_path):
-    with pytest.raises(UserError, match=r"svhn is not made of files at hand; .*celeba.* are"):
-        by_hand.read("svhn", str(tmp_path))

@@ -228,3 +228,11 @@ def test_without_file_and_download_it_says_where_to_put_one(tmp_path, monkeypatc
 def test_unknown_layer_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"--layer_name=conv2_3.*conv5_4"):
         vgg.load_features(tmp_path, "conv2_3")
+
+
+def test_arrays_by_columns_are_read(tmp_path):
+    made = weights(*CONV1)
+    write(tmp_path, made)
+    expected = vgg.load_features(tmp_path, "conv1_2")(images())
+    write(tmp_path, {name: [np.asfortranarray(kernel), bias] for name, (kernel, bias) in made.items()})
+    np.testing.assert_array_equal(vgg.load_features(tmp_path, "conv1_2")(images()), expected)
