@@ -23,10 +23,12 @@ MOST = 2.0  # beyond that a float is no value of [-1, 1]: bicubic downscaling ov
 
 
 def load(path: str | os.PathLike[str]) -> "Model":
-    """The generator of a run's folder (its newest checkpoint), or of an export.
+    """The generator of a run's folder (its newest checkpoint), of an export, or of an ONNX file.
+
+    An ONNX file, or the folder that it was exported to, needs onnxruntime; the others need TensorFlow.
 
     Raises:
-        UserError: if it is neither.
+        UserError: if it is none of these.
     """
     return Model(upscale.load_model(Path(path)), Path(path))
 

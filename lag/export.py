@@ -1,12 +1,8 @@
 """A trained generator as a SavedModel, which runs where TensorFlow is and none of this project's code."""
 
-import contextlib
 import hashlib
-import json
 import os
 import platform
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -14,23 +10,18 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from lag.card import KIND, NOTE, SAVED_MODEL, load_description, write_card
+from lag.export_folder import check_target, new_export
 from lag.sampling import TrainedGenerator, batch_noise, load_trained
 from lag.tiling import receptive_radius
-from libml import jsontext
 from libml.errors import UserError
-from libml.files import discard, flush_folder, lock_file, publish, remove, user_errors
+from libml.files import remove
 from libml.images import to_float, to_levels
 from libml.layers import upscale2d
 from libml.run_folder import RunFolder
 from libml.tfio import os_errors
 
-KIND = "LAG generator"  # what model.json says that an export is
 WEIGHTS = {"float32": tf.float32, "float16": tf.float16, "bfloat16": tf.bfloat16}
-# And the whole numbers that a program needs of it, from the least to the most that they can be.
-FACTS = {"scale": (2, 1 << 11), "colors": (1, 3), "noise_dim": (0, 1 << 16), "receptive_radius": (0, 1 << 16)}
-FACTS |= {"nimg": (0, 1 << 60)}
-CONTENT = {"assets", "fingerprint.pb", "model.json", "saved_model.pb", "variables"}  # what an export's folder can hold
-FILES = {"assets", "variables", "saved_model.pb", "fingerprint.pb", "model.json"}  # what lies in its folder
 LEAST_PSNR = 40.0  # dB between images made with shortened weights and with float32 ones
 
 # That a file may make `encoded` decode. A short file can ask for any number, and all of them come with their noise.
@@ -49,7 +40,6 @@ SIGNATURES = {
         "images (string [N], PNG): as sample"
     ),
 }
-NOTE = "The images are plausible ones that fit the input. They are not recovered truth: details are invented."
 
 
 class ExportedGenerator(tf.Module):
@@ -185,6 +175,7 @@ def describe(trained: TrainedGenerator, module: ExportedGenerator, weights: str,
     parameters = {k: v for k, v in config.to_json().items() if k not in ("train_dir", "save_kimg", "report_kimg")}
     return {
         "kind": KIND,
+        "format": SAVED_MODEL,
         "note": NOTE,
         "method": config.method,
         "scale": config.scale,
@@ -208,22 +199,6 @@ def describe(trained: TrainedGenerator, module: ExportedGenerator, weights: str,
         "parameters": parameters,
         "versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "python": platform.python_version()},
     }
-
-
-def load_description(folder: Path) -> dict | None:
-    """model.json of an export; None if the folder is none, or that file is not as it was written."""
-    try:
-        description = jsontext.parse((folder / "model.json").read_text())
-    except (OSError, ValueError):
-        return None
-    known = isinstance(description, dict) and description.get("kind") == KIND
-    known = known and all(_is_count(description.get(name), *ends) for name, ends in FACTS.items())
-    known = known and isinstance(description.get("fingerprint"), str)
-    return description if known and (folder / "saved_model.pb").exists() else None
-
-
-def _is_count(value: object, least: int, most: int) -> bool:
-    return type(value) is int and least <= value <= most
 
 
 def export_run(run: str | Path, folder: str | Path, weights: str = "float32") -> dict:
@@ -256,10 +231,9 @@ def export_run(run: str | Path, folder: str | Path, weights: str = "float32") ->
             )
     module = ExportedGenerator(trained, weights)
     description = describe(trained, module, weights, psnr)
-    with _alone(folder), user_errors(folder), os_errors(), _replacing(folder) as temporary:
+    with new_export(folder) as temporary, os_errors():
         write_saved_model(module, temporary)
-        (temporary / "model.json").write_text(json.dumps(description, indent=2) + "\n")
-    return description
+        return write_card(temporary, description)
 
 
 def write_saved_model(module: ExportedGenerator, folder: Path) -> None:
@@ -294,71 +268,9 @@ def export_at_end(run: str | Path) -> None:
     folder = RunFolder(Path(run)).export
     trained, found = load_trained(run), load_description(folder)
     # Positions do not tell: a run that was reset comes by the same ones again.
-    if found and (found["nimg"], found["fingerprint"]) == (trained.nimg, fingerprint(ExportedGenerator(trained))):
+    made = (SAVED_MODEL, trained.nimg, fingerprint(ExportedGenerator(trained)))
+    if found and (found.get("format", SAVED_MODEL), found["nimg"], found["fingerprint"]) == made:
         print(f"{folder} is up to date")
         return
     export_run(run, folder)
     print(f"wrote {folder}: SavedModel")
-
-
-def check_target(folder: Path) -> None:
-    """Refuses a folder that holds anything but an export.
-
-    Raises:
-        UserError: if it does.
-    """
-    if not folder.exists():
-        return
-    content = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
-    if content and not load_description(folder):
-        raise UserError(f"{folder} exists and is no export of this project: choose another --output")
-    if content - CONTENT:
-        raise UserError(f"{folder} holds {min(content - CONTENT)}, which is no part of the export: move it elsewhere")
-
-
-def _hidden(folder: Path, purpose: str) -> Path:
-    """A path beside an export's folder."""
-    return folder.with_name(f".{folder.name}.{purpose}")
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """No other program exports to the folder; what killed ones have left is gone.
-
-    Raises:
-        UserError: if another one does, or the folder holds anything but an export.
-    """
-    with lock_file(_hidden(folder, "lock"), f"another program is exporting to {folder}: wait until it has ended"):
-        with user_errors(folder):
-            _clean_up(folder)
-        check_target(folder)
-        yield
-
-
-def _clean_up(folder: Path) -> None:
-    """Removes the leftovers of killed exports; an older export that was on its way out comes back if none is there."""
-    leftover = re.compile(rf"\.{re.escape(folder.name)}\.(old|tmp)[0-9a-f]*")
-    for path in [p for p in folder.parent.iterdir() if leftover.fullmatch(p.name)]:
-        if path.is_symlink() or not path.is_dir() or {p.name for p in path.iterdir()} - FILES:
-            continue  # not of an export
-        if leftover.fullmatch(path.name)[1] == "old" and load_description(path) and not folder.exists():
-            os.replace(path, folder)
-        else:
-            remove(path)
-
-
-@contextlib.contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of `folder`; what was there goes once the new one is complete."""
-    temporary, old = _hidden(folder, "tmp"), _hidden(folder, "old")
-    try:
-        yield temporary
-        flush_folder(temporary)
-        if folder.exists():
-            os.replace(folder, old)
-        publish(temporary, folder)
-        remove(old)
-    finally:
-        discard(temporary)
-        if old.exists() and not folder.exists():
-            os.replace(old, folder)

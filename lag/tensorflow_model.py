@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lag.export import ExportedGenerator, describe, load_description
+from lag.card import load_description
+from lag.export import ExportedGenerator, describe
 from lag.sampling import load_trained
-from lag.upscale import Upscaler, try_out
+from lag.upscale import Upscaler, described, try_out
+from libml import rng
 from libml.errors import UserError, reason
 from libml.run_folder import RunFolder
 from libml.tfio import tensorflow_errors
@@ -41,5 +43,4 @@ def _model(function: Callable[..., dict[str, tf.Tensor]], card: dict[str, Any]) 
         with tensorflow_errors():
             return function(lores, z)["hires"].numpy()
 
-    facts = [card[k] for k in ("scale", "colors", "noise_dim", "receptive_radius", "fingerprint")]
-    return Upscaler(generate, *facts, card)
+    return described(generate, card, rng.normal_parts)

@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lag.card import ONNX_FILE
 from lag.consistency import lores_errors, project
 from lag.pictures import ALL, Picture
 from lag.tiling import Span, tiles
 from libml import seeds
 from libml.images import round_levels, to_levels
+
+NormalParts = Callable[[Iterable[int], int, int, int], np.ndarray]  # as libml.rng.normal_parts
 
 MOST_AT_ONCE = 16  # images in one call of the generator
 
@@ -32,7 +35,7 @@ class Upscaler(NamedTuple):
     radius: int  # LR pixels away that an input can be and still change an output pixel
     fingerprint: str  # of the weights
     card: dict[str, Any] | None = None  # all that an export's model.json says
-    normal_parts: Callable[[Iterable[int], int, int, int], np.ndarray] = tensorflow_parts  # draws z
+    normal_parts: NormalParts = tensorflow_parts  # draws z
 
 
 class Result(NamedTuple):
@@ -43,15 +46,28 @@ class Result(NamedTuple):
     lores_max: float
 
 
+def described(
+    generate: Callable[[np.ndarray, np.ndarray], np.ndarray], card: dict[str, Any], normal_parts: NormalParts
+) -> Upscaler:
+    """A generator with what its card says of it."""
+    facts = [card[name] for name in ("scale", "colors", "noise_dim", "receptive_radius", "fingerprint")]
+    return Upscaler(generate, *facts, card, normal_parts)
+
+
 def load_model(path: str | Path) -> Upscaler:
-    """The generator of a run folder (its newest checkpoint) or of an export.
+    """The generator of a run folder (its newest checkpoint), of an export, or of an ONNX file.
 
     Raises:
-        UserError: if it is neither.
+        UserError: if it is none of these.
     """
+    path = Path(path)
+    if path.suffix == ".onnx" or (path / ONNX_FILE).exists():
+        from lag import onnx_model
+
+        return onnx_model.load(path)
     from lag import tensorflow_model  # and TensorFlow
 
-    return tensorflow_model.load(Path(path))
+    return tensorflow_model.load(path)
 
 
 def try_out(model: Upscaler) -> None:
@@ -62,7 +78,7 @@ def try_out(model: Upscaler) -> None:
     """
     made = model.generate(*(np.zeros([1, 1, 1, channels], np.float32) for channels in (model.colors, model.noise_dim)))
     if made.shape != (1, model.scale, model.scale, model.colors):
-        raise ValueError(f"a pixel becomes an image of shape {made.shape[1:]}, which is not what model.json says")
+        raise ValueError(f"a pixel becomes an image of shape {made.shape[1:]}, which is not what its description says")
 
 
 def sample_noise(

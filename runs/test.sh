@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv, installs, lints and tests. Arguments go to pytest.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" requirements.txt requirements-features.txt requirements-dev.txt
+source "$(dirname "$0")/venv.sh" requirements.txt requirements-features.txt requirements-onnx.txt requirements-dev.txt
 python -m ruff check .
 python -m ruff format --check .
 # By file, since fixtures are a file's. More than four processes would take more memory than they save time.

@@ -18,7 +18,7 @@ MOST_SAMPLES = 10_000  # of one picture
 FAILED = 3  # exit status when some of the files could not be upscaled
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("model", None, "Folder of a trained run or of an export.", required=True)
+flags.DEFINE_string("model", None, "Folder of a trained run or of an export, or an ONNX file.", required=True)
 flags.DEFINE_string("input", None, "A picture, or a folder of them.", required=True)
 flags.DEFINE_string("output", None, "Folder for the large ones.", required=True)
 flags.DEFINE_integer("samples", 4, "Results a picture; the first is the centre, z = 0.")

@@ -78,8 +78,9 @@ def test_the_wheel_asks_for_what_the_requirements_say(installed):
     assert {n for n in needs if ";" not in n} == requirements("requirements.txt")
     for extra, files in {
         "gpu": ["requirements-gpu.txt"],
+        "onnx": ["requirements-onnx.txt"],
         "features": ["requirements-features.txt"],
-        "dev": ["requirements-features.txt", "requirements-dev.txt"],
+        "dev": ["requirements-features.txt", "requirements-onnx.txt", "requirements-dev.txt"],
     }.items():
         marker = f";extra=='{extra}'"
         assert {n.removesuffix(marker) for n in needs if n.endswith(marker)} == requirements(*files)
