@@ -9,21 +9,26 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from libml.datasets.pictures import FORMATS, MAX_PIXELS, upright
+from lag.deep_pictures import encode_png16, encode_tiff16, low_bytes
+from libml.color_profiles import grey_table, to_srgb
+from libml.datasets.pictures import CONVERTED, FIRST_FRAME, MAX_PIXELS, formats, has_frames, upright
 from libml.errors import UserError, reason
 from libml.images import encode_png, to_float
 
-SUFFIXES = (
-    *(".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm"),
-    *(".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
-)
-
-# The formats of these suffixes, and no others: Pillow also reads PostScript, by running it. AVIF is the last, as Pillow
-# before 11.3 does not know its name.
-_FORMATS = (*FORMATS, "JPEG2000", "PPM", "TGA", "AVIF")
+RESULT_SUFFIXES = {"png": ".png", "webp": ".webp", "jpeg": ".jpg", "tiff": ".tif"}  # by --format
+_SAVE = {
+    "png": {"format": "PNG", "compress_level": 6},
+    "webp": {"format": "WEBP", "lossless": True, "exact": True},
+    "jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    "tiff": {"format": "TIFF", "compression": "tiff_adobe_deflate"},
+}
+_LONGEST = {"webp": 16383, "jpeg": 65500}
 MAX_RESULT_PIXELS = 1 << 30  # 3 GiB as an array, up to 10 GiB while they are encoded
 
 ALL = slice(None)
+
+CUT = "read with 8 of their 16 bits, because of their ICC profile"
+LUMA = np.array([19595, 38470, 7471], np.float32) / 65536  # Pillow's weights of red, green and blue
 
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -35,6 +40,7 @@ class Picture(NamedTuple):
     alpha: np.ndarray | None  # uint8 [h, w]
     treatment: str  # what was done to its colours, '' for nothing
     content: str  # hash of the pixels: the same for copies, whatever they are called and however they are compressed
+    notes: tuple[str, ...] = ()  # what is special about how it was read, to be said once a run
 
     def lores(self, colors: int, rows: slice = ALL, columns: slice = ALL) -> np.ndarray:
         """A part of it as float32 [1, rows, columns, colors] in [-1, 1]."""
@@ -46,9 +52,9 @@ class Picture(NamedTuple):
 def read_picture(path: Path, colors: int, scale: int = 1) -> Picture:
     """Reads a picture file; of an animation the first frame.
 
-    EXIF orientation is applied; palettes, CMYK and other colour spaces become RGB. A grey picture stays grey: a model
-    of three colours is shown it as RGB, and the result is averaged over the colours. A coloured picture for a model
-    of one colour becomes grey.
+    EXIF orientation is applied, and an ICC profile; palettes, CMYK and other colour spaces become RGB. A grey picture
+    stays grey: a model of three colours is shown it as RGB, and the result is averaged over the colours. A coloured
+    picture for a model of one colour becomes grey.
 
     Args:
         path: the file.
@@ -64,10 +70,12 @@ def read_picture(path: Path, colors: int, scale: int = 1) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata is no reason to talk
             Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit; _check_size looks before anything is decoded
-            with Image.open(path, formats=_FORMATS) as file:
+            with Image.open(path, formats=formats(path)) as file:
                 _check_size(*file.size, scale)
+                low = low_bytes(path) if file.format in ("PNG", "TIFF") else None
                 file.load()
-                return _picture(upright(file), colors)
+                picture = _picture(upright(file), colors, file.info.get("icc_profile"), low)
+            return picture._replace(notes=picture.notes + ((FIRST_FRAME,) if has_frames(path) else ()))
     except (UserError, MemoryError):
         raise
     except Exception as e:  # Pillow's decoders meet damage with whatever their code runs into
@@ -82,21 +90,35 @@ def _check_size(width: int, height: int, scale: int) -> None:
         raise UserError(f"its result would have {size} pixels, more than {MAX_RESULT_PIXELS}: cut it into parts")
 
 
-def _picture(image: Image.Image, colors: int) -> Picture:
+def _picture(image: Image.Image, colors: int, profile: bytes | None, low: np.ndarray | None) -> Picture:
+    """From an upright picture, its ICC profile and the lower halves of its 16 bits."""
     if image.mode == "F":
         raise UserError("cannot read it as a picture: its floating-point values have no known range")
+    notes = ()
+    if not _is_deep(image):
+        image, converted = to_srgb(image, profile)
+        notes = (CONVERTED,) if converted else ()
+        if converted and low is not None:
+            low, notes = None, (CONVERTED, CUT)
     grey, deep, alpha = image.mode in _GREY_MODES, _is_deep(image), None
     if image.has_transparency_data and not deep:
         image = image.convert("LA" if grey else "RGBA")
         alpha = np.array(image.getchannel("A"))
         image = image.convert("L" if grey else "RGB")
-    if grey:
-        pixels, treatment = _grey_levels(image)[..., None], "grey shown as RGB" if colors == 3 else ""
+    if low is not None:
+        pixels = (np.array(image.convert("RGB"), np.float32) * 256 + low) / np.float32(257)
+        pixels = pixels if colors == 3 else pixels @ LUMA[:, None]
+    elif grey:
+        pixels = _grey_levels(image)[..., None]
+        table = grey_table(profile) if deep and profile else None
+        if table is not None:
+            pixels, notes = np.interp(pixels, np.arange(256), table).astype(np.float32), (CONVERTED,)
     elif colors == 3:
-        pixels, treatment = np.array(image.convert("RGB"), np.float32), ""
+        pixels = np.array(image.convert("RGB"), np.float32)
     else:
-        pixels, treatment = np.array(image.convert("RGB").convert("L"), np.float32)[..., None], "colours made grey"
-    return Picture(pixels, alpha, treatment, content_hash(pixels, alpha))
+        pixels = np.array(image.convert("RGB").convert("L"), np.float32)[..., None]
+    treatment = {(True, 3): "grey shown as RGB", (False, 1): "colours made grey"}.get((grey, colors), "")
+    return Picture(pixels, alpha, treatment, content_hash(pixels, alpha), notes)
 
 
 def content_hash(pixels: np.ndarray, alpha: np.ndarray | None = None) -> str:
@@ -123,19 +145,35 @@ def _grey_levels(image: Image.Image) -> np.ndarray:
     return np.array(image.convert("L"), np.float32)
 
 
-def encode_result(pixels: np.ndarray, alpha: np.ndarray | None, scale: int) -> bytes:
-    """A large picture as PNG, with the small one's transparency enlarged (bicubic).
+def encode_result(pixels: np.ndarray, alpha: np.ndarray | None, scale: int, form: str = "png") -> bytes:
+    """A large picture as a file, with the small one's transparency enlarged (bicubic).
 
     Args:
-        pixels: uint8 [scale h, scale w, 1 or 3].
+        pixels: uint8 [scale h, scale w, 1 or 3]; or uint16, for png and tiff.
         alpha: uint8 [h, w], or None for an opaque picture.
         scale: how much larger it is.
+        form: one of RESULT_SUFFIXES.
+
+    Raises:
+        UserError: if files of that kind hold no such picture.
     """
-    if alpha is None:
+    large = None
+    if alpha is not None:
+        h, w = alpha.shape
+        large = Image.fromarray(alpha).resize((scale * w, scale * h), Image.Resampling.BICUBIC)
+    if pixels.dtype == np.uint16:
+        if large is not None:
+            pixels = np.concatenate([pixels, np.asarray(large, np.uint16)[..., None] * np.uint16(257)], -1)
+        return encode_png16(pixels) if form == "png" else encode_tiff16(pixels)
+    if form == "png" and large is None:
         return encode_png(pixels)
-    h, w = alpha.shape
+    if form == "jpeg" and large is not None:
+        raise UserError("it has transparent pixels, which JPEG files cannot have: use --format=png, webp or tiff")
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    image.putalpha(Image.fromarray(alpha).resize((scale * w, scale * h), Image.Resampling.BICUBIC))
+    if (most := _LONGEST.get(form, max(image.size))) < max(image.size):
+        raise UserError(f"its result has {image.width} x {image.height} pixels, a {form} file at most {most} a side")
+    if large is not None:
+        image.putalpha(large)
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=6)
+    image.save(buffer, **_SAVE[form])
     return buffer.getvalue()

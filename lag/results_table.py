@@ -16,6 +16,7 @@ from libml.files import user_errors, write_atomic
 TABLE, SETTINGS = "results.csv", "settings.json"
 COLUMNS = ("source", "place", "sample", "file", "lores_rmse", "lores_max", "score", "treatment", "content")
 NAMES = ("source", "file")  # columns of what users call their files
+EARLIER = {"format": "png", "bits": 8}  # settings that were not written while nothing else could be set
 SECONDS = 10.0  # between writings of the table
 
 Row = dict[str, str]
@@ -120,7 +121,7 @@ def _read_settings(path: Path) -> dict | None:
         raise _not_ours(path) from None
     if not (isinstance(recorded, dict) and "model" in recorded):
         raise _not_ours(path)
-    return recorded
+    return EARLIER | recorded
 
 
 def _read_rows(path: Path) -> list[Row]:

@@ -41,7 +41,7 @@ class Upscaler(NamedTuple):
 class Result(NamedTuple):
     """One large picture."""
 
-    pixels: np.ndarray  # uint8 [H, W, C]
+    pixels: np.ndarray  # uint8 or uint16 [H, W, C]
     lores_rmse: float  # grey levels between its box means and the small picture
     lores_max: float
 
@@ -138,7 +138,14 @@ def at_once(model: Upscaler, height: int, width: int, tile: int) -> int:
 
 
 def upscale(
-    model: Upscaler, picture: Picture, indices: Sequence[int], noise: float, seed: int, tile: int, consistent: bool
+    model: Upscaler,
+    picture: Picture,
+    indices: Sequence[int],
+    noise: float,
+    seed: int,
+    tile: int,
+    consistent: bool,
+    bits: int = 8,
 ) -> Iterator[Result]:
     """Large pictures of a small one.
 
@@ -150,21 +157,29 @@ def upscale(
         seed: of the noise.
         tile: side of the tiles in LR pixels.
         consistent: shift each result so that its box means equal the small picture.
+        bits: 8 or 16, of the results.
     """
     h, w, _ = picture.pixels.shape
     step = at_once(model, h, w, tile)
     for chunk in (indices[i : i + step] for i in range(0, len(indices), step)):
-        results = _upscale_at_once(model, picture, chunk, noise, seed, tile, consistent)
+        results = _upscale_at_once(model, picture, chunk, noise, seed, tile, consistent, bits)
         while results:
             yield results.pop(0)  # no result is held while the next ones are made
 
 
 def _upscale_at_once(
-    model: Upscaler, picture: Picture, indices: Sequence[int], noise: float, seed: int, tile: int, consistent: bool
+    model: Upscaler,
+    picture: Picture,
+    indices: Sequence[int],
+    noise: float,
+    seed: int,
+    tile: int,
+    consistent: bool,
+    bits: int,
 ) -> list[Result]:
     """As upscale, all in the same calls of the generator."""
     (h, w, channels), n, count = picture.pixels.shape, model.scale, len(indices)
-    made = np.empty([count, n * h, n * w, channels], np.uint8)
+    made = np.empty([count, n * h, n * w, channels], np.uint8 if bits == 8 else np.uint16)
     errors = np.empty([count, h, w, channels], np.float32)
 
     def inputs(rows, columns):
@@ -176,8 +191,10 @@ def _upscale_at_once(
         if channels < model.colors:
             part = part.mean(-1, keepdims=True)
         small = picture.pixels[y.start : y.stop, x.start : x.stop]
-        part = project(part, np.broadcast_to(small, [count, *small.shape]), n) if consistent else part
-        pixels = round_levels(part)
+        if consistent:
+            pixels = project(part, np.broadcast_to(small, [count, *small.shape]), n, bits)
+        else:
+            pixels = round_levels(part, bits)
         made[:, n * y.start : n * y.stop, n * x.start : n * x.stop] = pixels
         errors[:, y.start : y.stop, x.start : x.stop] = lores_errors(pixels, small, n)
     return [

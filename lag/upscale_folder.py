@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tqdm
 
-from lag.pictures import MAX_RESULT_PIXELS, SUFFIXES, Picture, encode_result, read_picture
-from lag.results_table import COLUMNS, SETTINGS, TABLE, Row, Table
+from lag.pictures import MAX_RESULT_PIXELS, RESULT_SUFFIXES, Picture, encode_result, read_picture
+from lag.results_table import COLUMNS, SETTINGS, TABLE, Table
 from lag.upscale import Upscaler, at_once, sample_noise, upscale
+from libml.datasets.pictures import SUFFIXES
 from libml.errors import UserError
 from libml.files import write_atomic
 from libml.images import encode_png, round_levels
@@ -38,11 +39,13 @@ class Options:
     choose: str = ""  # best or diverse: choose the results among `of` samples
     of: int = 0
     grid: bool = False
+    format: str = "png"  # of the results: one of RESULT_SUFFIXES
+    bits: int = 8  # of the results: 8, or 16 with png and tiff
     overwrite: bool = False
 
     def settings(self, model: Upscaler) -> dict[str, Any]:
         """What two results must have in common to lie in one folder."""
-        chosen = {k: getattr(self, k) for k in ("noise", "seed", "consistent", "choose", "of")}
+        chosen = {k: getattr(self, k) for k in ("noise", "seed", "consistent", "choose", "of", "format", "bits")}
         return {"model": model.fingerprint, **chosen}
 
 
@@ -82,9 +85,9 @@ def result_stems(sources: Sequence[Path], root: Path) -> dict[Path, Path]:
         stems.update(clashing)
 
 
-def result_file(stem: Path, place: int) -> Path:
+def result_file(stem: Path, place: int, options: Options) -> Path:
     """File of a result within the output."""
-    return stem.with_name(f"{stem.name}_{place}.png")
+    return stem.with_name(f"{stem.name}_{place}{RESULT_SUFFIXES[options.format]}")
 
 
 def grid_file(stem: Path) -> Path:
@@ -99,7 +102,8 @@ def refuse_foreign(output: Path, stems: Iterable[Path], options: Options) -> Non
         UserError: naming the first.
     """
     for stem in stems:
-        for file in [result_file(stem, place) for place in range(options.samples)] + [grid_file(stem)] * options.grid:
+        names = [result_file(stem, place, options) for place in range(options.samples)]
+        for file in names + [grid_file(stem)] * options.grid:
             if os.path.lexists(output / file):
                 raise UserError(
                     f"{output / file} is there, and was not written by this program: "
@@ -153,7 +157,7 @@ def picture_errors() -> Iterator[None]:
 
 def upscale_one(
     model: Upscaler, critic: "TrainedCritic | None", path: Path, name: Path, stem: Path, options: Options, table: Table
-) -> Row | None:
+) -> tuple[str, ...] | None:
     """Writes the results of one picture file, each as soon as it is made, then their grid if wanted.
 
     Args:
@@ -164,7 +168,7 @@ def upscale_one(
         table: of the output.
 
     Returns:
-        The row of the first result; None if all were there.
+        What was done to it and is to be said of the run; None if all results were there.
 
     Raises:
         BadPictureError: if it cannot be read, ranked, or held in memory; if its results cannot have their names, or
@@ -179,24 +183,24 @@ def upscale_one(
     with picture_errors():
         canvas = Grid(picture, options.samples, model.scale) if options.grid else None
         chosen, scores = choose(model, critic, picture, options)
-    made = upscale(model, picture, chosen, options.noise, options.seed, options.tile, options.consistent)
+    made = upscale(model, picture, chosen, options.noise, options.seed, options.tile, options.consistent, options.bits)
     for place, (sample, score) in enumerate(zip(chosen, scores, strict=True)):
         with picture_errors():
             result = next(made)
-            png = encode_result(result.pixels, picture.alpha, model.scale)
+            encoded = encode_result(result.pixels, picture.alpha, model.scale, options.format)
             if canvas:
                 canvas.put(place + 1, result.pixels)
-        file = result_file(stem, place)
+        file = result_file(stem, place, options)
         errors = f"{result.lores_rmse:.4f}", f"{result.lores_max:.4f}"
         values = (name, place, sample, file, *errors, score, picture.treatment, picture.content)
         del result  # before the next one is made
-        write_result(table.folder / file, png)
+        write_result(table.folder / file, encoded)
         table.add(dict(zip(COLUMNS, map(str, values), strict=True)))
     if canvas:
         with picture_errors():
             png = encode_png(canvas.pixels)
         write_result(table.folder / grid_file(stem), png)
-    return table.rows[str(name), 0]
+    return tuple(f"with {what}" for what in [picture.treatment] if what) + picture.notes
 
 
 def is_done(table: Table, name: Path, stem: Path, picture: Picture, options: Options) -> bool:
@@ -219,7 +223,7 @@ def clear_the_way(table: Table, name: Path, stem: Path, picture: Picture, option
     Raises:
         BadPictureError: if there are some.
     """
-    files = [str(result_file(stem, place)) for place in range(options.samples)]
+    files = [str(result_file(stem, place, options)) for place in range(options.samples)]
     others = table.in_the_way(str(name), picture.content, files)
     if others and not options.overwrite:
         row = next(iter(others.values()))
@@ -230,7 +234,7 @@ def clear_the_way(table: Table, name: Path, stem: Path, picture: Picture, option
     table.forget(others)
 
 
-def write_result(path: Path, png: bytes) -> None:
+def write_result(path: Path, encoded: bytes) -> None:
     """Writes a picture.
 
     Raises:
@@ -238,7 +242,7 @@ def write_result(path: Path, png: bytes) -> None:
         UserError: if the file system refuses otherwise.
     """
     try:
-        write_atomic(path, png)
+        write_atomic(path, encoded)
     except UserError as e:
         if isinstance(e.__cause__, OSError) and e.__cause__.errno == errno.ENAMETOOLONG:
             raise BadPictureError(f"the file system takes no name as long as that of its result, {path.name}") from e
@@ -266,7 +270,9 @@ class Grid:
             self.pixels[scale * y : scale * (y + 1), : self._width] = row.repeat(scale, axis=0)
 
     def put(self, cell: int, result: np.ndarray) -> None:
-        """Shows a result, uint8 [H, W, C], in a cell; cell 0 is the small picture's."""
+        """Shows a result, uint8 or uint16 [H, W, C], in a cell; cell 0 is the small picture's."""
+        if result.dtype == np.uint16:
+            result = round_levels(result / np.float32(257))
         row, column = divmod(cell, self._columns)
         y, x = row * self._height, column * self._width
         self.pixels[y : y + self._height, x : x + self._width] = result
@@ -299,18 +305,17 @@ def upscale_all(model: Upscaler, critic: "TrainedCritic | None", source: Path, o
     try:
         for path in tqdm.tqdm(sources, unit="file", disable=None):
             try:
-                row = upscale_one(model, critic, path, path.relative_to(root), stems[path], options, table)
+                said = upscale_one(model, critic, path, path.relative_to(root), stems[path], options, table)
             except BadPictureError as e:
                 tqdm.tqdm.write(f"error: {path}: {e}", sys.stderr)
                 counts["failed"] += 1
             else:
-                counts["upscaled" if row else "done before"] += 1
-                treatments.update([row["treatment"]] if row else [])
+                counts["done before" if said is None else "upscaled"] += 1
+                treatments.update(said or ())
     finally:
         table.write()
     print(", ".join(f"{counts[c]} {c}" for c in ("upscaled", "done before", "failed")))
     print(f"wrote {table.path}: a row for each result")
     for treatment, count in sorted(treatments.items()):
-        if treatment:
-            print(f"{count} with {treatment}")
+        print(f"{count} {treatment}")
     return counts["failed"]

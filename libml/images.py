@@ -27,8 +27,10 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return round_levels(to_levels(np.asarray(images, np.float32)))
 
 
-def round_levels(levels: np.ndarray) -> np.ndarray:
-    """Float grey levels to uint8, rounded and clipped; any shape."""
+def round_levels(levels: np.ndarray, bits: int = 8) -> np.ndarray:
+    """Float grey levels 0..255 to uint8, or to uint16 0..65535, rounded and clipped; any shape."""
+    if bits == 16:
+        return np.clip(np.rint(levels * 257), 0, 65535).astype(np.uint16)
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 

@@ -24,6 +24,8 @@ flags.DEFINE_string("output", None, "Folder for the large ones.", required=True)
 flags.DEFINE_integer("samples", 4, "Results a picture; the first is the centre, z = 0.")
 flags.DEFINE_float("noise", 1.0, "Standard deviation of z of the others.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise.")
+flags.DEFINE_enum("format", "png", ["png", "webp", "jpeg", "tiff"], "Kind of files of the results.")
+flags.DEFINE_enum("bits", "8", ["8", "16"], "Bits a channel of the results; 16 with --format=png and tiff.")
 flags.DEFINE_boolean("grid", False, "Also write a picture of the input beside its results.")
 flags.DEFINE_boolean("consistent", False, "Shift each result so that its box means equal the input.")
 flags.DEFINE_integer("tile", 64, "Side in input pixels of the tiles that large pictures are made in.")
@@ -61,6 +63,8 @@ def main() -> int:
     for name in ("samples", "of"):
         if FLAGS[name].value > MOST_SAMPLES:
             raise UserError(f"--{name}={FLAGS[name].value} must be at most {MOST_SAMPLES}")
+    if FLAGS.bits == "16" and FLAGS.format not in ("png", "tiff"):
+        raise UserError(f"--format={FLAGS.format} has 8 bits a channel: --bits=16 needs --format=png or tiff")
     choice = chosen()
     if not Path(FLAGS.input).exists():
         raise UserError(f"--input={FLAGS.input} does not exist")
@@ -75,7 +79,7 @@ def main() -> int:
             critic = ranking.load_critic(FLAGS.model)
         model = load_model(FLAGS.model)
     common = {k: FLAGS[k].value for k in ("noise", "seed", "consistent", "tile", "grid", "overwrite")}
-    options = Options(**common, **choice)
+    options = Options(**common, **choice, format=FLAGS.format, bits=int(FLAGS.bits))
     return FAILED if upscale_all(model, critic, Path(FLAGS.input), Path(FLAGS.output), options) else 0
 
 

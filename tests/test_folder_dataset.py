@@ -155,7 +155,7 @@ def build_zoo(zoo: Path) -> tuple[set[str], dict[str, str]]:
         "dangling.png": "No such file",
         "itself.png": "symbolic links",
         "pipe.png": "no regular file",
-        "phone.heic": "heic files are not read",
+        "phone.heic": "pillow-heif",
         "negative.tif": "range is unknown",
     }
     for name in ("truncated.jpg", "truncated.png", "truncated.webp"):

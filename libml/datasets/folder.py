@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from libml.files import user_errors
 from libml.workers import available_cores, ordered_map
 
 UNSUPPORTED = (
-    *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".xcf", ".ico", ".tga", ".ppm", ".pgm", ".exr"),
+    *(".jxl", ".svg", ".psd", ".xcf", ".ico", ".exr"),
     *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"),
 )
 MAX_NAMED = 50  # problems printed; the report has all
@@ -217,7 +218,7 @@ def _fill(work, name, root, found, options, test_fraction, workers, splits) -> d
     paths, labels = _spread(paths), {label: i for i, label in enumerate(_label_names(paths))}
     writers = {split: build.SplitWriter(work, split) for split in ("train", "test")}
     first_path: dict[bytes, int] = {}  # digest -> index of the file that has it
-    sizes = []
+    sizes, notes = [], Counter()
     read = functools.partial(pictures.read, root=str(root), options=options)
     bar = tqdm.tqdm(total=len(paths), desc=f"making {name}", unit="picture", smoothing=0.1)
     with user_errors(work.parent, "write into"):
@@ -228,12 +229,15 @@ def _fill(work, name, root, found, options, test_fraction, workers, splits) -> d
         for i, picture in enumerate(ordered_map(read, paths, workers, _lost)):
             bar.update()
             _report(report, paths, i, picture, first_path)
+            notes.update(picture.notes)
             if not picture.png or first_path.setdefault(picture.digest, i) != i:
                 continue
             label = labels[paths[i].split(os.sep)[0] if os.sep in paths[i] else ""]
             split = splits.get(paths[i]) or ("test" if is_test(picture.digest, test_fraction) else "train")
             writers[split].write(records.example(picture.png, label))
             sizes = _extremes(sizes, picture.shape)
+        for note, count in sorted(notes.items()):
+            bar.write(f"pictures {note}: {count}", file=sys.stderr)
     _check_splits(first_path, writers, test_fraction, report.counts)
     return {
         "format": manifest.FORMAT,

@@ -12,12 +12,24 @@ import warnings
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, ImageStat, UnidentifiedImageError
 
+from libml.color_profiles import to_srgb
 from libml.errors import reason
 from libml.images import encode_png
 
 CROPS = ("center", "squash", "none")
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif")
+SUFFIXES = (
+    *(".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm"),
+    *(".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
+)
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM")  # Pillow also runs PostScript
+_ALSO = {
+    ".tga": ("TGA",),
+    ".dib": ("DIB",),
+    ".heic": ("HEIF",),
+    ".heif": ("HEIF",),
+}  # TGA and DIB cannot be told from damage
+FIRST_FRAME = "of several frames or pages, of which the first is taken"
+CONVERTED = "converted from their ICC profile to sRGB"
 MAX_PIXELS = 1 << 27  # a larger picture is a decompression bomb or a map: 134 million pixels are 400 MB decoded
 BAND = 256  # rows converted at a time: a large picture is not in memory several times over
 FLAT_STD = 2.0  # a picture whose every channel deviates less (of 255) is all but one colour
@@ -44,6 +56,7 @@ class StoredPicture:
     problem: str = ""  # why it cannot be read
     small: str = ""  # its size, where it has less than PictureOptions.min_size
     flat: bool = False  # all but one colour
+    notes: tuple[str, ...] = ()  # what is special about how it was read: FIRST_FRAME, CONVERTED
 
 
 def read(relative: str, root: str, options: PictureOptions) -> StoredPicture:
@@ -51,9 +64,10 @@ def read(relative: str, root: str, options: PictureOptions) -> StoredPicture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of oddities that it copes with
-            return _stored(_open(os.path.join(root, relative), options.background), options)
+            image, notes = _open(os.path.join(root, relative), options.background)
+            return dataclasses.replace(_stored(image, options), notes=notes)
     except UnidentifiedImageError:
-        return StoredPicture(problem="is no PNG, JPEG, WebP, BMP, TIFF or GIF picture")
+        return StoredPicture(problem="is no PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG 2000 or PNM picture")
     except OSError as e:
         return StoredPicture(problem=(e.strerror if e.errno else reason(e)) or "cannot be read")
     except MemoryError:
@@ -62,8 +76,8 @@ def read(relative: str, root: str, options: PictureOptions) -> StoredPicture:
         return StoredPicture(problem=f"is damaged ({reason(e)})")
 
 
-def _open(path: str, background: tuple[int, int, int]) -> Image.Image:
-    """The first frame as an upright RGB picture of its full size.
+def _open(path: str, background: tuple[int, int, int]) -> tuple[Image.Image, tuple[str, ...]]:
+    """The first frame as an upright RGB picture of its full size, and notes.
 
     Raises:
         OSError: with a reason for the user, or from the file system.
@@ -75,12 +89,38 @@ def _open(path: str, background: tuple[int, int, int]) -> Image.Image:
     if not status.st_size:
         raise OSError("is empty")
     Image.MAX_IMAGE_PIXELS = None  # its own limit is checked here, before anything is decoded
-    with Image.open(path, formats=FORMATS) as image:
+    with Image.open(path, formats=formats(path)) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise OSError(f"has {width} x {height} pixels, more than {MAX_PIXELS}: refused, it could fill the memory")
         image.load()
-        return _to_rgb(upright(image), background)
+        made, converted = _to_rgb(upright(image), background, image.info.get("icc_profile"))
+    return made, ((FIRST_FRAME,) if has_frames(path) else ()) + ((CONVERTED,) if converted else ())
+
+
+def formats(path: str | os.PathLike) -> tuple[str, ...]:
+    """Pillow's names of the formats that a file may have.
+
+    Raises:
+        OSError: if the package for it is missing.
+    """
+    also = _ALSO.get(os.path.splitext(path)[1].lower(), ())
+    if "HEIF" in also:
+        try:
+            import pillow_heif
+        except ImportError:
+            raise OSError("is read with the package pillow-heif only: pip install pillow-heif") from None
+        pillow_heif.register_heif_opener()
+    return FORMATS + also
+
+
+def has_frames(path: str | os.PathLike) -> bool:
+    """Whether a file is an animation or has several pages; a second picture in a JPEG file is none."""
+    try:
+        with Image.open(path, formats=formats(path)) as image:  # anew: looking for frames can disturb an open picture
+            return image.format not in ("JPEG", "MPO") and bool(getattr(image, "is_animated", False))
+    except Exception:  # the first frame was read, whatever is behind it
+        return False
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -92,8 +132,8 @@ def upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    """Any mode to RGB, 8 bits a channel; transparent pixels over the background.
+def _to_rgb(image: Image.Image, background: tuple[int, int, int], profile: bytes | None) -> tuple[Image.Image, bool]:
+    """Any mode to RGB, 8 bits a channel; transparent pixels over the background. And whether a profile was applied.
 
     Raises:
         OSError: for values whose range is unknown.
@@ -101,14 +141,15 @@ def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image
     """
     if image.mode.startswith(("I", "F")):
         image = _to_8_bits(image)
+    image, converted = to_srgb(image, profile)
     if image.has_transparency_data:
         made = Image.new("RGB", image.size)
         for box in _bands(image):
             band = image.crop(box).convert("RGBA")
             band = Image.alpha_composite(Image.new("RGBA", band.size, (*background, 255)), band)
             made.paste(band.convert("RGB"), box)
-        return made
-    return image if image.mode == "RGB" else image.convert("RGB")
+        return made, converted
+    return image if image.mode == "RGB" else image.convert("RGB"), converted
 
 
 def _bands(image: Image.Image) -> list[tuple[int, int, int, int]]:
