@@ -20,7 +20,7 @@ from lag.indices import parse_indices
 from libml import app
 from libml.errors import UserError
 
-MOST = 10_000  # columns of a figure, images at a time
+MOST = 1_000  # columns of a figure, images at a time
 FIGURES = ("candidates", "mirror", "cross", "noise", "progress")
 
 FLAGS = flags.FLAGS
