@@ -11,6 +11,7 @@ import numpy as np
 
 from lag import upscale
 from lag.pictures import Picture, content_hash
+from lag.upscale import TILE
 from libml.errors import UserError
 from libml.images import to_float, to_levels, to_uint8
 from libml.run_folder import RunFolder
@@ -18,7 +19,6 @@ from libml.run_folder import RunFolder
 if TYPE_CHECKING:  # it imports TensorFlow
     from lag.ranking import TrainedCritic
 
-TILE = 64  # side in LR pixels of the tiles that large pictures are made in
 MOST = 2.0  # beyond that a float is no value of [-1, 1]: bicubic downscaling overshoots by less
 
 
@@ -64,7 +64,7 @@ class Model:
         """What the model is: method, scale, colors, dataset, downscaler, nimg, fingerprint of the weights, parameters
         of the training, and more: the contents of an export's model.json.
         """
-        return {"method": "LAG", **(self._generator.card or {})}
+        return {"method": "LAG", **self._generator.card}
 
     def center(self, y: np.ndarray) -> np.ndarray:
         """The centre of the plausible images, z = 0: what scripts/upscale.py writes as NAME_0.png.

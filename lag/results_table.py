@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from libml import jsontext
 from libml.errors import UserError
 from libml.files import user_errors, write_atomic
 
@@ -116,8 +117,8 @@ def _read_settings(path: Path) -> dict | None:
     if (data := _read(path)) is None:
         return None
     try:
-        recorded = json.loads(data)
-    except (ValueError, RecursionError):
+        recorded = jsontext.parse(data)
+    except ValueError:
         raise _not_ours(path) from None
     if not (isinstance(recorded, dict) and "model" in recorded):
         raise _not_ours(path)

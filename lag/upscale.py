@@ -15,14 +15,8 @@ from libml.images import round_levels, to_levels
 
 NormalParts = Callable[[Iterable[int], int, int, int], np.ndarray]  # as libml.rng.normal_parts
 
+TILE = 64  # side in LR pixels of the tiles that large pictures are made in, unless another is asked for
 MOST_AT_ONCE = 16  # images in one call of the generator
-
-
-def tensorflow_parts(starts: Iterable[int], count: int, key: int, position: int) -> np.ndarray:
-    """libml.rng.normal_parts, imported with TensorFlow when it is called."""
-    from libml import rng
-
-    return rng.normal_parts(starts, count, key, position)
 
 
 class Upscaler(NamedTuple):
@@ -34,8 +28,8 @@ class Upscaler(NamedTuple):
     noise_dim: int
     radius: int  # LR pixels away that an input can be and still change an output pixel
     fingerprint: str  # of the weights
-    card: dict[str, Any] | None = None  # all that an export's model.json says
-    normal_parts: NormalParts = tensorflow_parts  # draws z
+    card: dict[str, Any]  # all that an export's model.json says
+    normal_parts: NormalParts  # draws z
 
 
 class Result(NamedTuple):

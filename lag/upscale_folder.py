@@ -15,7 +15,7 @@ import tqdm
 
 from lag.pictures import MAX_RESULT_PIXELS, RESULT_SUFFIXES, Picture, encode_result, read_picture
 from lag.results_table import COLUMNS, SETTINGS, TABLE, Table
-from lag.upscale import Upscaler, at_once, sample_noise, upscale
+from lag.upscale import TILE, Upscaler, at_once, sample_noise, upscale
 from libml.datasets.pictures import SUFFIXES
 from libml.errors import UserError
 from libml.files import write_atomic
@@ -35,7 +35,7 @@ class Options:
     noise: float = 1.0
     seed: int = 0
     consistent: bool = False
-    tile: int = 64
+    tile: int = TILE
     choose: str = ""  # best or diverse: choose the results among `of` samples
     of: int = 0
     grid: bool = False

@@ -6,6 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from libml.recordfile import record_offsets
+from libml.tfio import records_from
 
 BUFFER = 1 << 20  # bytes
 
@@ -14,11 +15,7 @@ def _sound_from(path: Path, offset: int) -> tf.data.Dataset:
     """The records of a file from a byte offset on, up to the next damaged one."""
 
     def read(offset: tf.Tensor) -> tf.data.Dataset:
-        # The operation behind tf.data.TFRecordDataset, whose Python class does not take an offset.
-        variant = tf.raw_ops.TFRecordDatasetV2(
-            filenames=[str(path)], compression_type="", buffer_size=BUFFER, byte_offsets=offset[None]
-        )
-        return tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string)).ignore_errors()
+        return records_from(str(path), offset, BUFFER).ignore_errors()
 
     return tf.data.Dataset.from_tensors(tf.constant(offset, tf.int64)).flat_map(read)
 

@@ -11,7 +11,7 @@ from libml.damage import damaged_records
 from libml.data import Dataset
 from libml.errors import UserError, first_line, reason
 from libml.shards import Shards
-from libml.tfio import DAMAGE
+from libml.tfio import DAMAGE, records_from
 from libml.workers import available_cores
 
 LOOKED_UP = 256  # records whose places are looked up at a time
@@ -79,11 +79,7 @@ def record_at(shards: Shards, place: Place) -> tf.Tensor:
     """One record, its checksums verified."""
     file, offset, size = place
     path = tf.gather(tf.constant([str(f) for f in shards.files]), file)
-    # The operation behind tf.data.TFRecordDataset, whose Python class does not take an offset.
-    variant = tf.raw_ops.TFRecordDatasetV2(
-        filenames=path[None], compression_type="", buffer_size=size, byte_offsets=offset[None]
-    )
-    return tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string)).take(1).get_single_element()
+    return records_from(path, offset, size).take(1).get_single_element()
 
 
 def parse(record: tf.Tensor, dataset: Dataset) -> tf.Tensor:

@@ -19,6 +19,7 @@ from lag.pictures import Picture, read_picture
 from lag.tiling import receptive_radius, tiles
 from lag.upscale import Upscaler, generate_tiles, load_model, sample_noise, upscale
 from lag.upscale_folder import Options, upscale_all
+from libml import rng
 from libml.errors import UserError
 from libml.schedule import Level
 from tests.test_programs import ROOT, mistake, start
@@ -113,7 +114,7 @@ def test_noise_of_a_part_is_that_part_of_the_noise():
     picture = Picture(np.zeros([23, 31, 3], np.float32), None, "", "abc")
     key = int.from_bytes(hashlib.sha256(b"5/upscale abc").digest()[:8], "little") >> 2
     for channels in (1, 2, 3, 64):
-        model = Upscaler(None, 4, 3, channels, 5, "")
+        model = Upscaler(None, 4, 3, channels, 5, "", {}, rng.normal_parts)
         whole = [0.7 * tf.random.stateless_normal([23, 31, channels], [key, i], alg="philox").numpy() for i in (1, 9)]
         for rows, columns in ((slice(None), slice(None)), (slice(3, 4), slice(0, 31)), (slice(7, 23), slice(5, 30))):
             z = sample_noise(picture, model, [1, 0, 9], 0.7, 5, rows, columns)
@@ -123,7 +124,8 @@ def test_noise_of_a_part_is_that_part_of_the_noise():
 
 def test_memory_grows_with_the_result_alone():
     """The noise of the whole picture would take 7.7 MB, and its values as doubles twice that."""
-    model = Upscaler(lambda lores, z: lores.repeat(4, axis=1).repeat(4, axis=2), 4, 3, 64, 3, "")
+    enlarge = lambda lores, z: lores.repeat(4, axis=1).repeat(4, axis=2)  # noqa: E731
+    model = Upscaler(enlarge, 4, 3, 64, 3, "", {}, rng.normal_parts)
     picture = Picture(np.zeros([200, 150, 3], np.float32), None, "", "abc")
     result = 16 * 200 * 150 * 3
     made = upscale(model, picture, [0, 1], 1.0, 0, 20, False)

@@ -117,11 +117,8 @@ def _writing(folder: Path) -> Iterator[None]:
 
 def sha256(file: Path) -> str:
     """Of a file's content, in hexadecimal."""
-    digest = hashlib.sha256()
     with file.open("rb") as f:
-        while block := f.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

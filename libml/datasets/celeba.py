@@ -27,6 +27,7 @@ from libml.datasets.originals import (
     Split,
     check_counts,
     checked,
+    content,
     find,
     folder_or_file,
 )
@@ -84,16 +85,9 @@ def _pictures(root: Path, differences: Differences) -> _Pictures | None:
         with user_errors(folder, "read"):
             names = {stem(file.name): file.name for file in folder.iterdir() if stem(file.name)}
         if names:
-            return _Pictures(f"the folder {folder.name}", names, lambda name, folder=folder: _content(folder / name))
+            return _Pictures(f"the folder {folder.name}", names, lambda name, folder=folder: content(folder / name))
     archive = next((place for place in places if place.is_file()), None)
     return _archive(archive, differences) if archive else None
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError:
-        return b""  # no picture, which is noted
 
 
 def _archive(path: Path, differences: Differences) -> _Pictures:

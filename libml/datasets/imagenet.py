@@ -12,6 +12,7 @@ from libml.datasets.originals import (
     Split,
     check_counts,
     checked,
+    content,
     find,
     folder_or_file,
 )
@@ -84,10 +85,6 @@ def _files(folder: Path) -> list[Path]:
 def _images(files: Sequence[_File], differences: Differences) -> Iterator[Features | None]:
     def found() -> Iterator[tuple[str, Features]]:
         for file, label in files:
-            try:
-                image = file.read_bytes()
-            except OSError:
-                image = b""  # no picture, which is noted
-            yield f"{file.parent.name}/{file.name}", {"image": image, "label": label}
+            yield f"{file.parent.name}/{file.name}", {"image": content(file), "label": label}
 
     return checked(found(), differences)

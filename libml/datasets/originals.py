@@ -118,6 +118,14 @@ def check_counts(counts: dict[str, int], official: dict[str, int], differences: 
             differences.add(f"its split {split} has {counts.get(split, 0)} images, officially {wanted}")
 
 
+def content(file: Path) -> bytes:
+    """A picture file's content; b"" if it cannot be read, which `usable` says of as of other damage."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
 def usable(image: bytes, size: tuple[int, int] | None = None) -> str:
     """Why an encoded image cannot be stored, for Differences.count; empty if it can.
 

@@ -22,12 +22,8 @@ SUFFIXES = (
     *(".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
 )
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM")  # Pillow also runs PostScript
-_ALSO = {
-    ".tga": ("TGA",),
-    ".dib": ("DIB",),
-    ".heic": ("HEIF",),
-    ".heif": ("HEIF",),
-}  # TGA and DIB cannot be told from damage
+# By suffix alone: TGA and DIB cannot be told from damage, HEIF needs a package.
+_ALSO = {".tga": ("TGA",), ".dib": ("DIB",), ".heic": ("HEIF",), ".heif": ("HEIF",)}
 FIRST_FRAME = "of several frames or pages, of which the first is taken"
 CONVERTED = "converted from their ICC profile to sRGB"
 MAX_PIXELS = 1 << 27  # a larger picture is a decompression bomb or a map: 134 million pixels are 400 MB decoded
