@@ -1,6 +1,7 @@
 """Two logical CPUs, so that tests can train on two devices, and small data to train on."""
 
 import os
+import signal
 
 from libml.environment import DEFAULTS
 
@@ -13,6 +14,9 @@ import tensorflow as tf
 from lag.config import LAGConfig
 from libml.datasets import records
 from libml.images import encode_png
+
+# A shell starts its background jobs with SIGINT ignored, and so would be the programs that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
