@@ -37,7 +37,13 @@ class RunConfig:
 
     method = "Method"  # first word of the run's folder
 
-    dataset: str = option("toyfaces32", "Data to train on; see docs/datasets.md for the names.", PINNED)
+    dataset: str = option(
+        "toyfaces32",
+        "Data to train on; see docs/datasets.md for the names. Memory does not grow with the set: the shuffle buffer "
+        "holds the numbers of 4096 records, not the records (the reference's holds 1024 records or more); images that "
+        "are being decoded take 256 MiB or are one, batches that are being made too, and up to six batches wait.",
+        PINNED,
+    )
     scale: int = option(4, "Upscaling factor, a power of two.", PINNED)
     downscaler: str = option("average", "How LR images are made: average, bicubic or antialias.", PINNED)
     batch: int = option(16, "Global batch size, over all devices.", NAMED)

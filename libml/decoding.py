@@ -16,7 +16,7 @@ from libml.workers import available_cores
 
 LOOKED_UP = 256  # records whose places are looked up at a time
 
-HELD = 1 << 29  # bytes that images on their way may take up, and their batches again
+HELD = 1 << 28  # bytes that images on their way may take up, and their batches again
 
 # No function of a pipeline branches on a tensor: rewriting each for that would take longer than building it.
 plain = tf.autograph.experimental.do_not_convert

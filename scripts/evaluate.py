@@ -19,7 +19,11 @@ flags.DEFINE_multi_string("run", None, "Folder of a trained run of any method; m
 flags.DEFINE_string("dataset", "", "Whose test images to use; by default those of the first run's dataset.")
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
 flags.DEFINE_integer("images", 1000, "How many test images, from the first on; fewer where the dataset has fewer.")
-flags.DEFINE_integer("samples", 10, "Samples an image at each noise above 0.")
+flags.DEFINE_integer(
+    "samples",
+    10,
+    "Samples an image at each noise above 0, made and measured --batch at a time; all of one image are kept as bytes.",
+)
 flags.DEFINE_string("output", "report", "Folder for the report.")
 flags.DEFINE_string(
     "critic", "", "LAG run whose critic measures distance; by default the first of the runs that is one."

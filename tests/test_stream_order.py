@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from libml import data
+from libml import data, decoding
 from libml.recordfile import record_offsets
 from libml.stream import Images
+from libml.workers import available_cores
 from tests.conftest import write_images
 
 DOTS = data.Dataset("dots", 2, ("dots-train-?????-of-?????.tfrecord",), ("dots-test.tfrecord",), "")
@@ -113,3 +114,9 @@ def test_a_record_is_read_when_its_turn_has_come_and_by_its_own_worker_only(tmp_
     assert numbers_of(images, 3, worker=1, **shared)[0] == own
     with pytest.raises(tf.errors.DataLossError):
         numbers_of(images, 3, worker=0, **shared)
+
+
+def test_large_images_are_decoded_one_at_a_time_and_small_ones_on_all_cores():
+    assert decoding.loads(dataclasses.replace(DOTS, size=2048)) == 1
+    assert 3 * 12 * 1024**2 * decoding.loads(dataclasses.replace(DOTS, size=1024)) <= 256 * 2**20
+    assert decoding.loads(DOTS) == 2 * available_cores()
