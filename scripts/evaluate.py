@@ -22,7 +22,7 @@ flags.DEFINE_integer("images", 1000, "How many test images, from the first on; f
 flags.DEFINE_integer(
     "samples",
     10,
-    "Samples an image at each noise above 0, made and measured --batch at a time; all of one image are kept as bytes.",
+    "Samples an image at each noise above 0; memory holds --batch of them, and those of one image as bytes.",
 )
 flags.DEFINE_string("output", "report", "Folder for the report.")
 flags.DEFINE_string(
