@@ -148,6 +148,8 @@ def run(main: Callable[..., int | None], arguments: bool = False) -> None:
             return main()
         except UserError as e:
             complain(e)
+        except OSError as e:  # as of a name that is too long for the file system to be asked about
+            complain(f"{e.filename}: {e.strerror}" if e.filename else e)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return 130

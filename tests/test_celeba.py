@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from libml import data
 from libml.datasets import celeba, celeba_lists, celeba_parquet, check, manifest, standard
+from libml.datasets.originals import Differences, find
 from libml.errors import UserError
 from libml.stream import Images
 from tests.stand_ins import SPLITS, CelebA, jpeg
@@ -217,3 +218,15 @@ def test_mistakes_with_from(tmp_path):
     program = "scripts/create_datasets.py"
     assert "--from needs the name of a standard set" in mistake(program, "--from=.")
     assert "--from is for the original files" in mistake(program, "--from=.", "--input=.", "--name=pets")
+
+
+@pytest.mark.parametrize("number", ["²", "٣", "-1", "9" * 5000, ""])
+def test_identities_that_are_no_numbers_of_theirs_are_none(tmp_path, number):
+    (tmp_path / celeba_lists.IDENTITIES).write_text(f"000001.jpg {number}\n000002.jpg 7\n")
+    assert celeba_lists.facts(tmp_path, Differences()).identities == {"000002": 7}
+
+
+def test_links_in_a_circle_are_passed_over(tmp_path):
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "wanted").touch()
+    assert find(tmp_path, lambda name: name == "wanted") == [tmp_path / "wanted"]

@@ -62,6 +62,12 @@ def test_a_long_line_keeps_its_beginning_and_its_advice():
     assert line.startswith("no xxx") and line.endswith("xxx: use another") and "..." in line and len(line) < 1100
 
 
+def test_what_the_file_system_refuses_is_one_line():
+    long = "x" * 300
+    assert said(*GOOD, code=f"open('{long}')") == f"{long}: File name too long"
+    assert said(*GOOD, code="raise BrokenPipeError(32, 'Broken pipe')") == "[Errno 32] Broken pipe"
+
+
 def test_too_little_memory_is_one_line():
     assert "memory" in said(*GOOD, code="raise MemoryError")
     assert "memory" in said(*GOOD, code="b = bytes(1 << 62)")

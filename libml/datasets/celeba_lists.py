@@ -108,7 +108,9 @@ def facts(root: Path, differences: Differences) -> Facts:
     else:
         differences.add(f"{ATTRIBUTES} is missing: the images have no attributes")
     if file := find_list(root, IDENTITIES):
-        rows = (row for row in _rows(file, IDENTITIES, differences) if len(row) == 2 and row[1].isdecimal())
+        rows = (
+            row for row in _rows(file, IDENTITIES, differences) if len(row) == 2 and re.fullmatch("[0-9]{1,9}", row[1])
+        )
         identities = {stem(name): int(number) for name, number in rows if stem(name)}
     else:
         differences.add(f"{IDENTITIES} is missing: every label is 0")

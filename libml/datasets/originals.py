@@ -86,7 +86,7 @@ def find(root: Path, wanted: Callable[[str], bool], depth: int = DEPTH) -> list[
             continue
         if wanted(entry.name):
             found.append(Path(entry.path))
-        elif depth and entry.is_dir():
+        elif depth and os.path.isdir(entry.path):  # entry.is_dir() raises where links lead in a circle
             found += find(Path(entry.path), wanted, depth - 1)
     return found
 

@@ -13,6 +13,7 @@ from tests.fuzzing.trial import ROOT, Outcome, Trial
 MODULES = (  # all that the programs import: TensorFlow first of all, which takes the longest
     *("lag.program", "lag.upscale_folder", "lag.ranking", "lag.evaluation", "lag.report", "lag.figures", "lag.tf1"),
     *("libml.datasets.folder", "libml.datasets.check", "edsr", "srgan", "srgan2", "cgan"),
+    *("libml.datasets.standard", "libml.datasets.by_hand", "pyarrow.parquet", "scipy.io", "lmdb"),
 )
 SECONDS, FRESH_SECONDS = 20.0, 60.0  # that a program may take in a child, or in a process of its own
 MEMORY = 12 << 30  # bytes of address space: what asks for more shall say so instead of filling the machine's

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from tests.fuzzing.kinds import cluster, exports, flags, manifests, npy, outputs, pictures, records, runs
+from tests.fuzzing.kinds import cluster, exports, flags, manifests, npy, originals, outputs, pictures, records, runs
 from tests.fuzzing.trial import Trial
 
 Make = Callable[[Random, Path, Path], Trial]
@@ -22,9 +22,10 @@ KINDS: dict[str, Make] = {
     "npy": npy.make,
     "export": exports.make,
     "cluster": cluster.make,
+    "originals": originals.make,
 }
 # Of each round through the kinds, how many trials are of one.
-SHARES = {"flags": 4, "records": 3, "pictures": 4, "checkpoint": 2, "args": 2, "manifest": 2}
+SHARES = {"flags": 4, "records": 3, "pictures": 4, "checkpoint": 2, "args": 2, "manifest": 2, "originals": 3}
 
 
 def rounds() -> list[str]:

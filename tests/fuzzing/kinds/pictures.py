@@ -192,21 +192,21 @@ def bad_file(chance: Random, folder: Path) -> None:
     if chance.randrange(6) == 0:
         name = f"{chance.choice(('sub', 'é', 'a.png', '-'))}/{name}"
     path = folder / name
+    if path.parent.exists() and not path.parent.is_dir():
+        path = folder / path.name
     path.parent.mkdir(exist_ok=True)
+    if os.path.lexists(path):  # nothing is written through a link
+        path = path.with_name(f"z{chance.randrange(10**9)}.png")
     way = chance.randrange(24)
-    try:
-        if way == 0:
-            path.mkdir()
-        elif way == 1:
-            path.symlink_to(
-                chance.choice(("..", ".", "nowhere", path.name, "0.png", "/dev/zero", "/dev/tty", "/proc/self/mem"))
-            )
-        elif way == 2:
-            os.mkfifo(path)
-        else:
-            path.write_bytes(data)
-    except FileExistsError:
-        path.with_name("z.png").write_bytes(data)
+    if way == 0:
+        path.mkdir()
+    elif way == 1:
+        targets = ("..", ".", "nowhere", path.name, "0.png", "/dev/zero", "/dev/tty", "/proc/self/mem")
+        path.symlink_to(chance.choice(targets))
+    elif way == 2:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(data)
 
 
 def make(chance: Random, box: Path, kit: Path) -> Trial:
