@@ -8,21 +8,25 @@ import math
 import os
 from collections.abc import Callable
 
-from libml.environment import DEFAULTS
+from libml.system.environment import DEFAULTS
 
 os.environ.update(DEFAULTS | os.environ)  # before TensorFlow is imported
 
 import keras
 import tensorflow as tf
 
-from libml import compared, rng
-from libml.compared import ComparedConfig, batch_norm, decayed
-from libml.config import NAMED, option
-from libml.devices import replica_share
+from libml import rng
+from libml.compared.config import ComparedConfig, decayed
+from libml.compared.layers import batch_norm, conv2d
+from libml.compared.method import ComparedGenerator, ComparedMethod
+from libml.compared.program import main
 from libml.errors import UserError
-from libml.layers import conv2d, downscale2d, grey_mse, ilog2, upscale2d
-from libml.schedule import Phase
-from libml.spectral_norm import SpectralNormConv2D, SpectralNormDense
+from libml.layers.resample import downscale2d, ilog2, upscale2d
+from libml.layers.spectral_norm import SpectralNormConv2D, SpectralNormDense
+from libml.system.devices import replica_share
+from libml.training.config import NAMED, option
+from libml.training.meters import grey_mse
+from libml.training.schedule import Phase
 
 CRITIC_BATCHES = 5  # of a step; one for the generator follows
 
@@ -73,7 +77,7 @@ class GeneratorBlock(keras.layers.Layer):
         return h + (upscale2d(x) if self.up else x)
 
 
-class CGANGenerator(compared.ComparedGenerator):
+class CGANGenerator(ComparedGenerator):
     """Residual blocks at the LR size, then two at each doubling, the first of which takes a noise map."""
 
     def __init__(self, *, colors: int, scale: int, filters: int, blocks: int, noise: int, seed: int):
@@ -215,7 +219,7 @@ class CGANCritic(keras.Model):
             layer.update_u()
 
 
-class CGAN(compared.ComparedMethod):
+class CGAN(ComparedMethod):
     """Generator and critic with an Adam each; a step is five batches for the critic, then one for the generator."""
 
     config_type = CGANConfig
@@ -304,4 +308,4 @@ class CGAN(compared.ComparedMethod):
 
 
 if __name__ == "__main__":
-    compared.main(CGAN)
+    main(CGAN)

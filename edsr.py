@@ -6,16 +6,19 @@ Lim et al., 2017, with the constants of the LAG paper's comparison.
 import dataclasses
 import os
 
-from libml.environment import DEFAULTS
+from libml.system.environment import DEFAULTS
 
 os.environ.update(DEFAULTS | os.environ)  # before TensorFlow is imported
 
 import tensorflow as tf
 
-from libml import compared, rng
-from libml.compared import ComparedConfig, ComparedTerms
-from libml.config import FREE, NAMED, option
-from libml.layers import channels_to_space, conv2d, upscale2d
+from libml import rng
+from libml.compared.config import ComparedConfig
+from libml.compared.layers import conv2d
+from libml.compared.method import ComparedGenerator, ComparedMethod, ComparedTerms
+from libml.compared.program import main
+from libml.layers.resample import channels_to_space, upscale2d
+from libml.training.config import FREE, NAMED, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +34,7 @@ class EDSRConfig(ComparedConfig):
     total_kimg: int = option(16384, "Length of the run in 1024 images.", FREE)
 
 
-class EDSRGenerator(compared.ComparedGenerator):
+class EDSRGenerator(ComparedGenerator):
     """The LR image's nearest upscaling plus a residual, computed at the LR size."""
 
     def __init__(self, *, colors: int, scale: int, filters: int, repeat: int, seed: int):
@@ -56,7 +59,7 @@ class EDSRGenerator(compared.ComparedGenerator):
         return channels_to_space(self.to_image(y), self.scale) + upscale2d(lores, self.scale)
 
 
-class EDSR(compared.ComparedMethod):
+class EDSR(ComparedMethod):
     """The generator and its Adam."""
 
     config_type = EDSRConfig
@@ -81,4 +84,4 @@ class EDSR(compared.ComparedMethod):
 
 
 if __name__ == "__main__":
-    compared.main(EDSR)
+    main(EDSR)

@@ -6,18 +6,19 @@ Ledig et al., 2017, with the constants of the LAG paper's comparison.
 import dataclasses
 import os
 
-from libml.environment import DEFAULTS
+from libml.system.environment import DEFAULTS
 
 os.environ.update(DEFAULTS | os.environ)  # before TensorFlow is imported
 
 import keras
 import tensorflow as tf
 
-from libml import compared, rng
-from libml.activation import leaky_relu
-from libml.adversarial import AdversarialConfig, AdversarialMethod, ConvNorm, ResidualGenerator, conv
-from libml.compared import decayed
-from libml.layers import ilog2
+from libml import rng
+from libml.compared.adversarial import AdversarialConfig, AdversarialMethod, ConvNorm, ResidualGenerator, conv
+from libml.compared.config import decayed
+from libml.compared.program import main
+from libml.layers.fast.activation import leaky_relu
+from libml.layers.resample import ilog2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,4 +96,4 @@ class SRGAN(AdversarialMethod):
 
 
 if __name__ == "__main__":
-    compared.main(SRGAN)
+    main(SRGAN)

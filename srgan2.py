@@ -6,18 +6,19 @@ After Ledig et al., 2017, in the second form of the LAG paper's comparison.
 import dataclasses
 import os
 
-from libml.environment import DEFAULTS
+from libml.system.environment import DEFAULTS
 
 os.environ.update(DEFAULTS | os.environ)  # before TensorFlow is imported
 
 import keras
 import tensorflow as tf
 
-from libml import compared, rng
-from libml.activation import leaky_relu
-from libml.adversarial import AdversarialConfig, AdversarialMethod, ConvNorm, ResidualGenerator, conv
-from libml.config import NAMED, option
-from libml.layers import channels_to_space
+from libml import rng
+from libml.compared.adversarial import AdversarialConfig, AdversarialMethod, ConvNorm, ResidualGenerator, conv
+from libml.compared.program import main
+from libml.layers.fast.activation import leaky_relu
+from libml.layers.resample import channels_to_space
+from libml.training.config import NAMED, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,4 +101,4 @@ class SRGAN2(AdversarialMethod):
 
 
 if __name__ == "__main__":
-    compared.main(SRGAN2)
+    main(SRGAN2)

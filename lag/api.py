@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lag import upscale
-from lag.pictures import Picture, content_hash
-from lag.upscale import TILE
+from lag.upscaling import one_picture as upscale
+from lag.upscaling.one_picture import TILE
+from lag.upscaling.picture_file import Picture, content_hash
 from libml.errors import UserError
 from libml.images import to_float, to_levels, to_uint8
-from libml.run_folder import RunFolder
+from libml.training.run_folder import RunFolder
 
 if TYPE_CHECKING:  # it imports TensorFlow
-    from lag.ranking import TrainedCritic
+    from lag.trained import TrainedCritic
 
 MOST = 2.0  # beyond that a float is no value of [-1, 1]: bicubic downscaling overshoots by less
 
@@ -139,9 +139,9 @@ class Model:
     def _critic(self) -> "TrainedCritic":
         if not RunFolder(self._path).is_run():
             raise UserError(f"rank needs the critic, which {self._path} lacks: load a run's folder")
-        from lag import ranking
+        from lag.trained import load_critic
 
-        return ranking.load_critic(self._path)
+        return load_critic(self._path)
 
     def _scores(self, critic: "TrainedCritic", picture: Picture, images: np.ndarray) -> np.ndarray:
         h, w, channels = picture.pixels.shape

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from libml.config import FREE, NAMED, PINNED, RunConfig, option
 from libml.errors import UserError
-from libml.schedule import Schedule, at_once, progressive
+from libml.training.config import FREE, NAMED, PINNED, RunConfig, option
+from libml.training.schedule import Schedule, at_once, progressive
 
 GAN_LOSS_NAMES = ("wasserstein", "relativistic")
 PRECISIONS = ("float32", "bfloat16", "tf32")
@@ -38,7 +38,9 @@ class LAGConfig(RunConfig):
     precision: str = option("float32", "Of the convolutions: float32, bfloat16, or tf32 on GPUs.", PINNED)
     jit_compile: bool = option(False, "Compile the step's losses and gradients with XLA.", FREE)
     remat: bool = option(False, "Recompute stages in the backward pass: less memory, more time.", FREE)
-    step: str = option("fast", "How a step is computed: fast, or plain, slowly, as lag/objectives.py states it.", FREE)
+    step: str = option(
+        "fast", "How a step is computed: fast, or plain, slowly, as lag/model/objectives.py states it.", FREE
+    )
     total_kimg: int = option(0, "Length of the whole run in 1024 images; 0: the sum of the phases.", FREE)
 
     def validate(self) -> None:

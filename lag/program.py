@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lag import costs, sampling
+from lag import sampling
 from lag.config import LAGConfig
-from lag.export import export_at_end
-from lag.memory import estimate_bytes
-from lag.model import LAG
-from libml import program
-from libml.data import Dataset, check_sizes, lookup
-from libml.devices import Devices, make_devices, peak_memory
-from libml.layers import DOWNSCALERS
-from libml.schedule import KIMG, Phase
+from lag.formats.saved_model import export_at_end
+from lag.model.training import LAG
+from lag.performance import costs
+from lag.performance.memory import estimate_bytes
+from libml.datasets.catalogue import Dataset, check_sizes, lookup
+from libml.layers.resample import DOWNSCALERS
+from libml.system.devices import Devices, make_devices, peak_memory
+from libml.training import program
+from libml.training.schedule import KIMG, Phase
 
 
 def describe(model: LAG) -> str:

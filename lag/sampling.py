@@ -1,20 +1,15 @@
 """From a trained generator to images."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from lag.config import LAGConfig
-from lag.model import LAG
-from lag.networks import Generator
-from libml import checkpoint
-from libml.candidates import CandidateSampler
-from libml.layers import upscale2d
-from libml.run_folder import from_args, load_args, run_colors
-from libml.schedule import Level, Phase
+from lag.model.networks import Generator
+from lag.model.training import LAG
+from libml.layers.resample import upscale2d
+from libml.sampler import CandidateSampler
+from libml.training.schedule import Level, Phase
 
 
 def batch_noise(count: tf.Tensor | int, size: Sequence, seed: tf.Tensor | int) -> tf.Tensor:
@@ -76,43 +71,3 @@ class PhaseSamplers:
             self._sampler = Sampler(self._model.sampling_generator, phase, phase.lod(nimg))
         self._sampler.lod = phase.lod(nimg)
         return self._sampler
-
-
-class TrainedGenerator(NamedTuple):
-    """A generator from a checkpoint, and where in its training that was."""
-
-    generator: Generator  # the moving average's weights, or G's own where that is turned off
-    config: LAGConfig
-    nimg: int
-
-    @property
-    def phase(self) -> Phase:
-        """The phase of growing that the checkpoint belongs to."""
-        return self.config.schedule().phase(self.nimg)
-
-    @property
-    def lod(self) -> float:
-        """The level of detail it had reached."""
-        return self.phase.lod(self.nimg)
-
-    def sampler(self, batch: int = 16) -> Sampler:
-        """The generator as a function that makes `batch` images at a time."""
-        return Sampler(self.generator, self.phase, self.lod, batch)
-
-
-def load_trained(run: str | Path, nimg: int | None = None) -> TrainedGenerator:
-    """The generator of a run's newest checkpoint, or of the one after nimg images.
-
-    Raises:
-        UserError: if the folder holds no trained LAG run.
-    """
-    tf.config.experimental.enable_tensor_float_32_execution(False)  # GPUs would round the convolutions' inputs
-    args = load_args(run)
-    config = from_args(LAGConfig, args)
-    nimg, path = checkpoint.of_run(run, nimg)
-    names = ("scale", "blocks", "filters", "filters_min", "noise_dim")
-    generator = Generator(colors=run_colors(args, run), **{k: getattr(config, k) for k in names})
-    # The same names as in the training checkpoint; what is not named here stays unread.
-    method = tf.train.Checkpoint(**{"ema" if config.weight_avg else "generator": generator})
-    checkpoint.restore(path, tf.train.Checkpoint(method=method), partial=True)
-    return TrainedGenerator(generator, config, nimg)

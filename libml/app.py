@@ -11,10 +11,10 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from libml.config import RunConfig
-from libml.environment import DEFAULTS
 from libml.errors import UserError, printable
-from libml.run_folder import from_args, load_args
+from libml.system.environment import DEFAULTS
+from libml.training.config import RunConfig
+from libml.training.run_folder import from_args, load_args
 
 LONGEST_LINE = 1000  # characters of a mistake
 
@@ -63,7 +63,7 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
         made = dataclasses.replace(from_args(config, load_args(resume)), **given)
     made.validate()
     # Training asks these again; asked here, the answer does not wait for TensorFlow.
-    from libml.data import check_sizes, lookup  # which --help need not wait for
+    from libml.datasets.catalogue import check_sizes, lookup  # which --help need not wait for
 
     check_sizes(lookup(made.dataset, flags.FLAGS.data_dir), made.scale, made.downscaler)
     made.schedule()
@@ -76,7 +76,7 @@ def run_options(*more: str) -> dict[str, Any]:
 
 
 def device_options() -> dict[str, Any]:
-    """What --gpus, --deterministic and TF_CONFIG say, for libml.devices.make_devices.
+    """What --gpus, --deterministic and TF_CONFIG say, for libml.system.devices.make_devices.
 
     Raises:
         UserError: if --gpus are not numbers.

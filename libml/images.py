@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from libml.files import write_atomic
+from libml.system.files import write_atomic
 
 Array = TypeVar("Array")  # NumPy's or TensorFlow's
 

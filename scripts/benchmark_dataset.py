@@ -18,8 +18,8 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
-from libml.config import check_downscaler
 from libml.errors import UserError
+from libml.training.config import check_downscaler
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
@@ -57,8 +57,8 @@ def main() -> None:
             raise UserError(f"--{name}={getattr(FLAGS, name)} must be at least 1")
     check_downscaler(FLAGS.downscaler)
     with app.importing():  # TensorFlow
-        from libml import data
-        from libml.stream import Images, reading
+        from libml.datasets import catalogue as data
+        from libml.datasets.stream import Images, reading
 
     dataset = data.lookup(FLAGS.dataset, FLAGS.data_dir)
     data.check_sizes(dataset, FLAGS.scale, FLAGS.downscaler)

@@ -56,7 +56,7 @@ def prepare(folder: Path) -> None:
     import numpy as np
 
     from libml.images import save_png
-    from libml.run_folder import RunFolder
+    from libml.training.run_folder import RunFolder
 
     lengths = ("--training_kimg=1", "--transition_kimg=1", "--save_kimg=1")
     command = ("lag.py", *SIZE_S, *lengths, f"--data_dir={folder}", f"--train_dir={folder}/trained")
@@ -115,7 +115,7 @@ def main() -> None:
             spent = ", ".join(f"{part} {seconds:.2f}" for part, seconds in parts if seconds >= 0.02)
             print(f"{name:<22}{r['median']:>8.2f}{r['least']:>8.2f}{r['most']:>8.2f}  {spent}", flush=True)
     if FLAGS.output:
-        from libml.files import write_atomic
+        from libml.system.files import write_atomic
 
         write_atomic(FLAGS.output, (json.dumps(records, indent=2) + "\n").encode())
         print(f"wrote {FLAGS.output}: the figures")

@@ -96,8 +96,8 @@ def check(size: str, config: LAGConfig) -> None:
     with app.importing():  # TensorFlow
         import tensorflow as tf
 
-        from libml.data import Dataset, check_sizes
-        from libml.devices import check_precision
+        from libml.datasets.catalogue import Dataset, check_sizes
+        from libml.system.devices import check_precision
 
     if FLAGS.profile and tf.config.list_physical_devices("GPU"):
         raise UserError("--profile sees operations of CPUs only: hide the GPUs, or use TensorBoard's profiler")
@@ -132,7 +132,7 @@ def threads_per_op(size: str) -> int:
     Raises:
         UserError: if lag.py would not use the same for all configurations of a size, and no flag says what to do.
     """
-    from lag import costs
+    from lag.performance import costs
 
     if FLAGS.threads_per_op >= 0:
         return FLAGS.threads_per_op
@@ -150,8 +150,8 @@ def measure(size: str) -> list[dict[str, Any]]:
     """A record for each configuration of a size."""
     import tensorflow as tf
 
-    from lag import benchmark, profiling
-    from libml.devices import peak_memory
+    from lag.performance import benchmark, profiling
+    from libml.system.devices import peak_memory
 
     side, pairs, timed = SIZES[size][0], configurations(size), []
     tf.config.threading.set_intra_op_parallelism_threads(threads_per_op(size))
@@ -233,7 +233,7 @@ def main() -> None:
             )
             print_profile(r.get("profile", []))
     if FLAGS.output:
-        from libml.files import write_atomic
+        from libml.system.files import write_atomic
 
         write_atomic(FLAGS.output, (json.dumps(records, indent=2) + "\n").encode())
         print(f"wrote {FLAGS.output}: the figures")

@@ -66,7 +66,7 @@ def main(names: list[str]) -> int:
 def check() -> int:
     """--check."""
     with app.importing():  # TensorFlow
-        from libml.datasets.check import check
+        from libml.datasets.making.check import check
 
     content = check(FLAGS.data_dir, FLAGS.check)
     print(f"{FLAGS.check} is whole: {summary(content)}")
@@ -77,8 +77,9 @@ def make_from_folder() -> int:
     """--input and --name."""
     options = folder_options()
     with app.importing():  # TensorFlow
-        from libml import data
-        from libml.datasets import folder, manifest
+        from libml.datasets import catalogue as data
+        from libml.datasets import manifest
+        from libml.datasets.making import folder
 
     folder.check_name(FLAGS.name, data.names())
     arguments = (FLAGS.test_fraction, FLAGS.workers, FLAGS.overwrite, bool(FLAGS.parquet))
@@ -104,7 +105,7 @@ def folder_options() -> Any:
     """
     from PIL import ImageColor
 
-    from libml.datasets.pictures import PictureOptions
+    from libml.datasets.making.pictures import PictureOptions
 
     if FLAGS.input and FLAGS.parquet:
         raise UserError("--input and --parquet are two sources of pictures: make a dataset of each in a run of its own")
@@ -126,7 +127,8 @@ def folder_options() -> Any:
 def make_standard(names: list[str]) -> int:
     """Each set in turn; one that fails does not keep the others from being made."""
     with app.importing():  # TensorFlow
-        from libml.datasets import manifest, standard
+        from libml.datasets import manifest
+        from libml.datasets.making import standard
 
     status = 0
     tfds_dir = FLAGS.tfds_dir or os.path.join(FLAGS.data_dir, "tfds")

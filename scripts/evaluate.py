@@ -42,10 +42,12 @@ def main() -> None:
     with app.importing():  # TensorFlow
         import tensorflow as tf
 
-        from lag import report
-        from lag.evaluation import evaluate, halves_apart, load_pairs, load_yardsticks
-        from lag.methods import load_runs
-        from lag.report_tables import Report, skipped_lines
+        from lag.evaluation import report
+        from lag.evaluation.evaluate import evaluate
+        from lag.evaluation.measures import halves_apart, load_yardsticks
+        from lag.evaluation.methods import load_runs
+        from lag.evaluation.pairs import load_pairs
+        from lag.evaluation.tables import Report, skipped_lines
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several runs' generators look like one retraced often
     tf.config.experimental.enable_op_determinism()

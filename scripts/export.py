@@ -27,7 +27,8 @@ def main() -> None:
     if FLAGS.format == "onnx" and FLAGS.weights != "float32":
         raise UserError(f"--weights={FLAGS.weights} is for --format=savedmodel: an ONNX file has float32 weights")
     with app.importing():  # TensorFlow
-        from lag import export, onnx_export
+        from lag.formats import onnx_export
+        from lag.formats import saved_model as export
 
     if FLAGS.format == "onnx":
         made = onnx_export.export_run(FLAGS.run, FLAGS.output)

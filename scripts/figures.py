@@ -16,7 +16,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lag.indices import parse_indices
+from lag.figures.indices import parse_indices
 from libml import app
 from libml.errors import UserError
 
@@ -48,18 +48,19 @@ def main() -> None:
     if name == "cross" and not FLAGS.dataset:
         raise UserError("--figure=cross shows inputs of another dataset: add --dataset=NAME")
     with app.importing():  # TensorFlow
-        from lag import figures
-        from lag.inputs import load_test_images
-        from lag.sampling import load_trained
-        from libml.files import write_atomic
+        from lag.figures import paper as figures
+        from lag.figures.inputs import Inputs, load_test_images
+        from lag.figures.page import draw
+        from lag.trained import load_trained
         from libml.images import encode_png
+        from libml.system.files import write_atomic
 
     trained = load_trained(FLAGS.run)
     config = trained.config
     if name == "cross" and FLAGS.dataset == config.dataset:
         raise UserError(f"--figure=cross shows inputs of another dataset than {config.dataset}, the run's own")
     hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, trained.generator.colors)
-    inputs = figures.Inputs(hires, indices, config.downscaler, config.scale)
+    inputs = Inputs(hires, indices, config.downscaler, config.scale)
     title = f"{config.dataset} {config.scale}x, {trained.nimg / 1024:g} kimg"
     title += f", inputs of {FLAGS.dataset}" if FLAGS.dataset else ""
     sampler = trained.sampler(FLAGS.batch)
@@ -71,7 +72,7 @@ def main() -> None:
         "progress": lambda: figures.progress(FLAGS.run, inputs, FLAGS.seed, FLAGS.batch, title),
     }
     path = FLAGS.output or f"{name}.png"
-    write_atomic(path, encode_png(figures.draw(make[name]())))
+    write_atomic(path, encode_png(draw(make[name]())))
     print(f"wrote {path}: {name} of {title}")
 
 

@@ -21,7 +21,7 @@ flags.DEFINE_string("dataset", "", "What it was trained on; by default what its 
 def main() -> None:
     """Imports the run's newest checkpoint."""
     with app.importing():  # TensorFlow
-        from lag.tf1 import import_run
+        from lag.formats.tf1 import import_run
 
     folder, nimg = import_run(Path(FLAGS.run), FLAGS.train_dir, FLAGS.dataset)
     print(f"wrote {folder}: a run, {nimg / 1024:g} kimg")

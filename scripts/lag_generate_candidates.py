@@ -10,7 +10,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lag.indices import parse_indices
+from lag.figures.indices import parse_indices
 from libml import app
 from libml.errors import UserError
 
@@ -41,10 +41,10 @@ def main() -> None:
         if not 1 <= getattr(FLAGS, name) <= MOST:
             raise UserError(f"--{name}={getattr(FLAGS, name)} must be from 1 to {MOST}")
     with app.importing():  # TensorFlow
-        from lag.inputs import load_test_images
-        from lag.methods import load_run
-        from libml.candidates import candidate_stds, candidates_grid
+        from lag.evaluation.methods import load_run
+        from lag.figures.inputs import load_test_images
         from libml.images import save_png
+        from libml.sampler import candidate_stds, candidates_grid
 
     run = load_run(FLAGS.run, FLAGS.batch)
     sampler, config = run.sampler, run.config

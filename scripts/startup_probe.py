@@ -20,17 +20,17 @@ from typing import Any
 
 LIBRARIES = ("tensorflow", "keras")  # whose imports are parts of their own, with all that they import in turn
 WATCHED = {  # functions and methods, and the part that their time belongs to
-    ("libml.devices", "make_devices"): "devices",
-    ("libml.stream", "Images.__init__"): "data check",
-    ("libml.stream", "Images.check"): "data check",
-    ("libml.stream", "Images.test_images"): "test images",
-    ("libml.stream", "Images.batches"): "input pipeline",
-    ("lag.model", "LAG.__init__"): "networks",
-    ("libml.compared", "ComparedMethod.__init__"): "networks",
-    ("lag.model", "LAG.train_step"): "step",
-    ("libml.compared", "ComparedMethod.train_step"): "step",
-    ("lag.upscale", "load_model"): "loading",
-    ("lag.upscale_folder", "upscale_all"): "upscaling",
+    ("libml.system.devices", "make_devices"): "devices",
+    ("libml.datasets.stream", "Images.__init__"): "data check",
+    ("libml.datasets.stream", "Images.check"): "data check",
+    ("libml.datasets.stream", "Images.test_images"): "test images",
+    ("libml.datasets.stream", "Images.batches"): "input pipeline",
+    ("lag.model.training", "LAG.__init__"): "networks",
+    ("libml.compared.method", "ComparedMethod.__init__"): "networks",
+    ("lag.model.training", "LAG.train_step"): "step",
+    ("libml.compared.method", "ComparedMethod.train_step"): "step",
+    ("lag.upscaling.one_picture", "load_model"): "loading",
+    ("lag.upscaling.folder", "upscale_all"): "upscaling",
 }
 
 

@@ -69,14 +69,15 @@ def main() -> int:
     if not Path(FLAGS.input).exists():
         raise UserError(f"--input={FLAGS.input} does not exist")
     with app.importing():  # TensorFlow, where the model needs it
-        from lag.upscale import load_model
-        from lag.upscale_folder import Options, upscale_all
+        from lag.upscaling.choosing import Options
+        from lag.upscaling.folder import upscale_all
+        from lag.upscaling.one_picture import load_model
 
         critic = None
         if choice.get("choose"):
-            from lag import ranking
+            from lag.trained import load_critic
 
-            critic = ranking.load_critic(FLAGS.model)
+            critic = load_critic(FLAGS.model)
         model = load_model(FLAGS.model)
     common = {k: FLAGS[k].value for k in ("noise", "seed", "consistent", "tile", "grid", "overwrite")}
     options = Options(**common, **choice, format=FLAGS.format, bits=int(FLAGS.bits))

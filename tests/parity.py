@@ -11,19 +11,19 @@ import os
 import sys
 from collections import defaultdict
 
-from libml.environment import DEFAULTS
+from libml.system.environment import DEFAULTS
 
 os.environ.update(DEFAULTS | os.environ)
 
 import numpy as np
 import tensorflow as tf
 
-from lag import tf1
 from lag.config import STEPS, LAGConfig
-from lag.model import LAG
-from lag.objectives import CriticPass, Noise, Objectives
-from libml.layers import DOWNSCALERS, upscale2d
-from libml.schedule import Level
+from lag.formats import tf1
+from lag.model.objectives import CriticPass, Noise, Objectives
+from lag.model.training import LAG
+from libml.layers.resample import DOWNSCALERS, upscale2d
+from libml.training.schedule import Level
 
 RELATIVE = 2e-5  # bound of every group but the weights after a step
 LR = 1e-3  # the reference's default; its files do not say it

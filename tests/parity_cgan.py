@@ -5,7 +5,7 @@ import json
 import tensorflow as tf
 
 from cgan import CGAN, CGANConfig
-from libml.spectral_norm import SpectralNormConv2D, SpectralNormDense
+from libml.layers.spectral_norm import SpectralNormConv2D, SpectralNormDense
 from tests import parity_compared
 from tests.parity import Report, nhwc
 

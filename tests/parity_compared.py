@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from edsr import EDSR, EDSRConfig
-from libml.adversarial import AdversarialMethod
-from libml.compared import ComparedMethod
-from libml.layers import DOWNSCALERS
+from libml.compared.adversarial import AdversarialMethod
+from libml.compared.method import ComparedMethod
+from libml.layers.resample import DOWNSCALERS
 from srgan import SRGAN
 from srgan2 import SRGAN2
 from tests import parity_cgan

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from libml import checkpoint, summary
-from tests.conftest import blobs, write_images
+from libml.training import checkpoint, summary
+from tests.support.images import blobs, write_images
 
 ROOT = Path(__file__).parent.parent
 TIMING = {"images_per_second", "data_wait"}

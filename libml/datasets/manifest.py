@@ -7,9 +7,9 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from libml import jsontext
 from libml.errors import UserError
-from libml.files import user_errors
+from libml.system import jsontext
+from libml.system.files import user_errors
 
 FORMAT = 1
 STANDARD, FOLDER = "standard", "folder"  # kinds of datasets

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from libml.datasets.originals import find
+from libml.datasets.originals.sources import find
 from libml.errors import UserError, reason
 
 AT_ONCE = 64  # rows in memory

@@ -1,12 +1,12 @@
-"""Writing TFRecord files in the layout that libml.data reads."""
+"""Writing TFRecord files in the layout that libml.datasets.catalogue reads."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import tensorflow as tf
 
-from libml.files import atomic_path
-from libml.tfio import os_errors
+from libml.system.files import atomic_path
+from libml.system.tfio import os_errors
 
 
 def example(image: bytes, label: int = 0, **floats: Iterable[float]) -> bytes:

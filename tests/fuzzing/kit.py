@@ -11,25 +11,26 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from libml.environment import DEFAULTS
+from libml.system.environment import DEFAULTS
 
 os.environ.update(DEFAULTS | os.environ | {"CUDA_VISIBLE_DEVICES": "-1"})
 
 import tensorflow as tf
 
 from edsr import EDSR, EDSRConfig
-from lag import export
-from lag.upscale import load_model
-from lag.upscale_folder import Options, upscale_all
-from libml.checkpoint import Checkpoints, Clock
-from libml.datasets import folder as folder_dataset
-from libml.datasets.pictures import PictureOptions as Stored
+from lag.formats import saved_model as export
+from lag.upscaling.choosing import Options
+from lag.upscaling.folder import upscale_all
+from lag.upscaling.one_picture import load_model
+from libml.datasets.making import folder as folder_dataset
+from libml.datasets.making.pictures import PictureOptions as Stored
 from libml.images import encode_png
-from libml.run_folder import save_args
-from tests.conftest import blobs, write_images
+from libml.training.checkpoint import Checkpoints, Clock
+from libml.training.run_folder import save_args
 from tests.fuzzing import places
 from tests.fuzzing.trial import ROOT
-from tests.untrained import untrained_run
+from tests.support.images import blobs, write_images
+from tests.support.untrained import untrained_run
 
 BATCH = 8
 COMPLETE = 3  # kimg of the LAG run's whole schedule

@@ -7,13 +7,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-from libml.environment import DEFAULTS
+from libml.system.environment import DEFAULTS
 from tests.fuzzing.trial import ROOT, Outcome, Trial
 
 MODULES = (  # all that the programs import: TensorFlow first of all, which takes the longest
-    *("lag.program", "lag.upscale_folder", "lag.ranking", "lag.evaluation", "lag.report", "lag.figures", "lag.tf1"),
-    *("libml.datasets.folder", "libml.datasets.check", "edsr", "srgan", "srgan2", "cgan"),
-    *("libml.datasets.standard", "libml.datasets.by_hand", "pyarrow.parquet", "scipy.io", "lmdb"),
+    *(
+        "lag.program",
+        "lag.upscaling.folder",
+        "lag.upscaling.choosing",
+        "lag.evaluation.evaluate",
+        "lag.evaluation.report",
+        "lag.figures.paper",
+        "lag.formats.tf1",
+    ),
+    *("libml.datasets.making.folder", "libml.datasets.making.check", "edsr", "srgan", "srgan2", "cgan"),
+    *("libml.datasets.making.standard", "libml.datasets.originals.by_hand", "pyarrow.parquet", "scipy.io", "lmdb"),
 )
 SECONDS, FRESH_SECONDS = 20.0, 60.0  # that a program may take in a child, or in a process of its own
 MEMORY = 12 << 30  # bytes of address space: what asks for more shall say so instead of filling the machine's

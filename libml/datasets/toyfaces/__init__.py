@@ -16,7 +16,7 @@ import numpy as np
 from libml.datasets.toyfaces.render import render
 from libml.datasets.toyfaces.sampling import sample_face
 from libml.images import encode_png
-from libml.workers import ordered_map
+from libml.system.workers import ordered_map
 
 __all__ = ["SEED", "TEST_IMAGES", "TRAIN_IMAGES", "draw_face", "generate", "sample_face"]
 

@@ -84,7 +84,7 @@ BASES = (
     Base("scripts/benchmark_startup.py", ("--only=help", "--repeats=1"), ()),
     Base("scripts/startup_probe.py", ("new.json", "1", f"{ROOT}/lag.py", "--scale=x"), ()),
 )
-CONFIGS = ("libml/config.py", "lag/config.py", "libml/compared.py", "libml/adversarial.py")
+CONFIGS = ("libml/training/config.py", "lag/config.py", "libml/compared/method.py", "libml/compared/adversarial.py")
 TYPES = {"int": "integer", "float": "float", "str": "string", "bool": "boolean"}
 OWN_TEXTS = {  # near what is right
     "samples": ("0-", "-0", "1-0", "0-9999999999", "99999999999", "²", "0,,1", "0;1", "0-1-2", "0 - 1", "1" * 5000),

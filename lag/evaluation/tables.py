@@ -1,0 +1,153 @@
+"""What an evaluation found, as Markdown, CSV and JSON."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from lag.evaluation.measures import CONSISTENCY, DISTORTION, DIVERSITY, Column, Row, _realism
+from lag.evaluation.methods import LoadedRun
+from lag.evaluation.pairs import Pairs
+from libml.training.schedule import KIMG
+
+DASH = "-"
+DIGITS = 6  # that JSON and CSV have of a value
+
+
+class Report(NamedTuple):
+    """An evaluation, ready to be written."""
+
+    dataset: str
+    asked: int  # images
+    samples: int
+    seed: int
+    critic_run: str
+    pairs: Pairs
+    runs: Sequence[LoadedRun]
+    rows: Sequence[Row]
+    skipped: dict[str, str]
+    halves: dict[int, float]  # SWD of each level between two halves of the true images
+
+    @property
+    def groups(self) -> dict[str, tuple[Column, ...]]:
+        """The tables, by heading."""
+        return {
+            "Distortion": DISTORTION,
+            "Consistency with the input": CONSISTENCY,
+            "Diversity": DIVERSITY,
+            "Realism": _realism(self.rows),
+        }
+
+    @property
+    def keys(self) -> list[str]:
+        """All measures, in the order of the tables."""
+        return [column.key for columns in self.groups.values() for column in columns]
+
+
+def skipped_lines(report: Report) -> list[str]:
+    """'measure, measure: why not', one for each reason."""
+    headers = {column.key: column.name for group in report.groups.values() for column in group}
+    by_reason: dict[str, list[str]] = {}
+    for key, reason in report.skipped.items():
+        by_reason.setdefault(reason, []).append(headers[key])
+    return [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """All that was found; a measure that there is not is null."""
+    pairs = report.pairs
+    return {
+        "dataset": report.dataset,
+        "images": len(pairs.hires),
+        "images_asked": report.asked,
+        "size": list(pairs.hires.shape[1:3]),
+        "scale": pairs.scale,
+        "downscaler": pairs.downscaler,
+        "samples": report.samples,
+        "seed": report.seed,
+        "critic": report.critic_run or None,
+        "runs": [
+            {"method": run.label, "run": run.folder, "dataset": run.config.dataset, "nimg": run.nimg}
+            for run in report.runs
+        ],
+        "skipped": report.skipped,
+        "swd_of_true_halves": {str(size): _rounded(distance) for size, distance in report.halves.items()},
+        "rows": [_record(row, report.keys) for row in report.rows],
+    }
+
+
+def _record(row: Row, keys: Sequence[str]) -> dict[str, Any]:
+    values = {key: _rounded(row.values[key]) if key in row.values else None for key in keys}
+    return {"method": row.label, "noise": row.std, "samples": row.samples, **values}
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+def as_csv(report: Report) -> str:
+    """A line for each row; a measure that there is not is empty."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, ["method", "noise", "samples", *report.keys], lineterminator="\n")
+    table.writeheader()
+    table.writerows(_record(row, report.keys) for row in report.rows)
+    return text.getvalue()
+
+
+def as_markdown(report: Report) -> str:
+    """Tables, then what their columns mean and why some values are missing."""
+    pairs, n = report.pairs, len(report.pairs.hires)
+    fewer = f" ({report.asked} were asked for, the dataset has no more)" if n < report.asked else ""
+    height, width = pairs.hires.shape[1:3]
+    lines = [
+        f"# {report.dataset}, {pairs.scale}x",
+        "",
+        f"N = {n} test images{fewer} of {width} x {height} pixels, made small by `{pairs.downscaler}`; "
+        f"{report.samples} samples an image where noise is above 0; seed {report.seed}.",
+        "",
+    ]
+    for run in report.runs:
+        lines.append(f"- {run.label}: `{run.folder}`, trained on {run.config.dataset}, {run.nimg / KIMG:g} kimg")
+    lines += [
+        "- nearest: each pixel repeated",
+        '- bicubic: `tf.image.resize(method="bicubic")`, Keys\' cubic with a = -1/2',
+    ]
+    for heading, columns in report.groups.items():
+        lines += ["", f"## {heading}", "", *_table(columns, report.rows)]
+    return "\n".join([*lines, "", "## Notes", "", *_notes(report), ""])
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
+    lines = [f"| method | noise | {' | '.join(c.header for c in columns)} |", f"|---|{'--:|' * (len(columns) + 1)}"]
+    lines += [f"| {row.label} | {row.std:g} | {' | '.join(_cell(row, c) for c in columns)} |" for row in rows]
+    return lines
+
+
+def _cell(row: Row, column: Column) -> str:
+    if column.key not in row.values:
+        return DASH
+    return f"{row.values[column.key] * (1000 if column.key == 'kid' else 1):.{column.digits}f}"
+
+
+def _notes(report: Report) -> list[str]:
+    columns = [column for group in report.groups.values() for column in group]
+    lines = [f"- **{c.name}**: {c.meaning}." for c in columns if c.meaning]
+    lines.append(
+        "- Noise is the standard deviation of z. All but the LR measures of unrounded images are taken of 8 bits."
+    )
+    halves = ", ".join(f"SWD {size} {distance:.2f}" for size, distance in report.halves.items())
+    lines.append(
+        f"- Two halves of the true images, {len(report.pairs.hires) // 2} each, are {halves} apart: the difference "
+        "expected by chance at this sample size."
+    )
+    lines.append("- A dash under Diversity: one image of an input has none.")
+    lines += [f"- No {reason}." for reason in skipped_lines(report)]
+    if report.critic_run:
+        lines.append(f"- The latent space is that of the critic of `{report.critic_run}`, for every method.")
+    if report.pairs.downscaler == "bicubic":
+        shift = report.pairs.scale // 2 - 1
+        lines.append(
+            f"- This `bicubic` downscaler looks {shift} pixels away from the centre of each box: runs have learnt "
+            "that; the plain enlargements have not, and are shifted against the truth."
+        )
+    return lines

@@ -1,0 +1,1 @@
+"""What a generator is exported to and imported from."""

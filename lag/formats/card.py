@@ -1,0 +1,141 @@
+"""What an export says of itself: model.json for programs, README.md for people and for sites that share models."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from libml.system import jsontext
+
+KIND = "LAG generator"  # what model.json says that an export is
+SAVED_MODEL, ONNX = "SavedModel", "ONNX"  # its format
+ONNX_FILE, CARD_FILE, README_FILE = "model.onnx", "model.json", "README.md"
+# The whole numbers that a program needs of it, from the least to the most that they can be.
+FACTS = {"scale": (2, 1 << 11), "colors": (1, 3), "noise_dim": (0, 1 << 16), "receptive_radius": (0, 1 << 16)}
+FACTS |= {"nimg": (0, 1 << 60)}
+NOTE = "The images are plausible ones that fit the input. They are not recovered truth: details are invented."
+
+
+def parse_card(text: str) -> dict[str, Any] | None:
+    """The contents of model.json; None if it is not as it was written."""
+    try:
+        card = jsontext.parse(text)
+    except ValueError:
+        return None
+    known = isinstance(card, dict) and card.get("kind") == KIND
+    known = known and all(_is_count(card.get(name), *ends) for name, ends in FACTS.items())
+    return card if known and isinstance(card.get("fingerprint"), str) else None
+
+
+def _is_count(value: object, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
+
+
+def load_description(folder: Path) -> dict[str, Any] | None:
+    """model.json of an export; None if the folder is none, or that file is not as it was written."""
+    try:
+        text = (folder / CARD_FILE).read_text()
+    except (OSError, ValueError):
+        return None
+    there = any((folder / name).exists() for name in ("saved_model.pb", ONNX_FILE))
+    return parse_card(text) if there else None
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> dict[str, Any]:
+    """Writes model.json and README.md into an export's folder; returns the contents of model.json."""
+    text = readme(card)
+    card = {**card, "readme": _digest(text)}
+    (folder / README_FILE).write_text(text, encoding="utf-8")
+    (folder / CARD_FILE).write_text(json.dumps(card, indent=2) + "\n")
+    return card
+
+
+def has_own_readme(folder: Path) -> bool:
+    """Whether the README.md of an export is another than the export wrote."""
+    path = folder / README_FILE
+    if not path.exists():
+        return False
+    written = (load_description(folder) or {}).get("readme")
+    try:
+        return _digest(path.read_text(encoding="utf-8")) != written
+    except (OSError, ValueError):
+        return True
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+FRONT_MATTER = """---
+library_name: {library}
+pipeline_tag: image-to-image
+tags:
+- super-resolution
+- gan
+- lag
+---
+"""
+
+BODY = """
+# LAG {scale}x, trained on {dataset}
+
+The generator of LAG, the Latent Adversarial Generator ([paper](https://arxiv.org/abs/2003.02365)): from a small picture
+and noise to a picture {scale} times as large in either direction. Each noise gives another one; no noise, z = 0, gives
+the centre of the set.
+
+**{note}** Do not use them to identify anyone.
+
+| | |
+|---|---|
+| trained on | {dataset}, {nimg} images seen, {state} |
+| small pictures of the training | made by `{downscaler}` |
+| colours | {colors} |
+| channels of the noise | {noise_dim} |
+| weights | {weights}, fingerprint {fingerprint} |
+
+## Use
+
+With the project, lag-tf2, where MODEL is {what}:
+
+```python
+import lag
+
+images = lag.load("MODEL").sample(y, n=8)  # uint8: y [h, w, {colors}], images [8, {scale} h, {scale} w, {colors}]
+```
+
+Without it:
+
+```python
+{snippet}
+```
+
+- `lores`: {lores}
+- `z`: {z}
+- `hires`: {hires}
+
+`model.json` has these facts, the parameters of the training and the versions of what made it. The licence of these
+weights is for their owner to say; the terms of the dataset hold as well.
+"""
+
+SNIPPETS = {
+    SAVED_MODEL: """import tensorflow as tf
+
+model = tf.saved_model.load("MODEL")
+hires = model.signatures["sample"](lores=lores, noise=tf.constant(1.0), seed=tf.constant(0, tf.int64))["hires"]""",
+    ONNX: """import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("MODEL/model.onnx")
+z = np.random.default_rng(0).standard_normal([*lores.shape[:3], {noise_dim}], np.float32)
+(hires,) = session.run(["hires"], {{"lores": lores, "z": z}})""",
+}
+WHAT = {SAVED_MODEL: "this folder", ONNX: "this folder or its model.onnx"}
+
+
+def readme(card: dict[str, Any]) -> str:
+    """README.md of an export, with the front matter that sites for models read."""
+    kind = card["format"]
+    facts = {**card, **card["ranges"], "library": "onnx" if kind == ONNX else "tensorflow", "what": WHAT[kind]}
+    facts["state"] = "the whole schedule" if card["complete"] else "before the end of the schedule"
+    facts["snippet"] = SNIPPETS[kind].format(**facts)
+    return (FRONT_MATTER + BODY).format(**facts)

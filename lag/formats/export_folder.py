@@ -1,0 +1,90 @@
+"""The folder of an export: new ones appear whole, and take the place of nothing but an export."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from lag.formats.card import CARD_FILE, ONNX_FILE, README_FILE, has_own_readme, load_description
+from libml.errors import UserError
+from libml.system.files import discard, flush_folder, lock_file, publish, remove, user_errors
+
+# What an export's folder can hold.
+CONTENT = {"assets", "fingerprint.pb", "saved_model.pb", "variables", ONNX_FILE, CARD_FILE, README_FILE}
+
+
+@contextlib.contextmanager
+def new_export(folder: Path) -> Iterator[Path]:
+    """A temporary path for an export, which the block makes a folder; at the end it becomes `folder`.
+
+    Raises:
+        UserError: if `folder` holds anything but an export, another program exports to it, or the file system refuses.
+    """
+    with _alone(folder), user_errors(folder), _replacing(folder) as temporary:
+        yield temporary
+
+
+def check_target(folder: Path) -> None:
+    """Refuses a folder that holds anything but an export.
+
+    Raises:
+        UserError: if it does.
+    """
+    if not folder.exists():
+        return
+    content = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
+    if content and not load_description(folder):
+        raise UserError(f"{folder} exists and is no export of this project: choose another --output")
+    if content - CONTENT:
+        raise UserError(f"{folder} holds {min(content - CONTENT)}, which is no part of the export: move it elsewhere")
+    if has_own_readme(folder):
+        raise UserError(f"{folder}/{README_FILE} is not as the export wrote it: move it elsewhere")
+
+
+def _hidden(folder: Path, purpose: str) -> Path:
+    """A path beside an export's folder."""
+    return folder.with_name(f".{folder.name}.{purpose}")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other program exports to the folder; what killed ones have left is gone.
+
+    Raises:
+        UserError: if another one does, or the folder holds anything but an export.
+    """
+    with lock_file(_hidden(folder, "lock"), f"another program is exporting to {folder}: wait until it has ended"):
+        with user_errors(folder):
+            _clean_up(folder)
+        check_target(folder)
+        yield
+
+
+def _clean_up(folder: Path) -> None:
+    """Removes the leftovers of killed exports; an older export that was on its way out comes back if none is there."""
+    leftover = re.compile(rf"\.{re.escape(folder.name)}\.(old|tmp)[0-9a-f]*")
+    for path in [p for p in folder.parent.iterdir() if leftover.fullmatch(p.name)]:
+        if path.is_symlink() or not path.is_dir() or {p.name for p in path.iterdir()} - CONTENT:
+            continue  # not of an export
+        if leftover.fullmatch(path.name)[1] == "old" and load_description(path) and not folder.exists():
+            os.replace(path, folder)
+        else:
+            remove(path)
+
+
+@contextlib.contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of `folder`; what was there goes once the new one is complete."""
+    temporary, old = _hidden(folder, "tmp"), _hidden(folder, "old")
+    try:
+        yield temporary
+        flush_folder(temporary)
+        if folder.exists():
+            os.replace(folder, old)
+        publish(temporary, folder)
+        remove(old)
+    finally:
+        discard(temporary)
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)

@@ -1,0 +1,137 @@
+"""The module that a SavedModel holds."""
+
+import hashlib
+
+import keras
+import tensorflow as tf
+
+from lag.sampling import batch_noise
+from lag.trained import TrainedGenerator
+from libml.images import to_float, to_levels
+from libml.layers.resample import upscale2d
+
+WEIGHTS = {"float32": tf.float32, "float16": tf.float16, "bfloat16": tf.bfloat16}
+# That a file may make `encoded` decode. A short file can ask for any number, and all of them come with their noise.
+MAX_PIXELS = 1 << 20
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # what their files begin with
+SIGNATURES = {
+    "serving_default": "lores -> hires: the image at z = 0, the centre of the plausible ones",
+    "sample": (
+        "lores, noise (float32 scalar), seed (int64 scalar) -> hires: z = noise * N(0, 1); the z of item i is noise * "
+        "tf.random.stateless_normal([h, w, noise_dim], [seed, i], alg='philox'), whatever else is in the batch"
+    ),
+    "generate": "lores, z (float32 [N, h, w, noise_dim]) -> hires: the image of a noise map of your own",
+    "encoded": (
+        f"images (string [N], PNG or JPEG files of one size, of {MAX_PIXELS} pixels at most), noise, seed -> "
+        "images (string [N], PNG): as sample"
+    ),
+}
+
+
+class ExportedGenerator(tf.Module):
+    """A generator at its level of detail, with the weights of the stages in use and nothing else of the training."""
+
+    def __init__(self, trained: TrainedGenerator, weights: str = "float32"):
+        """Args: what to export; the type that its weights are stored in (it computes in float32)."""
+        super().__init__(name="lag")
+        generator, phase = trained.generator, trained.phase
+        self.weights = []  # tf.Variables, which TensorFlow finds in a list of a tf.Module
+        stand_ins = []
+        for variable in (v for k in range(phase.lod_stop + 1) for v in generator.stage_variables(k)):
+            stored = tf.Variable(tf.cast(variable.value, WEIGHTS[weights]), trainable=False, name=variable.path)
+            self.weights.append(stored)
+            stand_ins.append((variable, stored))
+        image = tf.TensorSpec([None, None, None, generator.colors], tf.float32, name="lores")
+        noise_map = tf.TensorSpec([None, None, None, generator.noise_dim], tf.float32, name="z")
+        noise = tf.TensorSpec([], tf.float32, name="noise")
+        seed = tf.TensorSpec([], tf.int64, name="seed")
+
+        def hires(lores, z):
+            values = [(variable, tf.cast(stored, tf.float32)) for variable, stored in stand_ins]
+            with keras.StatelessScope(state_mapping=values):
+                made = generator(lores, z, level=phase.level(trained.nimg))
+            return upscale2d(made, 2 ** (generator.lods - phase.lod_stop))
+
+        def z_of(lores, noise, seed):
+            n, h, w, _ = tf.unstack(tf.shape(lores))
+            return noise * batch_noise(n, [h, w, generator.noise_dim], seed)
+
+        @tf.function(input_signature=[image], autograph=False)
+        def center(lores):
+            z = tf.zeros([*tf.unstack(tf.shape(lores)[:3]), generator.noise_dim])
+            return {"hires": hires(lores, z)}
+
+        @tf.function(input_signature=[image, noise, seed], autograph=False)
+        def sample(lores, noise, seed):
+            return {"hires": hires(lores, z_of(lores, noise, seed))}
+
+        @tf.function(input_signature=[image, noise_map], autograph=False)
+        def generate(lores, z):
+            return {"hires": hires(lores, z)}
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images"), noise, seed], autograph=False)
+        def encoded(images, noise, seed):
+            lores = _decode(images, generator.colors)
+            return {"images": _encode(hires(lores, z_of(lores, noise, seed)))}
+
+        self.center, self.sample, self.generate, self.encoded = center, sample, generate, encoded
+
+    def signatures(self) -> dict:
+        """Name -> function."""
+        made = {"sample": self.sample, "generate": self.generate, "encoded": self.encoded}
+        return {"serving_default": self.center, **made}
+
+
+def _decode(files: tf.Tensor, colors: int) -> tf.Tensor:
+    """Encoded images of one size, string [N], to [N, h, w, colors] in [-1, 1]; fails for more than MAX_PIXELS."""
+
+    def decode(file):
+        with tf.control_dependencies(_size_checks(file)):
+            image = tf.io.decode_image(tf.identity(file), channels=colors, expand_animations=False)
+        return tf.ensure_shape(image, [None, None, colors])
+
+    pixels = tf.map_fn(decode, files, fn_output_signature=tf.TensorSpec([None, None, colors], tf.uint8))
+    return to_float(tf.cast(pixels, tf.float32))
+
+
+def _size_checks(file: tf.Tensor) -> list[tf.Operation]:
+    """Operations that fail if a file is neither PNG nor JPEG, or has more than MAX_PIXELS; they read its header."""
+    header = tf.strings.join([tf.strings.substr(file, 0, 24), b"\0" * 24])  # of a file that ends before, too
+    is_png = tf.strings.substr(header, 0, len(PNG)) == PNG
+    is_jpeg = tf.strings.substr(header, 0, len(JPEG)) == JPEG
+    width, height = tf.unstack(
+        tf.cond(
+            is_png,
+            lambda: tf.io.decode_raw(tf.strings.substr(header, 16, 8), tf.int32, little_endian=False),
+            lambda: tf.cond(is_jpeg, lambda: tf.image.extract_jpeg_shape(file)[1::-1], lambda: tf.zeros(2, tf.int32)),
+        ),
+        num=2,
+    )
+    few = tf.cast(width, tf.int64) * tf.cast(height, tf.int64) <= MAX_PIXELS
+    return [
+        tf.debugging.Assert(is_png | is_jpeg, ["images must be PNG or JPEG files"]),
+        tf.debugging.Assert(
+            (width > 0) & (height > 0) & few,
+            [
+                "an image of",
+                width,
+                "x",
+                height,
+                f"pixels: encoded takes {MAX_PIXELS} at most, the signature sample more",
+            ],
+        ),
+    ]
+
+
+def _encode(images: tf.Tensor) -> tf.Tensor:
+    """[N, H, W, C] in [-1, 1], clipped, to PNG files, string [N]."""
+    pixels = tf.cast(tf.clip_by_value(tf.round(to_levels(images)), 0, 255), tf.uint8)
+    return tf.map_fn(tf.io.encode_png, pixels, fn_output_signature=tf.string)
+
+
+def fingerprint(module: ExportedGenerator) -> str:
+    """A name for the weights: equal for equal ones."""
+    digest = hashlib.sha256()
+    for variable in module.weights:
+        digest.update(tf.io.serialize_tensor(variable).numpy())
+    return digest.hexdigest()[:16]

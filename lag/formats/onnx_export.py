@@ -1,0 +1,94 @@
+"""A trained generator as an ONNX file, which runs where onnxruntime is, in C++, C#, Java and in browsers, too."""
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lag.formats.card import NOTE, ONNX, ONNX_FILE, write_card
+from lag.formats.export_folder import check_target, new_export
+from lag.formats.exported import SIGNATURES, ExportedGenerator
+from lag.formats.onnx_model import PROPERTY
+from lag.formats.saved_model import describe
+from lag.trained import load_trained
+from libml.errors import UserError
+
+OPSET = 18  # of onnxruntime 1.14 and later
+AXES = {
+    "lores": ("batch", "height", "width"),
+    "z": ("batch", "height", "width"),
+    "hires": ("batch", "large_height", "large_width"),
+}
+
+
+def export_run(run: str | Path, folder: str | Path) -> dict[str, Any]:
+    """Exports the generator of a run's newest checkpoint: model.onnx, model.json and README.md, all or nothing.
+
+    Args:
+        run: folder of the run.
+        folder: where to export to; an older export there is replaced, anything else is left alone.
+
+    Returns:
+        The contents of model.json.
+
+    Raises:
+        UserError: if there is nothing to export, the folder holds something else, or the converter is not installed.
+    """
+    folder = Path(os.path.abspath(folder))
+    check_target(folder)
+    check_installed()
+    trained = load_trained(run)
+    module = ExportedGenerator(trained)
+    card = describe(trained, module, "float32", None)
+    card |= {"format": ONNX, "signatures": {"generate": SIGNATURES["generate"]}}
+    file = convert(module, card)
+    with new_export(folder) as temporary:
+        temporary.mkdir()
+        (temporary / ONNX_FILE).write_bytes(file)
+        return write_card(temporary, card)
+
+
+def check_installed() -> None:
+    """Raises UserError if the converter is not installed."""
+    try:
+        import onnx  # noqa: F401
+        import tf2onnx  # noqa: F401
+    except ImportError as e:
+        raise UserError(f"--format=onnx needs {e.name}: pip install -r requirements-onnx.txt") from None
+
+
+def convert(module: ExportedGenerator, card: dict[str, Any]) -> bytes:
+    """An ONNX file of the signature `generate`: lores and z to hires, of any batch, height and width.
+
+    Args:
+        module: the generator.
+        card: what the file says of itself, in its metadata.
+    """
+    import onnx
+    import tf2onnx
+
+    with _quiet("tf2onnx"):
+        signature = module.generate.input_signature
+        model, _ = tf2onnx.convert.from_function(module.generate, input_signature=signature, opset=OPSET)
+    for value in [*model.graph.input, *model.graph.output]:
+        for axis, dimension in zip(AXES[value.name], value.type.tensor_type.shape.dim, strict=False):
+            dimension.dim_param = axis
+    model.doc_string = NOTE
+    onnx.helper.set_model_props(model, {PROPERTY: json.dumps(card)})
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@contextlib.contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """A library reports nothing but errors."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

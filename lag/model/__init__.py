@@ -1,0 +1,1 @@
+"""The paper: networks, losses, objectives, and the training step."""

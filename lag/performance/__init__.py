@@ -1,0 +1,1 @@
+"""What a step costs, how fast it is, and where its time goes."""

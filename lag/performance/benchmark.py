@@ -1,0 +1,189 @@
+"""How fast training steps and the generator are, in images/s and as a share of what convolutions reach here."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lag.config import LAGConfig
+from lag.formats.exported import ExportedGenerator
+from lag.formats.saved_model import write_saved_model
+from lag.model.networks import Generator
+from lag.model.training import LAG
+from lag.performance import costs
+from lag.trained import TrainedGenerator
+from libml.errors import UserError
+from libml.layers.resample import DOWNSCALERS
+from libml.system.cpu import available_cores
+from libml.system.devices import check_batch
+from libml.training.schedule import KIMG, Level, Phase
+
+WARM_UP = 3  # calls that are not timed: tracing, the allocator, caches
+ROUND_SECONDS = 1.0  # of one configuration, before it is the next one's turn
+
+
+class Speed(NamedTuple):
+    """Images a second over the timed calls."""
+
+    median: float
+    low: float  # a tenth of the calls were slower
+    high: float  # a tenth were faster
+    calls: int
+
+
+class Timed(NamedTuple):
+    """Something to time."""
+
+    name: str
+    call: Callable[[int], None]  # one call, waited for; its number is the argument
+    images: int  # a call
+    operations: int  # an image, in the plain formulation
+    precision: str  # of its convolutions, as --precision
+
+
+def speeds(timed: Sequence[Timed], seconds: float, beside: Sequence[Timed] = ()) -> list[Speed]:
+    """Times each in turns of about a second, after a warm-up.
+
+    Args:
+        timed: what to time.
+        seconds: how long each of them, in all.
+        beside: what takes turns with them for as long as that lasts.
+
+    Returns:
+        A speed for each of `timed`, then of `beside`.
+    """
+    turns = [*timed, *beside]
+    times: list[list[float]] = [[] for _ in turns]
+    for item in turns:
+        _allow_tf32(item)
+        for i in range(WARM_UP):
+            item.call(i)
+    while any(sum(t) < seconds or len(t) < 3 for t in times[: len(timed)]):
+        for item, taken in zip(turns, times, strict=True):
+            _allow_tf32(item)
+            turn = time.perf_counter()
+            while time.perf_counter() - turn < min(ROUND_SECONDS, seconds):
+                start = time.perf_counter()
+                item.call(WARM_UP + len(taken))
+                taken.append(time.perf_counter() - start)
+    return [_speed(item.images, taken) for item, taken in zip(turns, times, strict=True)]
+
+
+def _allow_tf32(item: Timed) -> None:
+    # One switch for all of TensorFlow, which convolutions look at when they run.
+    tf.config.experimental.enable_tensor_float_32_execution(item.precision == "tf32")
+
+
+def _speed(images: int, times: Sequence[float]) -> Speed:
+    rates = sorted(images / t for t in times)
+    tenth = len(rates) // 10
+    return Speed(statistics.median(rates), rates[tenth], rates[-1 - tenth], len(rates))
+
+
+def operations_at_once() -> int:
+    """How many operations keep all cores of a CPU busy."""
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    return max(1, available_cores() // threads) if threads else 1
+
+
+def convolution(precision: str) -> Timed:
+    """A large convolution, what the machine does best: 3 x 3, 256 to 256 channels at 32 x 32, batch 32.
+
+    As many of them at a time as it takes to keep all cores busy.
+    """
+    at_once = operations_at_once()
+    dtype = tf.bfloat16 if precision == "bfloat16" else tf.float32
+    x, kernel = (tf.cast(tf.random.stateless_normal(s, [0, 1]), dtype) for s in ([32, 32, 32, 256], [3, 3, 256, 256]))
+
+    @tf.function(autograph=False)
+    def convolve(x, *kernels):
+        return [tf.nn.conv2d(x, kernel, 1, "SAME") for kernel in kernels]
+
+    def call(_: int) -> None:
+        for y in convolve(x, *(kernel + i for i in range(at_once))):
+            y[0, 0, 0, 0].numpy()
+
+    return Timed(f"convolution, {precision}", call, 32 * at_once, 2 * 32 * 32 * 9 * 256 * 256, precision)
+
+
+def divide_devices(replicas: int) -> None:
+    """Makes so many devices of a CPU where there are no GPUs. Before TensorFlow does anything else."""
+    if replicas > 1 and not tf.config.list_physical_devices("GPU"):
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
+
+
+def _strategy(replicas: int) -> tf.distribute.Strategy:
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    devices = tf.config.list_logical_devices(kind)
+    if len(devices) < replicas:
+        raise UserError(f"--replicas={replicas}: there are {len(devices)} devices")
+    return tf.distribute.MirroredStrategy([d.name for d in devices[:replicas]])
+
+
+def training_step(name: str, config: LAGConfig, size: int, lod_start: int, lod_stop: int, replicas: int = 1) -> Timed:
+    """The training step of a phase on images of noise.
+
+    Args:
+        name: for tables.
+        config: of the run.
+        size: side of the HR images.
+        lod_start: of the phase.
+        lod_stop: of the phase.
+        replicas: devices that share a batch.
+    """
+    check_batch(config.batch, replicas)
+    model, phase = LAG(config, 3, _strategy(replicas)), Phase(0, KIMG, lod_start, lod_stop)
+    hires = tf.random.stateless_uniform([config.batch, size, size, 3], [0, 0], -1.0, 1.0)
+    images = (DOWNSCALERS[config.downscaler](hires, config.scale), hires)
+
+    def call(i: int) -> None:
+        model.train_step(images, phase, i * config.batch % KIMG)
+        model.meters.steps.numpy()  # waits for the device
+
+    return Timed(name, call, config.batch, costs.step_operations(config, 3, size, lod_stop), config.precision)
+
+
+def _generator(config: LAGConfig, dtype: str = "float32") -> Generator:
+    names = ("scale", "blocks", "filters", "filters_min", "noise_dim", "seed")
+    return Generator(colors=3, dtype=dtype, **{name: getattr(config, name) for name in names})
+
+
+def generator_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
+    """The generator alone, in a tf.function, to images of the full size. Arguments as those of training_step."""
+    generator = _generator(config, config.dtype)
+    side = size // config.scale
+    lores = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1.0, 1.0)
+    z = tf.random.stateless_normal([batch, side, side, config.noise_dim], [0, 1])
+
+    @tf.function(autograph=False)
+    def generate(lores, z):
+        return generator(lores, z, level=Level(config.lods, config.lods, float(config.lods)))
+
+    def call(_: int) -> None:
+        generate(lores, z)[0, 0, 0, 0].numpy()
+
+    return Timed(name, call, batch, 2 * costs.generator_multiply_adds(config, 3, size), config.precision)
+
+
+def exported_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
+    """The `sample` signature of an export, noise drawn on the way, in float32 whatever the precision of training.
+
+    Arguments as those of training_step.
+    """
+    side = size // config.scale
+    lores = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1.0, 1.0)
+    trained = TrainedGenerator(_generator(config), config, config.schedule().total)
+    with tempfile.TemporaryDirectory() as folder:
+        write_saved_model(ExportedGenerator(trained), Path(folder))
+        exported = tf.saved_model.load(folder)  # owns the variables
+
+    def call(i: int) -> None:
+        exported.sample(lores, noise=np.float32(1), seed=np.int64(i))["hires"][0, 0, 0, 0].numpy()
+
+    return Timed(name, call, batch, 2 * costs.generator_multiply_adds(config, 3, size), "float32")

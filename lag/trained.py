@@ -1,0 +1,105 @@
+"""A run's networks, loaded: G alone, or P and F as well."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lag.config import LAGConfig
+from lag.model import losses
+from lag.model.networks import CriticHead, Generator, Projection
+from lag.sampling import Sampler
+from libml.errors import UserError
+from libml.layers.resample import DOWNSCALERS, downscale2d
+from libml.system.tfio import tensorflow_errors
+from libml.training import checkpoint
+from libml.training.run_folder import RunFolder, from_args, load_args, run_colors
+from libml.training.schedule import Phase
+
+
+class TrainedCritic(NamedTuple):
+    """P and F of a run, at its level of detail."""
+
+    project: Callable[[np.ndarray, np.ndarray], np.ndarray]  # (hires, lores) -> latents P(x, delta) [N, h, w, channels]
+    head: CriticHead
+
+    def scores(self, latents: np.ndarray) -> np.ndarray:
+        """Realism of each image, C(x, y) = F(P(x, delta)): [N, h, w, channels] -> [N]; higher is more realistic."""
+        return self.head(latents).numpy()
+
+
+def load_critic(run: str | Path) -> TrainedCritic:
+    """The critic of a run's newest checkpoint.
+
+    Raises:
+        UserError: if the folder holds no trained run; an export has no critic.
+    """
+    if not RunFolder(Path(run)).is_run():
+        raise UserError(f"ranking needs the critic, which {run} lacks: give a run folder as --model, not an export")
+    args = load_args(run)
+    config = from_args(LAGConfig, args)
+    nimg, path = checkpoint.of_run(run)
+    names = ("scale", "blocks", "filters", "filters_min", "spectral_norm")
+    projection = Projection(colors=run_colors(args, run), **{k: getattr(config, k) for k in names})
+    checkpoint.restore(path, tf.train.Checkpoint(method=tf.train.Checkpoint(projection=projection)), partial=True)
+    phase = config.schedule().phase(nimg)
+    level = phase.level(nimg)
+
+    def downscale(hires):
+        return DOWNSCALERS[config.downscaler](hires, config.scale)
+
+    @tf.function(autograph=False)
+    def project(hires, lores):
+        delta = losses.lores_error(lores, hires, downscale, config.color_round)
+        # Of a run that has not grown to its end, hires is an enlarged image of the size that the critic knows.
+        return projection(downscale2d(hires, 2 ** (config.lods - level.stop)), delta, level=level)
+
+    def checked(hires: np.ndarray, lores: np.ndarray) -> np.ndarray:
+        if config.downscaler == "bicubic" and min(lores.shape[1:3]) <= 2:
+            raise UserError("this run's critic compares pictures after bicubic downscaling, which takes 3 x 3 and more")
+        with tensorflow_errors():
+            return project(tf.constant(hires), tf.constant(lores)).numpy()
+
+    return TrainedCritic(checked, CriticHead())
+
+
+class TrainedGenerator(NamedTuple):
+    """A generator from a checkpoint, and where in its training that was."""
+
+    generator: Generator  # the moving average's weights, or G's own where that is turned off
+    config: LAGConfig
+    nimg: int
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of growing that the checkpoint belongs to."""
+        return self.config.schedule().phase(self.nimg)
+
+    @property
+    def lod(self) -> float:
+        """The level of detail it had reached."""
+        return self.phase.lod(self.nimg)
+
+    def sampler(self, batch: int = 16) -> Sampler:
+        """The generator as a function that makes `batch` images at a time."""
+        return Sampler(self.generator, self.phase, self.lod, batch)
+
+
+def load_trained(run: str | Path, nimg: int | None = None) -> TrainedGenerator:
+    """The generator of a run's newest checkpoint, or of the one after nimg images.
+
+    Raises:
+        UserError: if the folder holds no trained LAG run.
+    """
+    tf.config.experimental.enable_tensor_float_32_execution(False)  # GPUs would round the convolutions' inputs
+    args = load_args(run)
+    config = from_args(LAGConfig, args)
+    nimg, path = checkpoint.of_run(run, nimg)
+    names = ("scale", "blocks", "filters", "filters_min", "noise_dim")
+    generator = Generator(colors=run_colors(args, run), **{k: getattr(config, k) for k in names})
+    # The same names as in the training checkpoint; what is not named here stays unread.
+    method = tf.train.Checkpoint(**{"ema" if config.weight_avg else "generator": generator})
+    checkpoint.restore(path, tf.train.Checkpoint(method=method), partial=True)
+    return TrainedGenerator(generator, config, nimg)

@@ -1,0 +1,1 @@
+"""From pictures in files to sets of larger pictures in files."""

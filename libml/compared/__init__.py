@@ -1,0 +1,1 @@
+"""The methods that LAG is compared with."""

@@ -1,0 +1,35 @@
+"""The program of a compared method."""
+
+from collections.abc import Callable
+
+from libml import app
+from libml.compared.method import ComparedMethod
+from libml.compared.sampler import GeneratorSampler
+from libml.datasets.catalogue import Dataset
+from libml.system.devices import Devices
+from libml.training import program
+
+
+def _describe(method: ComparedMethod) -> str:
+    networks = method._networks.items()
+    return "\n".join(f"{name:<16}{network.count_params():,} parameters" for name, network in networks)
+
+
+def main(method: type[ComparedMethod]) -> None:
+    """A method's training program: defines its flags, reads them, trains."""
+    app.define_flags(method.config_type)
+    app.define_run_flags()
+
+    def train_from_flags() -> None:
+        config, folder = app.config_and_folder(method.config_type)
+        options = app.run_options()
+
+        def build(dataset: Dataset, devices: Devices) -> tuple[ComparedMethod, Callable]:
+            place = (devices.strategy, devices.workers)
+            model = method(config, dataset.colors, dataset.size, *place, options["data_dir"])
+            sampler = GeneratorSampler(model.generator, config)
+            return model, lambda phase, nimg: sampler
+
+        program.train_on_dataset(config, folder, app.device_options(), build, _describe, **options)
+
+    app.run(train_from_flags)

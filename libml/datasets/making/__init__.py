@@ -1,0 +1,1 @@
+"""Programs that write the TFRecord files of a dataset."""

@@ -1,0 +1,304 @@
+"""A dataset from any folder of pictures."""
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import tqdm
+
+from libml.datasets import manifest, records
+from libml.datasets.making import build, hub, pictures
+from libml.datasets.making.pictures import SUFFIXES, PictureOptions, StoredPicture
+from libml.errors import UserError, printable
+from libml.system import files
+from libml.system.cpu import available_cores
+from libml.system.files import user_errors
+from libml.system.workers import ordered_map
+
+UNSUPPORTED = (
+    *(".jxl", ".svg", ".psd", ".xcf", ".ico", ".exr"),
+    *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"),
+)
+MAX_NAMED = 50  # problems printed; the report has all
+SPLIT_RULE = (
+    "test if the first 8 bytes of blake2b-128('{width}x{height}' + RGB pixels, upright, before crop and resize), as a "
+    "big-endian integer over 2**64, are less than test_fraction; else train"
+)
+
+
+def check_name(name: str, reserved: Iterable[str]) -> None:
+    """Refuses a name that cannot be a dataset's, or that would stand for a built-in one.
+
+    Args:
+        name: what the user wants.
+        reserved: names of built-in datasets, with or without their sizes.
+
+    Raises:
+        UserError: saying what would do.
+    """
+    if not re.fullmatch(r"[A-Za-z](?:[A-Za-z0-9_-]*[A-Za-z])?", name):
+        raise UserError(
+            f"--name={name}: a dataset's name is made of the letters a-z, digits, - and _, and starts and ends with a "
+            "letter (a size follows it, as in pets128)"
+        )
+    bases = {re.sub(r"\d+$", "", r).lower() for r in reserved}
+    if name.lower() in bases | {base.removeprefix("lsun_") for base in bases} | {"lsun"}:
+        raise UserError(f"--name={name} is a built-in dataset's name: choose another")
+
+
+Found = tuple[list[str], list[tuple[str, str]], int]
+
+
+def find(root: Path) -> Found:
+    """Looks through a folder and all below it, links to folders included, each folder once.
+
+    Returns:
+        Paths (below root) of what should be pictures, sorted; (path, reason) for what cannot be; the number of other
+        files. Hidden files and folders are passed over.
+    """
+    found, problems, others = [], [], 0
+    visited = set()
+
+    def walk(folder: str) -> None:
+        nonlocal others
+        try:
+            status = os.stat(root / folder)
+            if (status.st_dev, status.st_ino) in visited:
+                return  # a link back to a folder above, or a second way to the same one
+            visited.add((status.st_dev, status.st_ino))
+            with os.scandir(root / folder) as scan:
+                entries = sorted((entry.name, os.path.isdir(entry.path)) for entry in scan)
+        except OSError as e:
+            problems.append((folder, e.strerror or str(e)))
+            return
+        for name, is_folder in entries:
+            relative = os.path.join(folder, name)
+            suffix = os.path.splitext(name)[1].lower()
+            if name.startswith((".", "__MACOSX")):
+                continue
+            if is_folder:
+                walk(relative)
+            elif suffix in SUFFIXES:
+                found.append(relative)
+            elif suffix in UNSUPPORTED:
+                problems.append((relative, f"{suffix[1:]} files are not read: convert it to PNG or JPEG"))
+            else:
+                others += 1
+
+    walk("")
+    return sorted(found), problems, others
+
+
+def _spread(paths: list[str]) -> list[str]:
+    """In the order of the names' hashes: neighbours in a folder are alike, and training shuffles only so far."""
+    return sorted(paths, key=lambda path: hashlib.blake2b(os.fsencode(path), digest_size=8).digest())
+
+
+def _label_names(paths: list[str]) -> list[str]:
+    """Top-level folders in order; "" for pictures that lie in none."""
+    return sorted({path.split(os.sep)[0] if os.sep in path else "" for path in paths})
+
+
+def is_test(digest: bytes, fraction: float) -> bool:
+    """Whether a picture is a test image: by its content alone, so that it never changes sides."""
+    return _position(digest) < fraction
+
+
+def _position(digest: bytes) -> float:
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+class _Report:
+    """What was special about files: counted, written to a file, and where it is a problem printed."""
+
+    def __init__(self, file: Path, say: Callable[[str], None]):
+        self.counts = dict.fromkeys(("unusable", "duplicate", "small", "flat"), 0)
+        self._file, self._say = file.open("w", encoding="utf-8", errors="backslashreplace"), say
+
+    def add(self, kind: str, path: str, reason: str) -> None:
+        self.counts[kind] += 1
+        path = printable(path)
+        self._file.write(f"{kind}\t{path}\t{reason}\n")
+        if kind == "unusable" and self.counts[kind] <= MAX_NAMED:
+            self._say(f"unusable: {path} {reason}")
+        if kind == "unusable" and self.counts[kind] == MAX_NAMED + 1:
+            self._say("unusable: more, which the report names")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _lost(path: str, how: str) -> StoredPicture:
+    """What stands for a picture whose reader died of it, twice."""
+    return StoredPicture(problem=f"ends the process that reads it ({how})")
+
+
+def make(
+    folder: str,
+    name: str,
+    data_dir: str,
+    options: PictureOptions,
+    test_fraction: float,
+    workers: int,
+    overwrite: bool,
+    parquet: bool = False,
+) -> dict[str, Any] | None:
+    """Makes the dataset {name} of all pictures in a folder and below it.
+
+    Args:
+        folder: of the pictures, or of Parquet files of them.
+        name: of the dataset.
+        data_dir: where to put it.
+        options: how to store pictures.
+        test_fraction: share of the pictures that become test images.
+        workers: processes that read pictures; 0 for as many as there are cores.
+        overwrite: make it again where it is complete.
+        parquet: the folder has Parquet files. Their images lie unpacked in the data folder until the set is made; where
+            the files are called after the hub's splits, those tell the test images.
+
+    Returns:
+        The manifest, or None if the dataset was complete.
+
+    Raises:
+        UserError: for a folder without usable pictures, files in the way, or a file system that refuses.
+    """
+    root, place = Path(folder).expanduser(), Path(data_dir)
+    parameters = {**dataclasses.asdict(options), "background": list(options.background), "test_fraction": test_fraction}
+    made = (place, name, ["train", "test"], {"parameters": parameters}, overwrite)
+    if build.already_complete(*made):
+        return None
+    workers = workers or available_cores()
+    if parquet:
+        tables = hub.find_tables(folder)
+    else:
+        found = _find_some(folder, root)
+    with build.building(place, name) as work:
+        if build.already_complete(*made):  # another program made it meanwhile
+            return None
+        if parquet:
+            unpacked = work / "pictures"
+            splits = hub.unpack(folder, tables, unpacked)
+            found = find(unpacked)
+            content = _fill(work, name, unpacked, found, options, test_fraction, workers, splits)
+            content["source"] = root.resolve().name
+            if splits:
+                content["split_rule"] = hub.SPLIT_RULE.format(hub.test_split(folder, tables))
+            files.remove(unpacked)
+        else:
+            content = _fill(work, name, root, found, options, test_fraction, workers, {})
+        content |= {"parameters": parameters, "other_files": found[2]}
+        build.publish(work, place, content)
+    return content
+
+
+def _find_some(folder: str, root: Path) -> Found:
+    """The pictures of a folder.
+
+    Raises:
+        UserError: if there are none.
+    """
+    if not root.is_dir():
+        raise UserError(f"--input={folder}: there is no such folder")
+    paths, problems, others = find(root)
+    if not paths:
+        why = f": {problems[0][0] or folder}: {problems[0][1]}" if problems else ""
+        raise UserError(f"{folder} has no pictures ({', '.join(s[1:] for s in SUFFIXES)}){why}")
+    return paths, problems, others
+
+
+def _fill(work, name, root, found, options, test_fraction, workers, splits) -> dict[str, Any]:
+    """Writes shards and report into the build's folder; returns the manifest."""
+    paths, problems, _ = found
+    paths, labels = _spread(paths), {label: i for i, label in enumerate(_label_names(paths))}
+    writers = {split: build.SplitWriter(work, split) for split in ("train", "test")}
+    first_path: dict[bytes, int] = {}  # digest -> index of the file that has it
+    sizes, notes = [], Counter()
+    read = functools.partial(pictures.read, root=str(root), options=options)
+    bar = tqdm.tqdm(total=len(paths), desc=f"making {name}", unit="picture", smoothing=0.1)
+    with user_errors(work.parent, "write into"):
+        report = _Report(work / f"{name}-report.txt", _say_above(bar))
+    with contextlib.closing(bar), contextlib.closing(report):
+        for path, reason in problems:
+            report.add("unusable", path or ".", reason)
+        for i, picture in enumerate(ordered_map(read, paths, workers, _lost)):
+            bar.update()
+            _report(report, paths, i, picture, first_path)
+            notes.update(picture.notes)
+            if not picture.png or first_path.setdefault(picture.digest, i) != i:
+                continue
+            label = labels[paths[i].split(os.sep)[0] if os.sep in paths[i] else ""]
+            split = splits.get(paths[i]) or ("test" if is_test(picture.digest, test_fraction) else "train")
+            writers[split].write(records.example(picture.png, label))
+            sizes = _extremes(sizes, picture.shape)
+        for note, count in sorted(notes.items()):
+            bar.write(f"pictures {note}: {count}", file=sys.stderr)
+    _check_splits(first_path, writers, test_fraction, report.counts)
+    return {
+        "format": manifest.FORMAT,
+        "name": name,
+        "kind": manifest.FOLDER,
+        "source": root.resolve().name,
+        "colors": 3,
+        "image_size": {"min": sizes[:2], "max": sizes[2:]},
+        "labels": list(labels),
+        "report": report.counts,
+        "split_rule": SPLIT_RULE,
+        "splits": {
+            split: writer.finish(functools.partial(build.shard_names, name, split)) for split, writer in writers.items()
+        },
+        "versions": manifest.versions("tensorflow", "pillow"),
+    }
+
+
+def _report(report: _Report, paths: list[str], i: int, picture: StoredPicture, first_path: dict[bytes, int]) -> None:
+    """Notes what is special about the i-th file."""
+    if picture.problem:
+        report.add("unusable", paths[i], picture.problem)
+    elif picture.small:
+        report.add("small", paths[i], f"has {picture.small} pixels, less than --min_size")
+    elif (first := first_path.get(picture.digest, i)) != i:
+        report.add("duplicate", paths[i], f"is the same picture as {printable(paths[first])}")
+    elif picture.flat:
+        report.add("flat", paths[i], "is nearly of one colour (it was taken all the same)")
+
+
+def _extremes(sizes: list[int], shape: tuple[int, int]) -> list[int]:
+    """[least height, least width, most height, most width], with one more picture."""
+    low, high = sizes[:2] or shape, sizes[2:] or shape
+    return [*map(min, low, shape), *map(max, high, shape)]
+
+
+def _check_splits(found: dict[bytes, int], writers: dict, fraction: float, counts: dict[str, int]) -> None:
+    """Refuses a dataset without training or without test images.
+
+    Raises:
+        UserError: saying what would help.
+    """
+    if not found:
+        what = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
+        raise UserError(f"none of the pictures can be used ({what}): no dataset was made")
+    positions = sorted(map(_position, found))
+    if not writers["test"].records:
+        enough = f"--test_fraction={_above(positions[0])}" if len(positions) > 1 else "more pictures"
+        raise UserError(
+            f"none of the {len(found)} pictures falls into the test split: {enough} would give it one; nothing was made"
+        )
+    if not writers["train"].records:
+        raise UserError(f"all {len(found)} pictures fall into the test split: lower --test_fraction or add pictures")
+
+
+def _above(position: float) -> float:
+    """A short decimal above a number in [0, 1)."""
+    return next(round(position + 10.0**-d, d) for d in range(2, 18) if position < round(position + 10.0**-d, d) < 1)
+
+
+def _say_above(bar: tqdm.tqdm) -> Callable[[str], None]:
+    return functools.partial(bar.write, file=sys.stderr)

@@ -1,0 +1,1 @@
+"""The standard sets' original files, as people have them."""

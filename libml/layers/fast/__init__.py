@@ -1,0 +1,1 @@
+"""Fast forms of convolution, gradients and activation."""

@@ -1,0 +1,104 @@
+"""Candidates: several images of one LR image, from noise maps that do not depend on what else is made with them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from libml import rng
+from libml.images import grid
+from libml.layers.resample import DOWNSCALERS, upscale2d
+
+
+def candidate_stds(count: int) -> np.ndarray:
+    """Noise standard deviations rising evenly from 0 to 1; just 0 for one candidate."""
+    return np.linspace(0.0, 1.0, count)
+
+
+def noise_maps(
+    size: Sequence[int], stds: Sequence[float], seed: int, index: int, map_name: str = "", first: int = 0
+) -> np.ndarray:
+    """The noise of one image's candidates, a function of (seed, index of the image, place of the candidate).
+
+    Args:
+        size: (h, w, channels).
+        stds: standard deviation of each candidate.
+        seed: of the noise.
+        index: which image.
+        map_name: tells the maps of a generator that takes several apart.
+        first: place of the first candidate.
+
+    Returns:
+        float32 [len(stds), h, w, channels].
+    """
+    places = range(first, first + len(stds))
+    maps = [rng.normal(size, rng.key(seed, f"candidate {i}{map_name}"), index).numpy() for i in places]
+    return np.stack([std * z for std, z in zip(stds, maps, strict=True)]).astype(np.float32)
+
+
+class CandidateSampler:
+    """A generator as a function from (lores, noise maps) to images of the full size."""
+
+    scale: int
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether it takes noise at all."""
+        return bool(self.noise_shapes(1, 1))
+
+    def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
+        """(height, width, channels) of each noise map for an LR image of h x w; none for a deterministic generator."""
+        return []
+
+    def __call__(self, lores: np.ndarray, *noise: np.ndarray) -> np.ndarray:
+        """lores [N, h, w, C] in [-1, 1] and a map of each shape -> float32 [N, scale h, scale w, C]."""
+        raise NotImplementedError
+
+    def candidates(
+        self, lores: np.ndarray, stds: Sequence[float], seed: int, indices: Sequence[int], first: int = 0
+    ) -> np.ndarray:
+        """Candidates of each image.
+
+        Args:
+            lores: [N, h, w, C] in [-1, 1].
+            stds: noise standard deviation of each candidate.
+            seed: of the noise.
+            indices: what names each image; its noise depends on that and not on the other images.
+            first: place of the first candidate: those of places 3 and 4 are the same whether made with 0 to 2 or alone.
+
+        Returns:
+            float32 [N, len(stds), H, W, C].
+        """
+        noise = []
+        for m, shape in enumerate(self.noise_shapes(*lores.shape[1:3])):
+            name = f"/{m}" if m else ""
+            noise.append(np.concatenate([noise_maps(shape, stds, seed, index, name, first) for index in indices]))
+        images = self(np.repeat(lores, len(stds), axis=0), *noise)
+        return images.reshape(len(lores), len(stds), *images.shape[1:])
+
+
+def candidates_grid(
+    sampler: CandidateSampler,
+    hires: np.ndarray,
+    downscaler: str,
+    stds: Sequence[float],
+    seed: int,
+    indices: Sequence[int],
+) -> np.ndarray:
+    """A row an image: HR, LR pixelated, then the candidates (paper figures 1 to 4).
+
+    Args:
+        sampler: makes the candidates.
+        hires: [N, H, W, C] in [-1, 1].
+        downscaler: how their LR images are made.
+        stds: noise standard deviation of each candidate.
+        seed: of the noise.
+        indices: what names each image.
+
+    Returns:
+        One image [N * H, (2 + len(stds)) * W, C].
+    """
+    lores = DOWNSCALERS[downscaler](tf.constant(hires), sampler.scale)
+    pixelated = upscale2d(lores, sampler.scale).numpy()
+    made = sampler.candidates(lores.numpy(), stds, seed, indices)
+    return grid(np.concatenate([hires[:, None], pixelated[:, None], made], axis=1))

@@ -1,0 +1,176 @@
+"""Where a run trains: one device, several, or several machines."""
+
+import dataclasses
+import logging
+import re
+import resource
+import sys
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from libml.errors import UserError, first_line
+from libml.system import cpu, jsontext
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """A strategy and this process's place in it."""
+
+    strategy: tf.distribute.Strategy
+    worker: int = 0
+    workers: int = 1
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.worker == 0
+
+    def gather(self, value: int) -> list[int]:
+        """Every worker's value; all of them must call it together."""
+        if self.workers == 1:
+            return [value]
+        row = [value if i == self.worker else 0 for i in range(self.workers)]
+        return self._gathered(tf.constant(row, tf.int64)).numpy().tolist()
+
+    @tf.function(autograph=False)
+    def _gathered(self, row: tf.Tensor) -> tf.Tensor:
+        def share() -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            local = context.num_replicas_in_sync // self.workers
+            first = tf.equal(context.replica_id_in_sync_group % local, 0)  # of the worker's replicas
+            return tf.where(first, row, tf.zeros_like(row))
+
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(share), axis=None)
+
+
+def make_devices(
+    batch: int,
+    gpus: Sequence[int] | None = None,
+    tf_config: str | None = None,
+    deterministic: bool = False,
+    precision: str = "float32",
+    threads_per_op: int = 0,
+) -> Devices:
+    """The devices to train on. To be called before TensorFlow does anything else.
+
+    Args:
+        batch: the global batch size, which the devices share.
+        gpus: which GPUs to use; None for all. Without any, the CPU.
+        tf_config: contents of TF_CONFIG, which names the machines of a cluster; None for this machine alone.
+        deterministic: only operations whose result never depends on timing.
+        precision: of convolutions. tf32 lets GPUs round their inputs to TensorFloat-32, which the reference does not;
+            bfloat16 on a CPU without instructions for it brings a warning.
+        threads_per_op: cores that one operation may use, others working beside it; 0 for all.
+
+    Raises:
+        UserError: if there is no such GPU, none for tf32, TF_CONFIG makes no sense, or the devices cannot share the
+            batch evenly.
+    """
+    check_precision(precision)
+    if precision == "bfloat16" and not tf.config.list_physical_devices("GPU") and not cpu.has_bfloat16():
+        print("warning: this CPU has no instructions for bfloat16: float32 is many times as fast", file=sys.stderr)
+    tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
+    if threads_per_op:
+        tf.config.threading.set_intra_op_parallelism_threads(threads_per_op)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the strategies announce themselves at length
+    _choose_gpus(gpus)
+    worker, workers = _place(tf_config)
+    if workers > 1:
+        devices = Devices(_join_cluster(worker), worker, workers)
+    else:
+        names = [d.name for d in tf.config.list_logical_devices("GPU")] or ["/cpu:0"]
+        devices = Devices(tf.distribute.MirroredStrategy(names))
+    check_batch(batch, devices.strategy.num_replicas_in_sync)
+    return devices
+
+
+def check_precision(precision: str) -> None:
+    """Refuses tf32 where there is no GPU.
+
+    Raises:
+        UserError: saying so.
+    """
+    if precision == "tf32" and not tf.config.list_physical_devices("GPU"):
+        raise UserError("--precision=tf32 is for GPUs, and this machine shows none: use float32 or bfloat16")
+
+
+def _choose_gpus(wanted: Sequence[int] | None) -> None:
+    if wanted is None:
+        return
+    present = tf.config.list_physical_devices("GPU")
+    if missing := [i for i in wanted if not 0 <= i < len(present)]:
+        raise UserError(f"--gpus: there is no GPU {missing[0]}; this machine shows {len(present)}")
+    tf.config.set_visible_devices([present[i] for i in wanted], "GPU")
+
+
+def _place(tf_config: str | None) -> tuple[int, int]:
+    """(index of this worker, number of workers)."""
+    if not tf_config:
+        return 0, 1
+    try:
+        config = jsontext.parse(tf_config)
+        roles, kind, index = config["cluster"], config["task"]["type"], config["task"]["index"]
+        workers, worker = roles["worker"], int(str(index))
+    except (ValueError, KeyError, TypeError) as e:
+        raise UserError(f"cannot understand TF_CONFIG ({e!r}): see docs/several-machines.md for an example") from e
+    if set(roles) != {"worker"} or kind != "worker" or not isinstance(workers, list) or not 0 <= worker < len(workers):
+        raise UserError("TF_CONFIG must name workers only, this process among them: see docs/several-machines.md")
+    if wrong := [address for address in workers if not _is_address(address)]:
+        raise UserError(f"TF_CONFIG names {wrong[0]!r}: write each worker as host:port, with a port from 1 to 65535")
+    if len({*workers}) < len(workers):
+        raise UserError("TF_CONFIG names a worker twice: each needs a host and a port of its own")
+    return worker, len(workers)
+
+
+def _join_cluster(worker: int) -> tf.distribute.Strategy:
+    """The strategy of all workers that TF_CONFIG names."""
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as e:
+        where = f"the address that TF_CONFIG gives worker {worker}"
+        raise UserError(
+            f"cannot listen at {where} ({first_line(e)}): is its port taken, or is it another machine's?"
+        ) from e
+
+
+def _is_address(address: object) -> bool:
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):([0-9]{1,5})", address) if isinstance(address, str) else None
+    return match is not None and 0 < int(match[2]) < 65536
+
+
+def replica_share(images: Sequence[tf.Tensor], noise: Sequence[tf.Tensor], local_replicas: int) -> list[tf.Tensor]:
+    """This replica's part of a batch, in replica context.
+
+    Args:
+        images: this worker's part of the global batch, each [N / workers, ...].
+        noise: drawn for the whole global batch, each [N, ...].
+        local_replicas: replicas of each worker.
+
+    Returns:
+        The parts, [N / replicas, ...], of the images and then of the noise.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return [*images, *noise]
+    share, replica = images[0].shape[0] // local_replicas, context.replica_id_in_sync_group
+    starts = [replica % local_replicas * share] * len(images) + [replica * share] * len(noise)
+    parts = [t[start : start + share] for t, start in zip([*images, *noise], starts, strict=True)]
+    return [tf.ensure_shape(t, [share, *t.shape[1:]]) for t in parts]
+
+
+def peak_memory() -> dict[str, float]:
+    """The process's peak so far in GiB, by place: each GPU, or RAM where there is none."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if not gpus:
+        return {"RAM": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    infos = [tf.config.experimental.get_memory_info(g.name.removeprefix("/device:")) for g in gpus]
+    return {f"GPU {i}": info["peak"] / 2**30 for i, info in enumerate(infos)}
+
+
+def check_batch(batch: int, replicas: int) -> None:
+    """Raises UserError if `replicas` devices cannot share a batch evenly."""
+    if batch % replicas:
+        raise UserError(f"--batch={batch} cannot be shared evenly by {replicas} devices: use a multiple of {replicas}")

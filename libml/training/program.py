@@ -1,0 +1,60 @@
+"""What every training program does around its method: devices, data, the words at the start, and the loop."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from libml.datasets.catalogue import Dataset, check_sizes, lookup
+from libml.datasets.stream import Images
+from libml.sampler import CandidateSampler
+from libml.system.devices import Devices, make_devices
+from libml.training import loop
+from libml.training.config import RunConfig
+from libml.training.preview import PREVIEW_IMAGES, Preview
+from libml.training.schedule import Phase
+
+Build = Callable[[Dataset, Devices], tuple[loop.Method, Callable[[Phase, int], CandidateSampler]]]
+
+
+def train_on_dataset(
+    config: RunConfig,
+    folder: Path,
+    device_options: dict[str, Any] | None,
+    build: Build,
+    describe: Callable[[loop.Method], str],
+    *,
+    data_dir: str,
+    reset: bool = False,
+    skip_bad_records: bool = False,
+) -> Devices:
+    """Trains a run, or goes on with it.
+
+    Args:
+        config: its parameters.
+        folder: where it lives.
+        device_options: arguments of make_devices.
+        build: makes the method and what its previews are made with.
+        describe: the method's networks in words.
+        data_dir: folder of the datasets.
+        reset: forget what the folder holds and start over.
+        skip_bad_records: leave out records that cannot be read, and count them.
+
+    Returns:
+        The devices that it trained on.
+    """
+    devices = make_devices(config.batch, **(device_options or {}))
+    dataset = lookup(config.dataset, Path(data_dir))
+    check_sizes(dataset, config.scale, config.downscaler)
+    config.schedule()  # refuses what leaves nothing to train before anything is made
+    images = Images(dataset, data_dir, skip_bad_records)
+    images.check()
+    preview_images = images.test_images(limit=PREVIEW_IMAGES)
+    method, sampler = build(dataset, devices)
+    if devices.is_chief:
+        replicas = devices.strategy.num_replicas_in_sync
+        print(f"{dataset.name}: {sum(images.counts):,} training images; {replicas} device(s)")
+        print("\n".join(f"{name:<16}{value}" for name, value in config.to_json().items()))
+        print(describe(method), flush=True)
+    preview = Preview(sampler, config, preview_images)
+    loop.train(method, config, folder, images, preview, devices, reset=reset)
+    return devices

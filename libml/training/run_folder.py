@@ -1,0 +1,172 @@
+"""A run's folder: which files it holds, its parameters in args.json, its lock, and starting over in it."""
+
+import contextlib
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from libml.errors import UserError
+from libml.system import jsontext
+from libml.system.files import lock_file, remove, temporary_path, user_errors, write_atomic
+from libml.training.config import FREE, RunConfig
+
+EVER = {"dataset", "scale", "downscaler", "batch"}  # parameters that args.json has had from the first
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """The places of a run's files; nobody else knows their names."""
+
+    path: Path
+
+    @property
+    def args(self) -> Path:
+        """The run's method, parameters and colours, as JSON."""
+        return self.path / "args" / "args.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "tf"
+
+    @property
+    def summaries(self) -> Path:
+        """The folder of TensorBoard's events."""
+        return self.checkpoints / "summaries"
+
+    @property
+    def metrics(self) -> Path:
+        """The values of each report, a line of JSON each."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def export(self) -> Path:
+        """The SavedModel that the end of the training leaves."""
+        return self.path / "export"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains the run."""
+        return self.path / ".lock"
+
+    def event_files(self) -> list[Path]:
+        """TensorBoard's files."""
+        return list(self.summaries.glob("*tfevents*"))
+
+    def leftovers(self) -> list[Path]:
+        """The former folders of checkpoints that a killed `forget` has yet to remove."""
+        return list(self.path.glob(f".{self.checkpoints.name}.tmp*"))
+
+    def is_run(self) -> bool:
+        """Whether a run's parameters are there."""
+        return self.args.exists()
+
+
+def save_args(config: RunConfig, folder: Path, **facts: Any) -> None:
+    """Writes args/args.json of a run's folder: its method, the parameters and further facts of the run."""
+    values = {"method": config.method, **config.to_json(), **facts}
+    write_atomic(RunFolder(folder).args, (json.dumps(values, indent=4, sort_keys=True) + "\n").encode())
+
+
+def _read_args(folder: Path) -> dict[str, Any] | None:
+    path = RunFolder(folder).args
+    try:
+        args = jsontext.parse(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as e:
+        raise UserError(f"cannot read {path}: {e}") from None
+    if not isinstance(args, dict):
+        raise UserError(f"cannot read {path}: it holds no parameters")
+    return args
+
+
+def load_args(folder: str | os.PathLike) -> dict[str, Any]:
+    """The parameters in a run's folder.
+
+    Raises:
+        UserError: if the folder holds no run.
+    """
+    args = _read_args(Path(folder))
+    if args is None:
+        raise UserError(f"{folder} is no run folder: it has no args/args.json")
+    return args
+
+
+def run_colors(args: dict, run: str | os.PathLike) -> int:
+    """Colour channels of a run, from its args.json.
+
+    Raises:
+        UserError: if it does not say.
+    """
+    if args.get("colors") not in (1, 3):
+        raise UserError(f'{run}/args/args.json does not say the number of colours: add "colors": 3, or 1 for grey ones')
+    return args["colors"]
+
+
+def from_args(cls: type[RunConfig], args: dict[str, Any]) -> RunConfig:
+    """A config from args.json's contents; what is unknown is left out, what is missing takes its default: older runs
+    lack newer parameters.
+
+    Raises:
+        UserError: if they are those of another method, cannot be, or lack what every run has.
+    """
+    if args.get("method", cls.method) != cls.method:
+        raise UserError(f"the run is one of {args['method']}, not of {cls.method}: use what is made for that method")
+    if missing := sorted(EVER - args.keys()):
+        raise UserError(f"the run's args/args.json lacks {', '.join(missing)}: it was changed")
+    names = {f.name for f in dataclasses.fields(cls)}
+    config = cls(**{k: v for k, v in args.items() if k in names})
+    try:
+        config.validate()
+    except UserError as e:
+        raise UserError(f"the run's args/args.json was changed: {e}") from None
+    return config
+
+
+def check_same_run(config: RunConfig, folder: Path) -> None:
+    """Refuses to go on with a run under other parameters. Its batch may differ: the clock is images seen.
+
+    A folder without args.json is a new run's.
+
+    Raises:
+        UserError: naming every parameter that differs and may not; if args.json cannot be read.
+    """
+    recorded, differing = _read_args(folder), []
+    if recorded is None:
+        return
+    from_args(type(config), recorded)  # of the same method
+    for field in dataclasses.fields(config):
+        old, new = recorded.get(field.name, field.default), getattr(config, field.name)
+        if field.metadata["role"] != FREE and field.name != "batch" and old != new:
+            differing.append(f"{field.name} was {old}, now {new}")
+    if differing:
+        raise UserError(
+            f"{folder} is a run with other parameters ({'; '.join(differing)}): "
+            "use those, another --train_dir, or --reset to start over"
+        )
+
+
+def locked(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Holds a run's folder; the lock vanishes with the process, however it ends.
+
+    Raises:
+        UserError: if another process holds it, or the folder cannot be written.
+    """
+    busy = f"another process is training {folder}: stop it, or use another --train_dir"
+    return lock_file(RunFolder(folder).lock, busy)
+
+
+def forget(folder: Path) -> None:
+    """Empties a run's folder of what a run leaves there. No checkpoint can be found from the first moment on.
+
+    Raises:
+        UserError: if something cannot be removed.
+    """
+    files = RunFolder(folder)
+    with user_errors(files.checkpoints, "put aside"), contextlib.suppress(FileNotFoundError):
+        os.replace(files.checkpoints, temporary_path(files.checkpoints))
+    for path in (files.args.parent, files.metrics, files.export, *files.leftovers()):
+        remove(path)

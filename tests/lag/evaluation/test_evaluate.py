@@ -1,0 +1,364 @@
+"""Reports on runs, from methods of known behaviour and from run folders."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from lag.evaluation import evaluate as evaluation
+from lag.evaluation import report
+from lag.evaluation.measures import Yardsticks, halves_apart, load_yardsticks
+from lag.evaluation.methods import LoadedRun, bicubic, load_runs, method_of, nearest
+from lag.evaluation.pairs import load_pairs
+from lag.evaluation.tables import Report, as_json, as_markdown
+from lag.figures import scatter
+from libml.errors import UserError
+from libml.images import to_float, to_uint8
+from libml.layers.resample import DOWNSCALERS
+from libml.metrics import fid
+from libml.sampler import CandidateSampler
+from libml.training.checkpoint import Checkpoints
+from libml.training.run_folder import save_args
+from tests.support.images import TINY, blobs, write_images
+from tests.support.programs import mistake, start
+from tests.support.untrained import untrained_run
+
+FILES = ("report.md", "report.json", "report.csv", "tradeoff.png", "images.png")
+
+
+class Shifted(CandidateSampler):
+    """The truth, plus a shift in grey levels that depends on the noise, the place of the sample and the image."""
+
+    stochastic = True
+
+    def __init__(self, hires):
+        self._hires = to_float(hires)
+
+    def candidates(self, lores, stds, seed, indices, first=0):
+        shift = [
+            [std * 2 / 255 * (4 * place + index % 2) for place, std in enumerate(stds, first)] for index in indices
+        ]
+        return (self._hires[indices][:, None] + np.array(shift)[..., None, None, None]).astype(np.float32)
+
+
+class Broken(Shifted):
+    def candidates(self, *arguments):
+        return super().candidates(*arguments) * np.nan
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return untrained_run(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def methods(run):
+    return load_runs([str(run)], batch=16)
+
+
+@pytest.fixture(scope="module")
+def pairs(methods, data_dir):
+    return load_pairs("cifar10", data_dir, 7, methods[0], batch=4)
+
+
+NO_YARDSTICKS = Yardsticks(None, "", None, {"fid": "no weights"})
+
+
+def measured(source, pairs, samples=3, batch=4):
+    method = LoadedRun("Shifted", source, "run", None, 3, 0)
+    rows, skipped = evaluation.evaluate([method], pairs, NO_YARDSTICKS, samples, 0, batch)
+    return {(row.label, row.std): row for row in rows}, skipped
+
+
+def test_rows_of_a_method_of_known_error(pairs):
+    hires = 40 + pairs.hires // 2  # nothing is cut off at black or white
+    lores = DOWNSCALERS["average"](tf.constant(to_float(hires)), 4).numpy()
+    pairs = pairs._replace(hires=hires, lores=lores)
+    rows, skipped = measured(Shifted(hires), pairs)
+    assert list(rows) == [("nearest", 0.0), ("bicubic", 0.0), *(("Shifted", s) for s in (0.0, 0.25, 0.5, 0.75, 1.0))]
+    center = rows["Shifted", 0.0]
+    assert center.samples == 1 and center.values["psnr"] == 100 and center.values["rmse"] == 0
+    assert center.values["ssim"] == pytest.approx(1)
+    # Not 0: the patches of each set have places of their own.
+    assert center.values["swd"] < 0.6 * rows["nearest", 0.0].values["swd"]
+    assert "diversity" not in center.values
+    noisy = rows["Shifted", 1.0]
+    shifts = np.array([[0, 4, 8], [1, 5, 9], [0, 4, 8], [1, 5, 9], [0, 4, 8], [1, 5, 9], [0, 4, 8]])
+    assert noisy.samples == 3
+    assert noisy.values["rmse"] == pytest.approx(np.sqrt(np.mean(shifts**2)), rel=1e-4)
+    assert noisy.values["lr_error"] == pytest.approx(shifts.mean(), rel=1e-3)
+    assert noisy.values["lr_error_8bit"] == pytest.approx(shifts.mean(), rel=1e-3)
+    assert noisy.values["diversity"] == pytest.approx((4 + 4 + 8) / 3)
+    assert noisy.values["space_score"] == pytest.approx(0, abs=1e-4)  # one sample is the best everywhere
+    assert skipped["fid"] == "no weights" and "161 pixels" in skipped["ms_ssim"]
+    np.testing.assert_array_equal(noisy.shown[:2], hires[:2] + np.uint8([0, 1])[:, None, None, None])
+
+
+def test_nearest_agrees_with_its_input(pairs):
+    rows, _ = measured(Shifted(pairs.hires), pairs)
+    values = rows["nearest", 0.0].values
+    assert values["lr_error"] < 1e-4 and values["lr_psnr"] > 99
+    assert 0 < values["lr_error_8bit"] <= 0.5
+    assert rows["bicubic", 0.0].values["lr_error"] > 0.1
+
+
+def test_chunks_change_nothing(pairs):
+    source = Shifted(pairs.hires)
+    one, other = (measured(source, pairs, batch=batch)[0] for batch in (3, 7))
+    for key, row in one.items():
+        assert row.values == pytest.approx(other[key].values, rel=1e-5)
+
+
+class Watched(Shifted):
+    """Notes how many images are made at a time."""
+
+    def candidates(self, lores, stds, *arguments):
+        self.made = [*getattr(self, "made", []), len(lores) * len(stds)]
+        return super().candidates(lores, stds, *arguments)
+
+
+def test_no_more_images_than_a_batch_are_made_at_a_time(pairs):
+    hires = 40 + pairs.hires // 2
+    pairs = pairs._replace(hires=hires)
+    few, many = Watched(hires), Watched(hires)
+    measured(few, pairs, samples=2)
+    row = measured(many, pairs, samples=9)[0]["Shifted", 1.0]
+    assert max(few.made) == max(many.made) == 4
+    shifts = 4 * np.arange(9) + np.array([0, 1, 0, 1, 0, 1, 0])[:, None]
+    assert row.values["rmse"] == pytest.approx(np.sqrt(np.mean(shifts**2)), rel=1e-4)
+    apart = [4 * abs(i - j) for i in range(9) for j in range(i)]
+    assert row.values["diversity"] == pytest.approx(np.mean(apart))
+
+
+def test_images_that_are_not_finite_are_named(pairs):
+    with pytest.raises(UserError, match="Shifted makes images that are not finite"):
+        measured(Broken(pairs.hires), pairs)
+
+
+def test_enlargements(pairs):
+    large = nearest(4).candidates(pairs.lores, [0.0], 0, pairs.indices)
+    assert large.shape == (7, 1, 32, 32, 3)
+    np.testing.assert_array_equal(large[:, 0, ::4, ::4], pairs.lores)
+    flat = np.full([1, 4, 4, 1], 0.25, np.float32)
+    np.testing.assert_allclose(bicubic(4).candidates(flat, [0.0], 0, [0]), 0.25, atol=1e-6)
+
+
+def test_latent_distance_is_the_critics(run, methods, pairs, monkeypatch):
+    monkeypatch.setattr(fid, "load_features", no_weights)
+    yardsticks = load_yardsticks(methods, "", "", batch=4)
+    assert yardsticks.critic_run == str(run) and "not here" in yardsticks.skipped["fid"]
+    rows, _ = evaluation.evaluate(methods, pairs, yardsticks, 2, 0, batch=4)
+    (row,) = (r for r in rows if r.std == 1.0)
+    made = methods[0].sampler.candidates(pairs.lores, [1.0, 1.0], 0, pairs.indices)
+    clipped = np.rint((np.clip(made, -1, 1) + 1) * 127.5) / 127.5 - 1
+    first, second = (yardsticks.critic.project(clipped[:, i].astype(np.float32), pairs.lores) for i in (0, 1))
+    expected = np.sqrt(np.square(first - second).mean((1, 2, 3))).mean()
+    assert row.values["diversity_latent"] == pytest.approx(expected, rel=1e-4)
+    no_lag = [LoadedRun("Shifted", Shifted(pairs.hires), "run", None, 3, 0)]
+    assert "--critic" in load_yardsticks(no_lag, "", "", batch=4).skipped["diversity_latent"]
+
+
+def no_weights(*args):
+    raise fid.NoWeightsError("no network")
+
+
+def test_halves_of_the_truth(pairs):
+    halves = halves_apart(pairs, 0)
+    assert halves == halves_apart(pairs._replace(hires=pairs.hires[:6]), 0)  # one of seven is left over
+    assert halves[32] > 0 and halves[16] > 0
+
+
+def test_features_give_fid_and_kid(methods, pairs):
+    def features(images):
+        return images.reshape(len(images), 16, -1).mean(-1)
+
+    yardsticks = NO_YARDSTICKS._replace(features=features, skipped={})
+    method = [LoadedRun("Shifted", Shifted(pairs.hires), "run", None, 3, 0)]
+    rows, skipped = evaluation.evaluate(method, pairs, yardsticks, 2, 0, batch=4)
+    values = {(row.label, row.std): row.values for row in rows}
+    assert values["Shifted", 0.0]["fid"] == pytest.approx(0, abs=1e-2) and "fid" not in skipped
+    assert values["nearest", 0.0]["fid"] > 0.1 and np.isfinite(values["nearest", 0.0]["kid"])
+
+
+def test_methods_are_known_by_their_parameters_or_the_name_of_the_folder(tmp_path):
+    assert method_of(tmp_path / "SRGAN2_batch16", {}) == "SRGAN2" and method_of(f"{tmp_path}/cGAN_lr1/", {}) == "cGAN"
+    assert method_of(tmp_path / "renamed", {"method": "EDSR"}) == "EDSR"
+    with pytest.raises(UserError, match="SRGAN3 is the name of no method"):
+        method_of(tmp_path / "SRGAN3_batch16", {})
+
+
+def test_runs_that_cannot_be_compared(run, tmp_path, data_dir):
+    labels = [m.label for m in load_runs([str(run), str(run)], batch=4)]
+    assert labels == ["LAG 1", "LAG 2"]
+    for other, what in (({"scale": 2}, "scale"), ({"downscaler": "bicubic"}, "downscaler"), ({"colors": 1}, "colours")):
+        unlike = untrained_run(tmp_path / what, kimgs=(1,), **other)
+        with pytest.raises(UserError, match=f"different {what}"):
+            load_runs([str(run), str(unlike)], batch=4)
+        with pytest.raises(UserError, match=f"different {what}"):
+            load_yardsticks(load_runs([str(run)], 4), str(unlike), "", batch=4)
+    grey = load_runs([str(unlike)], batch=4)[0]
+    with pytest.raises(UserError, match="3 colour channels"):
+        load_pairs("cifar10", data_dir, 2, grey, batch=4)
+
+
+def test_one_test_image_is_too_few(methods, tmp_path):
+    for split in ("train", "test"):
+        write_images(tmp_path / f"cifar10-{split}.tfrecord", blobs(1))
+    with pytest.raises(UserError, match="at least 2 test images, found 1"):
+        load_pairs("cifar10", tmp_path, 7, methods[0], batch=4)
+
+
+def test_compared_methods(run, tmp_path, pairs):
+    import edsr
+
+    config = edsr.EDSRConfig(**{k: TINY[k] for k in ("scale", "filters")}, repeat=1, train_dir=str(tmp_path))
+    model = edsr.EDSR(config, 3, 32)
+    save_args(config, config.folder, colors=3)
+    Checkpoints(config.folder / "tf", tf.train.Checkpoint(method=model)).save(1024)
+    methods = load_runs([str(config.folder), str(run)], batch=4)
+    assert [(m.label, m.sampler.stochastic, m.nimg) for m in methods] == [("EDSR", False, 1024), ("LAG", True, 3072)]
+    rows, _ = evaluation.evaluate(methods[:1], pairs, NO_YARDSTICKS, 2, 0, batch=4)
+    assert [(row.label, row.std) for row in rows[2:]] == [("EDSR", 0.0)]
+    made = model.generator(pairs.lores, training=False).numpy()
+    np.testing.assert_allclose(
+        methods[0].sampler.candidates(pairs.lores, [0.0], 0, pairs.indices)[:, 0], made, atol=1e-5
+    )
+
+
+@pytest.fixture(scope="module")
+def found(methods, pairs):
+    rows, skipped = evaluation.evaluate(methods, pairs, NO_YARDSTICKS, 2, 0, batch=4)
+    return Report("cifar10", 9, 2, 0, "", pairs, methods, rows, skipped, {32: 12.0, 16: 34.5})
+
+
+def test_tables(found):
+    text = as_markdown(found)
+    assert "N = 7 test images (9 were asked for" in text and "| LAG | 0.25 |" in text
+    assert "SWD 32 12.00, SWD 16 34.50" in text and "LPIPS" in text and "- No FID: no weights." in text
+    for line in text.splitlines():
+        if line.startswith("| nearest"):
+            assert line.count("|") == text.splitlines()[text.splitlines().index(line) - 1].count("|")
+    rows = as_json(found)["rows"]
+    assert rows[0]["fid"] is None and rows[0]["psnr"] > 10 and rows[-1]["noise"] == 1
+
+
+def test_picture_of_images(found):
+    page = report.images(found)
+    shown = [found.pairs.hires, *(row.shown for row in found.rows if row.std in (0.0, 1.0))]
+    for i in (0, 6):
+        cells = [images[i].repeat(3, axis=0).repeat(3, axis=1) for images in shown]  # small ones: larger pixels
+        top = next(y for y in range(len(page) - 95) if contains(page[y : y + 96], cells[0]))
+        assert all(contains(page[top : top + 96], cell) for cell in cells)
+
+
+def contains(strip, cell):
+    return any(np.array_equal(strip[:, x : x + 96], cell) for x in range(strip.shape[1] - 95))
+
+
+def test_scatter():
+    assert scatter.ticks(0.3, 3.9) == [0, 1, 2, 3, 4]
+    assert scatter.ticks(26.2, 140)[0] <= 26.2 and scatter.ticks(26.2, 140)[-1] >= 140
+    curve = scatter.Curve("one", [(1.0, 5.0), (2.0, 3.0)], ["0", ""])
+    page = scatter.scatter("title", "x", "y", [curve, scatter.Curve("alone", [(1.0, 5.0)], [""])])
+    assert page.shape == (scatter.HEIGHT, scatter.WIDTH, 3)
+    for color in scatter.COLORS[:2]:
+        assert np.any(np.all(page == color, axis=-1))
+    assert not np.any(np.all(page == scatter.COLORS[2], axis=-1))
+    alone = scatter.scatter("title", "x", "y", [scatter.Curve("alone", [(1.0, 5.0)], [""])])
+    assert np.any(np.all(alone == scatter.COLORS[0], axis=-1))
+
+
+def test_twice_from_the_command_line(run, data_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))  # no weights there, and no way to fetch them
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    command = ["scripts/evaluate.py", f"--run={run}", f"--data_dir={data_dir}", "--images=12", "--samples=2"]
+    for flag, folder in (("out", "one"), ("output", "other")):
+        done = start(*command, f"--{flag}={tmp_path}/{folder}")
+        assert done.returncode == 0, done.stderr
+        assert f"wrote {tmp_path}/{folder}/report.md: 7 rows, 10 images\n" in done.stdout
+        assert "skipped FID, KID" in done.stdout
+    for name in FILES:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+    assert sorted(p.name for p in (tmp_path / "one").iterdir()) == sorted(FILES)
+    content = json.loads((tmp_path / "one" / "report.json").read_text())
+    assert content["images"] == 10 and content["images_asked"] == 12 and content["critic"] == str(run)
+    assert [row["noise"] for row in content["rows"]] == [0, 0, 0, 0.25, 0.5, 0.75, 1]
+    with open(tmp_path / "one" / "report.csv") as file:
+        lines = list(csv.DictReader(file))
+    assert [float(line["psnr"]) for line in lines] == [row["psnr"] for row in content["rows"]]
+    assert lines[0]["fid"] == "" and float(lines[-1]["diversity_latent"]) > 0
+    assert Image.open(tmp_path / "one" / "images.png").size[0] > 6 * 96
+
+
+def test_mistakes(run, tmp_path):
+    assert "no run folder" in mistake("scripts/evaluate.py", f"--run={tmp_path}")
+    assert "--samples=0 must be" in mistake("scripts/evaluate.py", f"--run={run}", "--samples=0")
+
+
+def keys_cubic(t):
+    """The cubic convolution of Keys (1981), a = -1/2."""
+    t = np.abs(t)
+    return np.where(t <= 1, 1.5 * t**3 - 2.5 * t**2 + 1, np.where(t < 2, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2, 0))
+
+
+def test_the_bicubic_row_is_bicubic(pairs):
+    """Away from the border, where two LR pixels on each side are weighed."""
+    weights = keys_cubic((np.arange(32)[:, None] + 0.5) / 4 - (np.arange(8) + 0.5))
+    expected = np.einsum("ih,nhwc,jw->nijc", weights, pairs.lores, weights)
+    expected = np.clip(np.rint((expected + 1) * 127.5), 0, 255)[:, 8:24, 8:24]
+    rows, _ = measured(Shifted(pairs.hires), pairs)
+    shown = rows["bicubic", 0.0].shown[:, 8:24, 8:24].astype(float)
+    assert np.max(np.abs(shown - expected)) <= 1 and np.mean(shown == expected) > 0.99
+    np.testing.assert_array_equal(rows["nearest", 0.0].shown[:, ::4, ::4], to_uint8(pairs.lores))
+
+
+@pytest.mark.parametrize("downscaler", ["bicubic", "antialias"])
+def test_agreement_is_with_the_runs_own_downscaling(downscaler, tmp_path, data_dir):
+    method = load_runs([str(untrained_run(tmp_path, downscaler=downscaler))], batch=4)[0]
+    pairs = load_pairs("cifar10", data_dir, 4, method, batch=3)
+    assert pairs.downscaler == downscaler
+    by_boxes = to_float(pairs.hires).reshape(4, 8, 4, 8, 4, 3).mean((2, 4))
+    apart = 127.5 * np.abs(by_boxes - pairs.lores).mean()
+    assert apart > 0.2
+    rows, _ = measured(Shifted(pairs.hires), pairs)
+    values = rows["Shifted", 0.0].values  # the truth itself
+    assert values["lr_error"] < 0.01 and values["lr_error_8bit"] < 0.01 and values["lr_psnr"] > 80
+    assert rows["nearest", 0.0].values["lr_error"] > 0.1
+
+
+def test_a_plot_grows_to_the_right_and_upwards():
+    page = scatter.scatter("", "x", "y", [scatter.Curve("", [(v, 10 * v)], [""]) for v in (1.0, 3.0)])
+    plot = page[:, : scatter.WIDTH - scatter.RIGHT + 20]  # without the legend
+    (y_low, x_low), (y_high, x_high) = (
+        np.argwhere(np.all(plot == color, axis=-1)).mean(0) for color in scatter.COLORS[:2]
+    )
+    assert x_low < x_high - 100 and y_low > y_high + 100
+
+
+def test_kid_is_shown_in_thousandths(found):
+    first = found.rows[0]
+    rows = [first._replace(values={**first.values, "kid": 0.0123}), *found.rows[1:]]
+    lines = as_markdown(found._replace(rows=rows)).splitlines()
+    (header,) = (i for i, line in enumerate(lines) if line.startswith("| method") and "KID" in line)
+    assert lines[header + 2].split("|")[-2].strip() == "12.30"
+    assert as_json(found._replace(rows=rows))["rows"][0]["kid"] == 0.0123
+
+
+def test_numbers_in_files_have_six_digits(found):
+    rows = [found.rows[0]._replace(values={"psnr": 12.3456789, "rmse": 1234567.8, "swd_32": 1.0})]
+    record = as_json(found._replace(rows=rows))["rows"][0]
+    assert (record["psnr"], record["rmse"]) == (12.3457, 1234570.0)
+
+
+def test_the_tradeoff_has_distortion_across_and_realism_upwards(found, monkeypatch):
+    plots = []
+    monkeypatch.setattr(report, "scatter", lambda *args: plots.append(args))
+    report.tradeoff(found)
+    ((_, x_label, y_label, curves),) = plots
+    assert (x_label, y_label) == ("RMSE (grey levels)", "SWD mean")
+    assert [c.label for c in curves] == ["nearest", "bicubic", "LAG"]
+    assert curves[-1].points == [(row.values["rmse"], row.values["swd"]) for row in found.rows[2:]]
+    assert curves[-1].notes == ["0", "", "", "", "1"]

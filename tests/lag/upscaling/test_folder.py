@@ -1,0 +1,287 @@
+"""Folders of results: what is done already, what is in the way, and what files are called."""
+
+import csv
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lag.upscaling import folder as upscale_folder
+from lag.upscaling import results as results_table
+from lag.upscaling.choosing import Options
+from lag.upscaling.folder import result_stems, upscale_all
+from lag.upscaling.one_picture import load_model
+from lag.upscaling.results import COLUMNS, Table
+from libml.errors import UserError
+from tests.support.untrained import untrained_run
+
+DONE, MADE = "0 upscaled, {} done before, 0 failed", "{} upscaled, 0 done before, 0 failed"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return load_model(untrained_run(tmp_path_factory.mktemp("runs")))
+
+
+def picture(path, seed=0):
+    """Writes a picture of a few random pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, [4, 5, 3], np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def small(tmp_path):
+    for seed, name in enumerate(["a.png", "b.png", "deeper/c.png"]):
+        picture(tmp_path / "in" / name, seed)
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def upscaled(model, capsys, tmp_path):
+    """Upscales into a folder; returns the line of counts."""
+
+    def run(source, output=tmp_path / "out", **options) -> str:
+        upscale_all(model, None, source, output, Options(**{"samples": 2, **options}))
+        return capsys.readouterr().out.splitlines()[0]
+
+    return run
+
+
+def contents(folder) -> dict:
+    """Path -> bytes of each result."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.png")}
+
+
+def table(folder) -> list[dict]:
+    with (folder / "results.csv").open(newline="", errors="surrogateescape") as f:
+        return list(csv.DictReader(f))
+
+
+def test_what_is_there_is_not_made_again(upscaled, small, tmp_path):
+    out = tmp_path / "out"
+    assert upscaled(small).startswith(MADE.format(3))
+    before, rows = (out / "b_1.png").stat().st_mtime_ns, table(out)
+    assert upscaled(small).startswith(DONE.format(3))
+    (out / "a_0.png").unlink()
+    assert upscaled(small).startswith("1 upscaled, 2 done before")
+    assert (out / "b_1.png").stat().st_mtime_ns == before and table(out) == rows
+    with pytest.raises(UserError, match=r"noise was 1\.0, now 0\.5"):
+        upscaled(small, noise=0.5)
+    assert upscaled(small, noise=0.5, overwrite=True).startswith(MADE.format(3))
+    assert json.loads((out / "settings.json").read_text())["noise"] == 0.5
+
+
+def test_results_of_earlier_settings_never_count_as_those_of_the_new(model, upscaled, small, tmp_path):
+    upscaled(small)
+    Table(tmp_path / "out", Options(noise=0.5).settings(model), overwrite=True)  # a run that is killed here
+    assert upscaled(small, noise=0.5).startswith(MADE.format(3))
+    upscaled(small, tmp_path / "new", noise=0.5)
+    assert contents(tmp_path / "out") == contents(tmp_path / "new")
+
+
+def test_no_row_ever_stands_beside_other_settings(model, upscaled, small, tmp_path, monkeypatch):
+    upscaled(small)
+    write = results_table.write_atomic
+
+    def killed(path, data):
+        if path.name == "settings.json":
+            raise SystemExit
+        write(path, data)
+
+    monkeypatch.setattr(results_table, "write_atomic", killed)
+    with pytest.raises(SystemExit):
+        upscaled(small, noise=0.5, overwrite=True)
+    assert table(tmp_path / "out") == []
+    assert json.loads((tmp_path / "out" / "settings.json").read_text())["noise"] == 1.0
+
+
+def test_results_without_settings_are_not_taken_over(upscaled, small, tmp_path):
+    upscaled(small)
+    (tmp_path / "out" / "settings.json").unlink()
+    before = contents(tmp_path / "out")
+    with pytest.raises(UserError, match="results of unknown settings"):
+        upscaled(small)
+    assert contents(tmp_path / "out") == before
+    assert upscaled(small, overwrite=True).startswith(MADE.format(3))
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "name, data",
+    [
+        ("results.csv", b"my,own,data\n1,2,3\n"),
+        ("results.csv", b""),
+        ("results.csv", b"\x00\xff" * 100_000),
+        ("settings.json", b"// my editor's settings\n{}\n"),
+        ("settings.json", b"[1]"),
+        ("settings.json", b'{"theme": "dark"}'),
+        ("settings.json", b"[" * 100_000),
+        ("settings.json", b""),
+    ],
+)
+def test_files_of_other_programs_stay(upscaled, small, tmp_path, name, data, overwrite):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_bytes(data)
+    with pytest.raises(UserError, match=f"{name} was not written by this program: choose another --output") as e:
+        upscaled(small, overwrite=overwrite)
+    assert "\n" not in str(e.value)
+    assert [p.name for p in out.iterdir()] == [name] and (out / name).read_bytes() == data
+
+
+def test_pictures_of_others_are_not_replaced(upscaled, small, tmp_path):
+    picture(tmp_path / "out" / "deeper" / "c_1.png", 9)
+    before = contents(tmp_path / "out")
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"deeper/c_1.png is there, and was not written by this program"):
+            upscaled(small)
+        assert contents(tmp_path / "out") == before
+    assert upscaled(small, overwrite=True).startswith(MADE.format(3))
+
+
+def test_results_of_another_input_are_in_the_way(upscaled, small, tmp_path, capsys, model):
+    out, other = tmp_path / "out", tmp_path / "other"
+    upscaled(small)
+    before = contents(out)
+    picture(other / "b.png", 7)
+    picture(other / "d.png", 8)
+    shutil.copy(small / "a.png", other / "a.png")  # the same pixels are the same picture
+    assert upscale_all(model, None, other, out, Options(samples=2)) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("1 upscaled, 1 done before, 1 failed")
+    (line,) = [line for line in said.err.splitlines() if line.startswith("error: ")]
+    assert "b_0.png is a result of another picture (b.png): choose another --output, or --overwrite it" in line
+    assert {name: data for name, data in contents(out).items() if "d_" not in name} == before
+    assert upscaled(other, overwrite=True).startswith(MADE.format(3))
+    assert contents(out)["b_1.png"] != before["b_1.png"]
+    assert upscaled(other).startswith(DONE.format(3))
+
+
+def test_one_file_is_the_result_of_one_picture(upscaled, tmp_path, capsys, model):
+    picture(tmp_path / "a.png", 1)
+    picture(tmp_path / "a.bmp", 2)
+    upscaled(tmp_path / "a.png")
+    assert upscale_all(model, None, tmp_path / "a.bmp", tmp_path / "out", Options(samples=2)) == 1
+    assert "a_0.png is a result of another picture (a.png)" in capsys.readouterr().err
+    assert upscaled(tmp_path / "a.bmp", overwrite=True).startswith(MADE.format(1))
+    assert {row["source"] for row in table(tmp_path / "out")} == {"a.bmp"}
+
+
+def test_a_stopped_overwriting_leaves_no_row_of_what_it_replaced(upscaled, small, tmp_path, monkeypatch):
+    upscaled(small)
+    old = (small / "b.png").read_bytes()
+    picture(small / "b.png", 7)
+    write = upscale_folder.write_result
+
+    def killed(path, png):
+        write(path, png)
+        if path.name == "b_0.png":
+            raise SystemExit
+
+    monkeypatch.setattr(upscale_folder, "write_result", killed)
+    with pytest.raises(SystemExit):
+        upscaled(small, overwrite=True)
+    monkeypatch.undo()
+    (small / "b.png").write_bytes(old)
+    upscaled(small, overwrite=False)
+    upscaled(small, tmp_path / "new")
+    assert contents(tmp_path / "out") == contents(tmp_path / "new")
+
+
+def test_a_grid_shows_the_results_beside_it(upscaled, small, tmp_path):
+    upscaled(small, grid=True)
+    assert upscaled(small, grid=True).startswith(DONE.format(3))
+    upscaled(small, noise=0.5, overwrite=True)  # leaves the grids of noise 1
+    assert upscaled(small, noise=0.5, grid=True).startswith(MADE.format(3))
+    pixels = np.array(Image.open(tmp_path / "out" / "a_grid.png"))
+    assert pixels.shape == (16, 3 * 20, 3)
+    np.testing.assert_array_equal(pixels[::4, :20:4], np.array(Image.open(small / "a.png")))
+    for i in range(2):
+        result = np.array(Image.open(tmp_path / "out" / f"a_{i}.png"))
+        np.testing.assert_array_equal(pixels[:, 20 * (i + 1) : 20 * (i + 2)], result)
+
+
+def test_a_grid_of_many_rows(upscaled, small, tmp_path):
+    upscaled(small / "a.png", samples=10, grid=True)
+    pixels = np.array(Image.open(tmp_path / "out" / "a_grid.png"))
+    assert pixels.shape == (2 * 16, 9 * 20, 3)
+    np.testing.assert_array_equal(pixels[16:, 20:40], np.array(Image.open(tmp_path / "out" / "a_9.png")))
+    assert np.all(pixels[16:, 40:] == 255)
+
+
+@pytest.mark.parametrize(
+    "sources, expected",
+    [
+        (["a.png", "a.jpg", "b.png", "c/a.png"], ["a.png", "a.jpg", "b", "c/a"]),
+        (["d.tar.png"], ["d.tar"]),
+        (["face.jpg", "face.png", "face.jpg.tif"], ["face.jpg", "face.png", "face.jpg.tif"]),
+        (["x.jpg", "x.png", "x.jpg.tif", "x.jpg.tif.gif"], ["x.jpg", "x.png", "x.jpg.tif", "x.jpg.tif.gif"]),
+        (["y.jpg", "y.jpg.tif"], ["y", "y.jpg"]),
+    ],
+)
+def test_names_stay_apart(tmp_path, sources, expected):
+    for names in (sources, sources[::-1]):
+        stems = result_stems([tmp_path / name for name in names], tmp_path)
+        assert [str(stems[tmp_path / name]) for name in sources] == expected
+
+
+ODD = [
+    b'a\xff,\n\r"b',
+    b"a\rb",
+    b"\ra",
+    b"\ta",
+    b"=HYPERLINK(1)",
+    b"+1",
+    b"-1",
+    b"@a",
+    b"'=a",
+    b"''=a",
+    b"'a",
+    b"\xc3\xa9",
+]
+
+
+def test_odd_names_are_read_back_and_are_no_formulas(upscaled, small, tmp_path):
+    source = tmp_path / "odd"
+    source.mkdir()
+    for i, name in enumerate(ODD):
+        picture(tmp_path / "x.png", i)
+        shutil.copy(tmp_path / "x.png", os.fsencode(source) + b"/" + name + b".png")
+    assert upscaled(source, samples=1).startswith(MADE.format(len(ODD)))
+    before = (tmp_path / "out" / "results.csv").read_bytes()
+    assert upscaled(source, samples=1).startswith(DONE.format(len(ODD)))
+    assert (tmp_path / "out" / "results.csv").read_bytes() == before
+    names = {os.fsdecode(name) for name in os.listdir(os.fsencode(tmp_path / "out"))}
+    assert {os.fsdecode(name + b"_0.png") for name in ODD} < names
+    rows = table(tmp_path / "out")
+    assert len(rows) == len(ODD) and all(set(row) == set(COLUMNS) for row in rows)
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert {row["source"] for row in rows} >= {"'=HYPERLINK(1).png", "'a.png", "''=a.png", "a\rb.png"}
+
+
+@pytest.mark.parametrize("grid", [False, True])
+def test_a_name_too_long_costs_one_line(model, small, tmp_path, capsys, grid):
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX")
+    for length in (longest, longest - 3 if grid else longest - 1):  # a grid's name is longer than a result's
+        picture(small / ("l" * (length - 4) + ".png"), 5)
+    for done in ("3 upscaled, 0 done before, 2 failed", "0 upscaled, 3 done before, 2 failed"):
+        assert upscale_all(model, None, small, tmp_path / "out", Options(samples=1, grid=grid)) == 2
+        said = capsys.readouterr()
+        assert said.out.startswith(done)
+        errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 2 and all("takes no name as long as that of its result" in line for line in errors)
+    assert not list((tmp_path / "out").rglob(".*"))
+
+
+def test_a_picture_that_changed_is_made_again(upscaled, small, tmp_path):
+    upscaled(small)
+    before = contents(tmp_path / "out")
+    picture(small / "b.png", seed=9)
+    assert upscaled(small, overwrite=False).startswith("0 upscaled, 2 done before, 1 failed")
+    assert upscaled(small, overwrite=True).startswith(MADE.format(3))
+    changed = {name for name, data in contents(tmp_path / "out").items() if data != before[name]}
+    assert changed == {"b_0.png", "b_1.png"}

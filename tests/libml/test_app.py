@@ -1,0 +1,32 @@
+"""Flags of a training program, in a process of its own: absl has one set of flags in each."""
+
+import json
+
+from lag.config import LAGConfig
+from libml.training.run_folder import save_args
+from tests.programs.test_programs import ROOT
+from tests.support.programs import start
+
+PROGRAM = """
+import sys
+sys.path.insert(0, {root!r})
+from lag.config import LAGConfig
+from libml import app
+app.define_flags(LAGConfig)
+app.define_run_flags()
+def main():
+    config, folder = app.config_and_folder(LAGConfig)
+    print(config.seed, config.batch, config.blocks, folder)
+app.run(main)
+"""
+
+
+def test_resuming_takes_the_runs_parameters_but_for_the_flags_given(tmp_path):
+    script, run = tmp_path / "program.py", tmp_path / "run"
+    script.write_text(PROGRAM.format(root=str(ROOT)))
+    save_args(LAGConfig(seed=7, batch=32, blocks=3), run, colors=3)
+    assert json.loads((run / "args" / "args.json").read_text())["seed"] == 7
+    done = start(script, f"--resume={run}", "--batch=64")
+    assert done.stdout.split() == ["7", "64", "3", str(run)], done.stderr
+    done = start(script, "--batch=64", f"--train_dir={tmp_path}")
+    assert done.stdout.split()[:3] == ["0", "64", "8"], done.stderr

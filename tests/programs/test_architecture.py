@@ -1,0 +1,117 @@
+"""Who may import whom, and where flags and the environment are read."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+
+def compared_methods() -> dict[str, str]:
+    """lag.evaluation.methods.COMPARED, read without importing TensorFlow."""
+    for node in ast.parse((ROOT / "lag/evaluation/methods.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMPARED":
+            return ast.literal_eval(node.value)
+    raise AssertionError("lag/evaluation/methods.py has no table COMPARED")
+
+
+COMPARED = [
+    ROOT / f"{place.split(':')[0]}.py" for place in compared_methods().values()
+]  # programs that hold a method each
+LIBRARY = [*ROOT.glob("lag/**/*.py"), *ROOT.glob("libml/**/*.py")]
+DEFINITIONS = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign)
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def forbidden(path: Path, *modules: str) -> set[str]:
+    return {i for i in imports(path) for m in modules if i == m or i.startswith(f"{m}.")}
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(ROOT)))
+def test_library_imports_no_program_and_libml_no_method(path):
+    assert not forbidden(path, "scripts", "tests")
+    if path.is_relative_to(ROOT / "libml"):
+        assert not forbidden(path, "lag")
+
+
+@pytest.mark.parametrize(
+    "name, modules",
+    [
+        ("lag/model/networks.py", ["lag.model.losses", "lag.model.training", "lag.config", "libml.datasets.catalogue"]),
+        ("lag/model/losses.py", ["lag.model.networks", "lag.model.training"]),
+        ("lag/config.py", ["tensorflow", "keras", "libml.layers.scaled_conv", "libml.datasets.catalogue"]),
+        ("libml/training/schedule.py", ["tensorflow", "numpy"]),
+        ("libml/training/config.py", ["tensorflow"]),
+        ("libml/training/run_folder.py", ["tensorflow"]),
+        ("libml/app.py", ["tensorflow", "keras"]),
+        ("libml/system/workers.py", ["tensorflow"]),
+        ("lag.py", ["tensorflow", "keras"]),
+    ],
+)
+def test_layers_of_the_house(name, modules):
+    assert not forbidden(ROOT / name, *modules)
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(ROOT)))
+def test_flags_and_environment_are_read_at_the_entry_only(path):
+    if path.name == "app.py":  # the entry files' own helper; it reads both when an entry file calls it
+        return
+    assert not forbidden(path, "absl.flags")
+    names = {n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)}
+    assert not names & {"environ", "getenv", "FLAGS"}
+
+
+def test_one_module_knows_the_names_of_a_runs_files():
+    names = {"args.json", "tf", "metrics.jsonl", "summaries"}
+
+    def named(path: Path) -> set[str]:
+        return names & {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+
+    knowing = {path: named(path) for path in LIBRARY if named(path)}
+    assert knowing == {ROOT / "libml/training/run_folder.py": names}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "libml/datasets/toyfaces").rglob("*.py")), ids=lambda p: p.name)
+def test_what_worker_processes_import_starts_fast(path):
+    assert not forbidden(path, "tensorflow", "libml.datasets.catalogue", "libml.datasets.records")
+
+
+@pytest.mark.parametrize("name, place", compared_methods().items())
+def test_the_table_of_methods_names_their_classes(name, place):
+    module, cls = place.split(":")
+    body = ast.parse((ROOT / f"{module}.py").read_text()).body
+    classes = {node.name: ast.unparse(node) for node in body if isinstance(node, ast.ClassDef)}
+    assert cls in classes and f"method = '{name}'" in classes[f"{cls}Config"]
+
+
+def test_no_other_module_of_the_library_imports_a_module_by_its_name():
+    """But for packages of others, looked for before a dataset is fetched."""
+    callers = {path for path in LIBRARY if "import_module" in path.read_text()}
+    assert callers == {ROOT / "lag/evaluation/methods.py", ROOT / "libml/datasets/making/standard.py"}
+
+
+@pytest.mark.parametrize("path", COMPARED, ids=lambda p: p.name)
+def test_a_compared_method_needs_only_libml(path):
+    mine = {ROOT / name for name in ("lag", "scripts", "tests")} | set(ROOT.glob("*.py"))
+    assert not forbidden(path, *(other.stem for other in mine))
+
+
+@pytest.mark.parametrize("path", COMPARED, ids=lambda p: p.name)
+def test_a_compared_method_does_nothing_when_it_is_imported(path):
+    """Definitions and constants only, but for what TensorFlow reads when it is imported."""
+    assert not forbidden(path, "absl")
+    *body, last = ast.parse(path.read_text()).body
+    assert ast.unparse(last).startswith("if __name__ == '__main__':\n    main(")
+    done = [ast.unparse(node) for node in body if not isinstance(node, DEFINITIONS)]
+    assert done == [ast.unparse(body[0]), "os.environ.update(DEFAULTS | os.environ)"]
+    assert ast.get_docstring(ast.parse(path.read_text()))

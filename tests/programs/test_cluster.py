@@ -1,0 +1,167 @@
+"""Two workers as two processes that talk over gRPC on this machine."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from libml.datasets import records
+from libml.errors import UserError
+from libml.images import encode_png
+from libml.system import devices
+from tests.libml.datasets.test_stream_order import damage
+from tests.stress import ROOT, checkpoint_values
+from tests.support.images import blobs, write_images
+from tests.support.programs import mistake
+
+FLAGS = [
+    "--dataset=cifar10",
+    "--scale=4",
+    "--blocks=1",
+    "--filters=8",
+    "--filters_min=4",
+    "--noise_dim=2",
+    "--batch=16",
+]
+FLAGS += ["--transition_kimg=0", "--save_kimg=1", "--report_kimg=1", "--deterministic"]
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def start(data_dir, train_dir: Path, workers: int, *flags) -> list[subprocess.Popen]:
+    train_dir.mkdir(parents=True, exist_ok=True)
+    hosts = [f"localhost:{port}" for port in free_ports(workers)]
+    started = []
+    for index in range(workers):
+        env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1"}
+        env["TF_CONFIG"] = json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}})
+        command = [sys.executable, "lag.py", *FLAGS, *flags, f"--data_dir={data_dir}", f"--train_dir={train_dir}"]
+        with (train_dir / f"log{index}.txt").open("w") as log:
+            started.append(subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT))
+    return started
+
+
+def place(workers, index=0, **task) -> tuple[int, int]:
+    config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index, **task}}
+    return devices._place(json.dumps(config))
+
+
+@pytest.mark.parametrize("host", ["a", "10.0.0.1", "node-1.local", "[::1]", "a_b"])
+def test_workers_are_hosts_with_ports(host):
+    assert place([f"{host}:1", f"{host}:65535"], 1) == (1, 2)
+    assert place([f"{host}:1"], "0") == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "x", "x:", ":1", "x:y", "x:0", "x:-1", "x:65536", "x:²", "a b:1", "http://x:1", "x:1:2", "x:1\n", 3, None],
+)
+def test_a_worker_s_address_that_cannot_be_is_named(address):
+    with pytest.raises(UserError, match="host:port") as raised:
+        place(["x:1", address])
+    assert repr(address) in str(raised.value) or r"x:1\n" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x", "[]", "3", "null", "{}", '{"cluster": {}}', '{"cluster": {"worker": ["a:1"]}}', "[" * 100_000),
+        '{"cluster": ["worker"], "task": {"type": "worker", "index": 0}}',
+    ],
+)
+def test_what_is_no_cluster_is_one_line(text):
+    with pytest.raises(UserError, match="TF_CONFIG"):
+        devices._place(text)
+
+
+def test_a_place_that_is_none():
+    for index in (-1, 2, 10**30, "x", 0.5, True, None, []):
+        with pytest.raises(UserError, match="TF_CONFIG"):
+            place(["a:1", "b:1"], index)
+    with pytest.raises(UserError, match="workers only"):
+        place(["a:1"], type="chief")
+    with pytest.raises(UserError, match="workers only"):
+        place({"0": "a:1"})
+    with pytest.raises(UserError, match="twice"):
+        place(["a:1", "a:1"])
+
+
+def test_a_port_that_another_program_has_is_one_line(tmp_path, monkeypatch):
+    with socket.create_server(("localhost", 0)) as taken:
+        hosts = [f"localhost:{taken.getsockname()[1]}", "localhost:1"]
+        config = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": 0}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+        assert "port" in mistake("lag.py", "--scale=4", f"--train_dir={tmp_path}", f"--data_dir={tmp_path}")
+
+
+def logs(train_dir: Path) -> list[str]:
+    return [p.read_text() for p in sorted(train_dir.glob("log*.txt"))]
+
+
+def finish(processes, train_dir) -> None:
+    for process in processes:
+        assert process.wait(240) == 0, logs(train_dir)
+
+
+def the_run(train_dir: Path) -> Path:
+    return next(train_dir.glob("*/*/LAG_*"))
+
+
+def metrics(train_dir: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (the_run(train_dir) / "metrics.jsonl").read_text().splitlines()]
+
+
+def write_mixed(folder: Path) -> None:
+    """A data set of which every fifth record is passed over for its colours and others cannot be read."""
+    write_images(folder / "cifar10-test.tfrecord", blobs(10, seed=1))
+    pictures = [encode_png(image[..., : 1 if i % 5 == 0 else 3]) for i, image in enumerate(blobs(50))]
+    pictures[7] = b"no image at all"
+    records.write(folder / "cifar10-train.tfrecord", [records.example(picture) for picture in pictures])
+    damage(folder / "cifar10-train.tfrecord", [11, 12])
+
+
+def test_one_process_hands_over_to_two_workers_and_back(tmp_path):
+    """One process for 3 kimg (192 steps) against a run that is on two workers for the second third of them."""
+    write_mixed(data_dir := tmp_path)
+    flags = ["--training_kimg=1", "--skip_bad_records"]
+    finish(start(data_dir, tmp_path / "one", 1, *flags, "--total_kimg=3"), tmp_path / "one")
+    for kimg, workers in ((1, 1), (2, 2), (3, 1)):
+        finish(start(data_dir, tmp_path / "two", workers, *flags, f"--total_kimg={kimg}"), tmp_path / "two")
+    one, two = metrics(tmp_path / "one"), metrics(tmp_path / "two")
+    assert [line["kimg"] for line in one] == [line["kimg"] for line in two] == [1, 2, 3]
+    for a, b in zip(one, two, strict=True):
+        for name in ("dreal", "dfake", "gp", "gmse", "rmse", "rmse_ema", "skipped_records"):
+            assert a[name] == pytest.approx(b[name], rel=1e-2, abs=1e-3), name
+    a, b = (checkpoint_values(the_run(tmp_path / name)) for name in ("one", "two"))
+    assert a.keys() == b.keys()
+    positions = [name for name in a if "data_position" in name or "nimg" in name]
+    assert len(positions) >= 2 and all(a[name] == b[name] for name in positions)
+
+
+def test_a_lost_worker_ends_the_others_and_the_job_starts_again(data_dir, tmp_path):
+    processes = start(data_dir, tmp_path, 2, "--training_kimg=64")
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("*/*/LAG_*/tf/ckpt-*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    processes[1].send_signal(signal.SIGKILL)
+    assert processes[0].wait(60) == 1, logs(tmp_path)
+    said = [line for line in logs(tmp_path)[0].splitlines() if line.startswith("error: ")]
+    assert len(said) == 1 and "another worker was lost" in said[0] and "Traceback" not in logs(tmp_path)[0]
+    processes = start(data_dir, tmp_path, 2, "--training_kimg=64")
+    while "going on with" not in logs(tmp_path)[0] and time.monotonic() < deadline + 120:
+        time.sleep(0.1)
+    time.sleep(5)
+    processes[1].send_signal(signal.SIGTERM)  # one worker is asked to stop: all save and stop together
+    assert [p.wait(60) for p in processes] == [128 + signal.SIGTERM] * 2, logs(tmp_path)
