@@ -10,7 +10,7 @@ app.define_flags(LAGConfig)
 app.define_run_flags()
 flags.DEFINE_boolean("export", True, "Export a SavedModel into the run's folder at the end.")
 flags.DEFINE_boolean("memtest", False, "Train a few steps of the last stages, to see whether they fit in memory.")
-flags.DEFINE_boolean("dry_run", False, "Print the phases, the parameters and an estimate of memory, then exit.")
+flags.DEFINE_boolean("dry_run", False, "Print the phases, the parameters, and estimates of memory and time, then exit.")
 
 
 def main() -> None:
@@ -20,12 +20,12 @@ def main() -> None:
     with app.importing():  # TensorFlow, which --help and a mistaken flag need not wait for
         from lag import program
 
+    devices |= program.device_needs(config, FLAGS.data_dir)
     if FLAGS.dry_run:
-        program.dry_run(config, folder, FLAGS.data_dir)
+        program.dry_run(config, folder, FLAGS.data_dir, devices)
     elif FLAGS.memtest:
-        program.memtest(config, FLAGS.data_dir, devices | program.device_needs(config, FLAGS.data_dir))
+        program.memtest(config, FLAGS.data_dir, devices)
     else:
-        devices |= program.device_needs(config, FLAGS.data_dir)
         program.train_and_export(config, folder, devices, **app.run_options("export"))
 
 

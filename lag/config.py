@@ -4,7 +4,7 @@ import dataclasses
 
 from libml.errors import UserError
 from libml.training.config import FREE, NAMED, PINNED, RunConfig, option
-from libml.training.schedule import Schedule, at_once, progressive
+from libml.training.schedule import Schedule, at_once, growth_kimg, progressive, shortened
 
 GAN_LOSS_NAMES = ("wasserstein", "relativistic")
 PRECISIONS = ("float32", "bfloat16", "tf32")
@@ -41,7 +41,9 @@ class LAGConfig(RunConfig):
     step: str = option(
         "fast", "How a step is computed: fast, or plain, slowly, as lag/model/objectives.py states it.", FREE
     )
-    total_kimg: int = option(0, "Length of the whole run in 1024 images; 0: the sum of the phases.", FREE)
+    total_kimg: int = option(
+        0, "Length of the whole run in 1024 images, not below that of the growth; 0: the sum of the phases.", FREE
+    )
 
     def validate(self) -> None:
         """Raises UserError for the first parameter that cannot be."""
@@ -66,6 +68,32 @@ class LAGConfig(RunConfig):
             raise UserError("--encoder needs a --noise_dim above 0")
         if self.lod_min != 1:
             raise UserError("--lod_min is always 1")
+
+    def check_total(self, begun: bool = False) -> None:
+        """Refuses a --total_kimg that ends within the growth, which would not shorten the growth.
+
+        Args:
+            begun: the run is there, so its phases are what they are.
+
+        Raises:
+            UserError: saying how long the growth is, and the ways out.
+        """
+        lengths = (self.lods, self.transition_kimg, self.training_kimg)
+        grown = growth_kimg(*lengths)
+        if not 0 < self.total_kimg < grown:
+            return
+        fitting = shortened(*lengths, self.total_kimg)
+        phases = "--transition_kimg={} --training_kimg={}".format(*fitting or (1, 1))
+        if begun:
+            way = f"use --total_kimg={grown}, which ends with the growth,"
+        elif fitting:
+            way = f"add {phases} to grow within {self.total_kimg} kimg,"
+        else:
+            way = f"use {phases} and a --total_kimg of at least {growth_kimg(self.lods, 1, 1)},"
+        raise UserError(
+            f"--total_kimg={self.total_kimg} does not shorten LAG's growth, which takes {grown} kimg: {way} "
+            f"or --total_kimg=0 for the whole schedule of {grown + self.training_kimg} kimg"
+        )
 
     @property
     def lods(self) -> int:

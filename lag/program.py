@@ -11,7 +11,7 @@ from lag import sampling
 from lag.config import LAGConfig
 from lag.formats.saved_model import export_at_end
 from lag.model.training import LAG
-from lag.performance import costs
+from lag.performance import costs, duration
 from lag.performance.memory import estimate_bytes
 from libml.datasets.catalogue import Dataset, check_sizes, lookup
 from libml.layers.resample import DOWNSCALERS
@@ -40,15 +40,30 @@ def _describe_phases(config: LAGConfig) -> str:
     return "\n".join(lines)
 
 
-def dry_run(config: LAGConfig, folder: Path, data_dir: str) -> None:
-    """Prints the run's folder, phases, parameters and memory; writes nothing."""
+def dry_run(config: LAGConfig, folder: Path, data_dir: str, devices: dict[str, Any]) -> None:
+    """Prints the run's folder, phases, parameters, memory, length and time; writes nothing.
+
+    Args:
+        config: the run's parameters.
+        folder: where it would live.
+        data_dir: folder of the datasets.
+        devices: arguments of make_devices; other machines are not waited for.
+    """
     dataset = lookup(config.dataset, Path(data_dir))
     check_sizes(dataset, config.scale, config.downscaler)
+    made = make_devices(config.batch, **devices | {"tf_config": None})
     print(f"{folder}\n\n{_describe_phases(config)}\n")
     model = LAG(config, dataset.colors)
     print(describe(model))
     estimate = estimate_bytes(model, dataset.size, config.batch)
     print(f"\nmemory of the last phase at batch {config.batch}: about {estimate / 2**30:.2f} GiB on one device")
+    total, replicas = config.schedule().total, made.strategy.num_replicas_in_sync
+    print(f"length of the run: {total / KIMG:g} kimg ({total:,} images)", flush=True)
+    seconds = duration.estimate_seconds(config, dataset.colors, dataset.size, made)
+    print(
+        f"time here: about {duration.in_words(seconds)} on {replicas} device(s) ({duration.STEPS} steps of the first "
+        "phase were timed, the other phases follow by their arithmetic)"
+    )
 
 
 def device_needs(config: LAGConfig, data_dir: str) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
         given = {name: flags.FLAGS[name].value for name in names if flags.FLAGS[name].present}
         made = dataclasses.replace(from_args(config, load_args(resume)), **given)
     made.validate()
+    if not resume or flags.FLAGS["total_kimg"].present:  # older runs may have been asked for less than they did
+        made.check_total(begun=bool(resume))
     # Training asks these again; asked here, the answer does not wait for TensorFlow.
     from libml.datasets.catalogue import check_sizes, lookup  # which --help need not wait for
 

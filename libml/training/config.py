@@ -65,6 +65,9 @@ class RunConfig:
             if getattr(self, name) <= 0:
                 raise UserError(f"--{name}={getattr(self, name)} must be positive")
 
+    def check_total(self, begun: bool = False) -> None:
+        """Raises UserError for a --total_kimg that would not be obeyed, of a run that is new or has begun."""
+
     @property
     def folder(self) -> Path:
         """{train_dir}/{dataset}/{downscaler}{scale}X/{Method}_{flag}{value}_..., flags in alphabetical order."""

@@ -109,6 +109,21 @@ def progressive(lods: int, transition_kimg: int, training_kimg: int, total_kimg:
     return Schedule(tuple(phases))
 
 
+def growth_kimg(lods: int, transition_kimg: int, training_kimg: int) -> int:
+    """Length of the growth to the last lod, without the phase at it."""
+    return (lods - 1) * (transition_kimg + training_kimg)
+
+
+def shortened(lods: int, transition_kimg: int, training_kimg: int, total_kimg: int) -> tuple[int, int] | None:
+    """(transition_kimg, training_kimg) in about the given ratio, whose whole schedule fits into total_kimg.
+
+    A length above 0 stays above 0, down to phases of 1 kimg; None where not even those fit.
+    """
+    share = total_kimg / (growth_kimg(lods, transition_kimg, training_kimg) + training_kimg)
+    fitting = tuple(max(int(n * share), min(n, 1)) for n in (transition_kimg, training_kimg))
+    return fitting if growth_kimg(lods, *fitting) <= total_kimg else None
+
+
 def at_once(lods: int, growing: Schedule) -> Schedule:
     """All stages from the start, for as long as a growing schedule lasts."""
     return Schedule((Phase(0, growing.total, lods, lods),))

@@ -1,6 +1,7 @@
 """The programs as a user starts them, in processes of their own."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -32,10 +33,13 @@ def test_train_then_candidates(data_dir, tmp_path):
 
 
 def test_dry_run_describes_and_leaves_nothing(tmp_path):
-    done = start("lag.py", "--dataset=celeba128", "--scale=8", "--dry_run", f"--train_dir={tmp_path}/runs")
+    small = ["--filters=8", "--filters_min=4", "--blocks=1"]
+    done = start("lag.py", "--dataset=celeba128", "--scale=8", *small, "--dry_run", f"--train_dir={tmp_path}/runs")
     assert done.returncode == 0, done.stderr
-    assert "average8X/LAG_batch16_blocks8" in done.stdout and "lod 2 -> 3" in done.stdout
-    assert "10240" in done.stdout and "GiB" in done.stdout
+    assert "average8X/LAG_batch16_blocks1" in done.stdout and "lod 2 -> 3" in done.stdout and "GiB" in done.stdout
+    *_, length, time = done.stdout.splitlines()
+    assert length == "length of the run: 10240 kimg (10,485,760 images)"
+    assert re.match(r"time here: about [\d.]+ (minutes|hours|days) on 1 device", time) and "were timed" in time
     assert not list(tmp_path.iterdir())
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -91,3 +92,45 @@ def test_args_that_are_no_parameters(tmp_path, text):
     (tmp_path / "args" / "args.json").write_text(text)
     with pytest.raises(UserError, match=r"cannot read .*args\.json"):
         load_args(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "scale, transition, training, total, ways",
+    [
+        (8, 2048, 2048, 80, "8192 kimg: add --transition_kimg=16 --training_kimg=16 to .*schedule of 10240 kimg"),
+        (8, 1024, 2048, 6143, "6144 kimg: add --transition_kimg=767 --training_kimg=1535 .*of 8192 kimg"),
+        (8, 0, 2048, 10, "4096 kimg: add --transition_kimg=0 --training_kimg=3 .*of 6144 kimg"),
+        (32, 100, 100, 8, "800 kimg: add --transition_kimg=1 --training_kimg=1 to .*of 900 kimg"),
+        (32, 100, 100, 7, "800 kimg: use --transition_kimg=1 --training_kimg=1 and .*at least 8, .*of 900 kimg"),
+    ],
+)
+def test_a_total_shorter_than_the_growth_is_refused_with_both_ways_out(scale, transition, training, total, ways):
+    phases = {"scale": scale, "transition_kimg": transition, "training_kimg": training}
+    with pytest.raises(UserError, match=f"^--total_kimg={total} does not .*growth, which takes {ways}"):
+        LAGConfig(**phases, total_kimg=total).check_total()
+    LAGConfig(**phases).check_total()
+    if found := re.search(r"add --transition_kimg=(\d+) --training_kimg=(\d+)", ways):
+        pasted = {"transition_kimg": int(found[1]), "training_kimg": int(found[2])}
+        config = LAGConfig(**phases | pasted, total_kimg=total)
+        config.check_total()
+        assert config.schedule().total == total * 1024
+
+
+def test_a_total_at_the_growth_and_one_without_growth_are_taken():
+    LAGConfig(scale=8, training_kimg=2, transition_kimg=3, total_kimg=10).check_total()
+    LAGConfig(scale=2, training_kimg=2048, total_kimg=1).check_total()
+    EDSRConfig(total_kimg=1).check_total()
+
+
+def test_a_run_that_has_begun_keeps_its_phases():
+    with pytest.raises(UserError, match=r"4096 kimg: use --total_kimg=4096, .* or --total_kimg=0 .* of 6144 kimg"):
+        LAGConfig(scale=4, total_kimg=80).check_total(begun=True)
+
+
+def test_lag_py_refuses_a_total_that_it_would_not_obey_and_goes_on_with_older_runs_that_have_one(tmp_path):
+    where = (f"--train_dir={tmp_path}", f"--data_dir={tmp_path}")
+    assert "growth, which takes 4096 kimg" in mistake("lag.py", "--total_kimg=80", *where)
+    save_args(LAGConfig(scale=4, total_kimg=80, dataset="cifar10"), tmp_path / "run", colors=3)
+    resume = ("lag.py", f"--resume={tmp_path}/run", *where)
+    assert "use --total_kimg=4096" in mistake(*resume, "--total_kimg=90")
+    assert "no train files of cifar10" in mistake(*resume)
