@@ -14,7 +14,7 @@ NAMED, PINNED, FREE = "named", "pinned", "free"
 
 # Whole numbers that no run comes near to, beyond which building a network would take for ever or its sizes overflow.
 MOST = {"scale": 2048, "blocks": 1024, "repeat": 1024, "seed": 2**63 - 1}
-MOST |= dict.fromkeys(("filters", "filters_min", "noise_dim", "noise"), 2**16)
+MOST |= dict.fromkeys(("batch", "filters", "filters_min", "noise_dim", "noise"), 2**16)
 MOST_ELSE = 2**31 - 1
 
 DOWNSCALER_NAMES = ("average", "bicubic", "antialias")
