@@ -71,7 +71,7 @@ class HeldOut:
             UserError: if there are not so many, or none; if a file is damaged.
         """
         wanted = limit if indices is None else max(indices, default=-1) + 1
-        found = np.fromiter(itertools.islice(self._turns(), wanted), np.int64)
+        found = np.fromiter(itertools.islice(self._turns(), wanted and min(wanted, sys.maxsize)), np.int64)
         if indices is not None and len(found) < wanted:
             raise UserError(f"{self.dataset.name} has {len(found)} test images: there is no number {wanted - 1}")
         if wanted != 0 and not len(found):

@@ -36,11 +36,14 @@ def test_members_of_a_mixture_take_turns_in_test_images(tmp_path, mixture, capsy
     images = Images(mixture, tmp_path)
     assert levels(images.test_images()) == [10, 50, 11, 51, 12, 13, 14]  # the second has no more
     assert levels(images.test_images(limit=3)) == [10, 50, 11]
+    assert len(images.test_images(limit=2**63)) == 7  # more than an index can be
     assert levels(images.test_images([5, 0, 3])) == [13, 10, 51]
     said = capsys.readouterr().err.splitlines()[0]
     assert said.startswith("test images of mix are those of cifar10, svhn; no test files of: celeba32 (celeba-test")
     with pytest.raises(UserError, match="mix has 7 test images: there is no number 7"):
         images.test_images([7])
+    with pytest.raises(UserError, match=f"there is no number {2**63}"):
+        images.test_images([2**63])
 
 
 def test_a_mixture_without_test_files_says_what_it_looked_for(tmp_path, mixture):
