@@ -44,10 +44,11 @@ def main() -> None:
 
         from lag.evaluation import report
         from lag.evaluation.evaluate import evaluate
-        from lag.evaluation.measures import halves_apart, load_yardsticks
+        from lag.evaluation.measures import halves_apart
         from lag.evaluation.methods import load_runs
         from lag.evaluation.pairs import load_pairs
         from lag.evaluation.tables import Report, skipped_lines
+        from lag.evaluation.yardsticks import load_yardsticks
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several runs' generators look like one retraced often
     tf.config.experimental.enable_op_determinism()

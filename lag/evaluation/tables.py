@@ -5,13 +5,36 @@ import io
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lag.evaluation.measures import CONSISTENCY, DISTORTION, DIVERSITY, Column, Row, _realism
+from lag.evaluation import measures
+from lag.evaluation.evaluate import Row
+from lag.evaluation.measures import Measure
 from lag.evaluation.methods import LoadedRun
 from lag.evaluation.pairs import Pairs
 from libml.training.schedule import KIMG
 
 DASH = "-"
 DIGITS = 6  # that JSON and CSV have of a value
+
+
+class Column(NamedTuple):
+    """A column of a table: a measure, or one level of a measure."""
+
+    key: str
+    name: str
+    measure: Measure
+    meaning: str = ""
+
+    @property
+    def header(self) -> str:
+        """The name, and an arrow that says which way is better."""
+        return f"{self.name} {self.measure.better}"
+
+
+def _columns(measure: Measure, rows: Sequence[Row]) -> list[Column]:
+    levels = [key for key in rows[0].values if measure.levels and key.startswith(f"{measure.key}_")]
+    names = [f"{measure.levels} {key.removeprefix(f'{measure.key}_')}" for key in levels]
+    each = [Column(key, name, measure) for key, name in zip(levels, names, strict=True)]
+    return [*each, Column(measure.key, measure.name, measure, measure.meaning)]
 
 
 class Report(NamedTuple):
@@ -29,14 +52,12 @@ class Report(NamedTuple):
     halves: dict[int, float]  # SWD of each level between two halves of the true images
 
     @property
-    def groups(self) -> dict[str, tuple[Column, ...]]:
+    def groups(self) -> dict[str, list[Column]]:
         """The tables, by heading."""
-        return {
-            "Distortion": DISTORTION,
-            "Consistency with the input": CONSISTENCY,
-            "Diversity": DIVERSITY,
-            "Realism": _realism(self.rows),
-        }
+        groups: dict[str, list[Column]] = {}
+        for measure in measures.MEASURES:
+            groups.setdefault(measure.group, []).extend(_columns(measure, self.rows))
+        return groups
 
     @property
     def keys(self) -> list[str]:
@@ -46,11 +67,11 @@ class Report(NamedTuple):
 
 def skipped_lines(report: Report) -> list[str]:
     """'measure, measure: why not', one for each reason."""
-    headers = {column.key: column.name for group in report.groups.values() for column in group}
+    names = {measure.key: measure.name for measure in measures.MEASURES}
     by_reason: dict[str, list[str]] = {}
     for key, reason in report.skipped.items():
-        by_reason.setdefault(reason, []).append(headers[key])
-    return [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+        by_reason.setdefault(reason, []).append(names[key])
+    return [f"{', '.join(those)}: {reason}" for reason, those in by_reason.items()]
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -126,7 +147,7 @@ def _table(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
 def _cell(row: Row, column: Column) -> str:
     if column.key not in row.values:
         return DASH
-    return f"{row.values[column.key] * (1000 if column.key == 'kid' else 1):.{column.digits}f}"
+    return f"{row.values[column.key] * column.measure.factor:.{column.measure.digits}f}"
 
 
 def _notes(report: Report) -> list[str]:

@@ -9,11 +9,12 @@ import tensorflow as tf
 from PIL import Image
 
 from lag.evaluation import evaluate as evaluation
-from lag.evaluation import report
-from lag.evaluation.measures import Yardsticks, halves_apart, load_yardsticks
+from lag.evaluation import measures, report
+from lag.evaluation.measures import Measure, PerImage, PerInput, PerSet, halves_apart
 from lag.evaluation.methods import LoadedRun, bicubic, load_runs, method_of, nearest
 from lag.evaluation.pairs import load_pairs
-from lag.evaluation.tables import Report, as_json, as_markdown
+from lag.evaluation.tables import Report, as_csv, as_json, as_markdown
+from lag.evaluation.yardsticks import Yardsticks, load_yardsticks
 from lag.figures import scatter
 from libml.errors import UserError
 from libml.images import to_float, to_uint8
@@ -64,7 +65,7 @@ def pairs(methods, data_dir):
     return load_pairs("cifar10", data_dir, 7, methods[0], batch=4)
 
 
-NO_YARDSTICKS = Yardsticks(None, "", None, {"fid": "no weights"})
+NO_YARDSTICKS = Yardsticks(None, "", None, {"critic": "no critic", "features": "no weights"})
 
 
 def measured(source, pairs, samples=3, batch=4):
@@ -149,7 +150,7 @@ def test_enlargements(pairs):
 def test_latent_distance_is_the_critics(run, methods, pairs, monkeypatch):
     monkeypatch.setattr(fid, "load_features", no_weights)
     yardsticks = load_yardsticks(methods, "", "", batch=4)
-    assert yardsticks.critic_run == str(run) and "not here" in yardsticks.skipped["fid"]
+    assert yardsticks.critic_run == str(run) and "not here" in yardsticks.missing["features"]
     rows, _ = evaluation.evaluate(methods, pairs, yardsticks, 2, 0, batch=4)
     (row,) = (r for r in rows if r.std == 1.0)
     made = methods[0].sampler.candidates(pairs.lores, [1.0, 1.0], 0, pairs.indices)
@@ -158,7 +159,7 @@ def test_latent_distance_is_the_critics(run, methods, pairs, monkeypatch):
     expected = np.sqrt(np.square(first - second).mean((1, 2, 3))).mean()
     assert row.values["diversity_latent"] == pytest.approx(expected, rel=1e-4)
     no_lag = [LoadedRun("Shifted", Shifted(pairs.hires), "run", None, 3, 0)]
-    assert "--critic" in load_yardsticks(no_lag, "", "", batch=4).skipped["diversity_latent"]
+    assert "--critic" in load_yardsticks(no_lag, "", "", batch=4).missing["critic"]
 
 
 def no_weights(*args):
@@ -175,7 +176,7 @@ def test_features_give_fid_and_kid(methods, pairs):
     def features(images):
         return images.reshape(len(images), 16, -1).mean(-1)
 
-    yardsticks = NO_YARDSTICKS._replace(features=features, skipped={})
+    yardsticks = NO_YARDSTICKS._replace(features=features, missing={"critic": "no critic"})
     method = [LoadedRun("Shifted", Shifted(pairs.hires), "run", None, 3, 0)]
     rows, skipped = evaluation.evaluate(method, pairs, yardsticks, 2, 0, batch=4)
     values = {(row.label, row.std): row.values for row in rows}
@@ -237,7 +238,7 @@ def found(methods, pairs):
 def test_tables(found):
     text = as_markdown(found)
     assert "N = 7 test images (9 were asked for" in text and "| LAG | 0.25 |" in text
-    assert "SWD 32 12.00, SWD 16 34.50" in text and "LPIPS" in text and "- No FID: no weights." in text
+    assert "SWD 32 12.00, SWD 16 34.50" in text and "LPIPS" in text and "- No FID, KID x 1000: no weights." in text
     for line in text.splitlines():
         if line.startswith("| nearest"):
             assert line.count("|") == text.splitlines()[text.splitlines().index(line) - 1].count("|")
@@ -362,3 +363,32 @@ def test_the_tradeoff_has_distortion_across_and_realism_upwards(found, monkeypat
     assert [c.label for c in curves] == ["nearest", "bicubic", "LAG"]
     assert curves[-1].points == [(row.values["rmse"], row.values["swd"]) for row in found.rows[2:]]
     assert curves[-1].notes == ["0", "", "", "", "1"]
+
+
+def test_a_measure_is_one_row(methods, pairs, monkeypatch):
+    """Computed, kept image by image, and shown, each as its row says; left out where the row says so."""
+    shown = {"better": measures.UP, "group": "Own", "digits": 1, "meaning": "what it is"}
+    added = (
+        Measure("bright", "brightness", sees=PerImage, compute=lambda seen: seen.saved.mean((1, 2, 3)), **shown),
+        Measure("count", "count", sees=PerInput, compute=lambda seen: len(seen.saved), factor=10, **shown),
+        Measure("root", "root", sees=PerInput, compute=lambda _: 9.0, of_mean=np.sqrt, **shown),
+        Measure("apart", "apart", sees=PerSet, compute=lambda _: {8: 1.0, 4: 2.0}, levels="level", **shown),
+        Measure("large", "large", sees=PerSet, compute=lambda _: 1 / 0, least_side=33, **shown),
+        Measure("learnt", "learnt", sees=PerSet, compute=lambda _: 1 / 0, needs="features", **shown),
+    )
+    monkeypatch.setattr(measures, "MEASURES", added)
+    rows, skipped = evaluation.evaluate(methods, pairs, NO_YARDSTICKS, 2, 0, batch=4)
+    plain, noisy = rows[0], rows[-1]
+    assert plain.each["bright"].shape == (7, 1) and list(plain.each) == ["bright"]
+    assert noisy.each["bright"].shape == (7, 2) and noisy.each["count"].tolist() == [2] * 7
+    assert noisy.values["bright"] == pytest.approx(noisy.each["bright"].mean())
+    assert plain.values["bright"] == pytest.approx(np.repeat(np.repeat(to_uint8(pairs.lores), 4, 1), 4, 2).mean())
+    assert noisy.values["root"] == 3 and noisy.values["apart"] == 1.5
+    assert skipped == {"large": "it needs images of 33 pixels and more, these have 32", "learnt": "no weights"}
+    found = Report("cifar10", 7, 2, 0, "", pairs, methods, rows, skipped, {})
+    lines = as_markdown(found).splitlines()
+    table = lines[lines.index("## Own") + 2 :]
+    names = ["brightness", "count", "root", "level 8", "level 4", "apart", "large", "learnt"]
+    assert table[0] == f"| method | noise | {' | '.join(f'{name} ↑' for name in names)} |"
+    assert table[-1 + 2 + len(rows)].endswith(" | 20.0 | 3.0 | 1.0 | 2.0 | 1.5 | - | - |")
+    assert as_csv(found).splitlines()[0] == "method,noise,samples,bright,count,root,apart_8,apart_4,apart,large,learnt"
