@@ -1,4 +1,4 @@
-"""Datasets by name, and finding their files.
+"""Datasets by name. A standard set is one row of STANDARD.
 
 A dataset is TFRecord files in a data folder, one tf.train.Example an image (features: image, encoded PNG or JPEG;
 label).
@@ -8,11 +8,10 @@ import dataclasses
 import difflib
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from libml.datasets import manifest, toyfaces_records
-from libml.datasets.making.lsun import CATEGORIES as LSUN
 from libml.errors import UserError
 
 SIZES = (32, 64, 128, 256)
@@ -37,56 +36,138 @@ class Dataset:
     members: tuple["Dataset", ...] = ()  # for a mixture, whose label is the member's index
 
 
-def _files(name: str, split: str) -> tuple[str, str]:
+@dataclasses.dataclass(frozen=True)
+class Standard:
+    """A standard set: how it is made once, and how it is read at each of its sizes."""
+
+    name: str  # of its files
+    sizes: tuple[int, ...]  # of its images when they are read: one, or several, which its datasets' names end with
+    tfds: str  # its name in TensorFlow Datasets (TFDS)
+    originals: tuple[str, ...]  # module of libml/datasets/originals for files at hand; what its read() takes, too
+    splits: dict[str, tuple[str, ...]] = dataclasses.field(  # split -> TFDS's splits
+        default_factory=lambda: {"train": ("train",), "test": ("test",)}
+    )
+    test: str = "test"  # the split of the test images; training reads the others
+    record: str = "labelled"  # what a record holds: one of libml/datasets/making/standard.py's RECORDS
+    image_key: str = "image"  # of a record
+    label: str = "class"  # what a record's label is
+    colors: int = 3
+    flip: bool = True
+    crop: tuple[int, int] = (0, 0)
+    shards: dict[str, int] = dataclasses.field(default_factory=dict)  # split -> its files, where the number is given
+    mixed: bool = True  # whether it is a member of the mixture of its size
+    needs: tuple[str, ...] = ()  # packages that TFDS needs for this one
+    by_hand: str = ""  # what a user must put into {place}, for TFDS cannot fetch it
+
+    def patterns(self, split: str) -> tuple[str, ...]:
+        """Of the names of a split's files."""
+        if split in self.shards:
+            return (f"{self.name}-2012-tfrecord/{split}-*-of-{self.shards[split]:05d}",)
+        return _patterns(self.name, split)
+
+    def sized(self) -> dict[str, int]:
+        """Names of its datasets, and their sizes."""
+        return {f"{self.name}{size}" if len(self.sizes) > 1 else self.name: size for size in self.sizes}
+
+    def dataset(self, name: str, size: int) -> Dataset:
+        """As it is read at one of its sizes."""
+        train = tuple(pattern for split in self.splits if split != self.test for pattern in self.patterns(split))
+        how = f"python scripts/create_datasets.py {self.name}"
+        read = {"colors": self.colors, "flip": self.flip, "crop": self.crop, "image_key": self.image_key}
+        return Dataset(name, size, train, self.patterns(self.test), how, base=self.name, **read)
+
+
+_LSUN = (
+    *("bedroom", "bridge", "church_outdoor", "classroom", "conference_room"),
+    *("dining_room", "kitchen", "living_room", "restaurant", "tower"),
+)
+_ROWS = (
+    Standard("cifar10", (32,), tfds="cifar10", originals=("cifar10",)),
+    Standard("mnist", (28,), tfds="mnist", originals=("mnist",), colors=1, flip=False, mixed=False),
+    Standard(
+        "svhn",
+        (32,),
+        tfds="svhn_cropped",
+        originals=("svhn",),
+        splits={"train": ("train",), "test": ("test",), "extra": ("extra",)},
+        flip=False,
+        needs=("scipy",),
+    ),
+    Standard(
+        "celeba",
+        SIZES,
+        tfds="celeb_a",
+        originals=("celeba",),
+        splits={"train": ("train", "validation"), "test": ("test",)},
+        record="celeba",
+        label="identity - 1, or 0 where this version of TFDS knows no identities",
+        crop=(30, 10),
+    ),
+    *(
+        Standard(
+            f"lsun_{category}",
+            SIZES,
+            tfds=f"lsun/{category}",
+            originals=("lsun_archives", category),
+            splits={"train": ("train",), "val": ("validation",)},
+            test="val",
+            label="none: 0",
+            needs=("lmdb",),
+        )
+        for category in _LSUN
+    ),
+    Standard(
+        "imagenet",
+        SIZES,
+        tfds="imagenet2012",
+        originals=("imagenet",),
+        splits={"train": ("train",), "validation": ("validation",)},
+        test="validation",
+        record="imagenet",
+        image_key="image/encoded",
+        label="class, from 1 to 1000",
+        shards={"train": 1024, "validation": 128},
+        mixed=False,
+        by_hand="put ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar into {place} (their licence needs an account "
+        "at https://image-net.org/download-images)",
+    ),
+)
+STANDARD = {row.name: row for row in _ROWS}
+
+
+def file_patterns(name: str, split: str) -> tuple[str, ...]:
+    """Of the names of the files of a set, standard or a user's own, below the data folder."""
+    return STANDARD[name].patterns(split) if name in STANDARD else _patterns(name, split)
+
+
+def _patterns(name: str, split: str) -> tuple[str, str]:
     return f"{name}-{split}.tfrecord", f"{name}-{split}-?????-of-?????.tfrecord"
-
-
-def _dataset(name: str, base: str, size: int, train: str = "train", test: str = "test", **options) -> Dataset:
-    train_files = tuple(f for split in train.split() for f in _files(base, split))
-    options.setdefault("how_to_make", f"python scripts/create_datasets.py {base}")
-    return Dataset(name, size, train_files, _files(base, test), base=base, **options)
 
 
 def _registry() -> dict[str, Callable[[], Dataset]]:
     """Name -> thunk."""
     entries = {
-        "cifar10": functools.partial(_dataset, "cifar10", "cifar10", 32),
-        "svhn": functools.partial(_dataset, "svhn", "svhn", 32, train="train extra", flip=False),
-        "mnist": functools.partial(_dataset, "mnist", "mnist", 28, colors=1, flip=False),
+        name: functools.partial(row.dataset, name, size)
+        for row in STANDARD.values()
+        for name, size in row.sized().items()
     }
     for size in SIZES:
-        for category in LSUN:
-            base = f"lsun_{category}"
-            entries[f"{base}{size}"] = functools.partial(_dataset, f"{base}{size}", base, size, test="val")
-        entries[f"celeba{size}"] = functools.partial(_dataset, f"celeba{size}", "celeba", size, crop=(30, 10))
-        entries[f"imagenet{size}"] = functools.partial(_imagenet, size)
         entries[f"toyfaces{size}"] = functools.partial(_toyfaces, size)
         entries[f"all{size}"] = functools.partial(_mixture, size)
     return entries
 
 
-def _imagenet(size: int) -> Dataset:
-    return Dataset(
-        f"imagenet{size}",
-        size,
-        ("imagenet-2012-tfrecord/train-*-of-01024",),
-        ("imagenet-2012-tfrecord/validation-*-of-00128",),
-        "python scripts/create_datasets.py imagenet",
-        image_key="image/encoded",
-        base="imagenet",
-    )
-
-
 def _toyfaces(size: int) -> Dataset:
     name = f"toyfaces{size}"
     make = functools.partial(toyfaces_records.make, size=size)
-    return _dataset(name, name, size, make=make, how_to_make="it is drawn on first use")
+    files = (_patterns(name, "train"), _patterns(name, "test"))
+    return Dataset(name, size, *files, "it is drawn on first use", base=name, make=make)
 
 
 def _mixture(size: int) -> Dataset:
-    """Every dataset of that size but imagenet and the embedded one."""
-    names = [f"celeba{size}", *(f"lsun_{c}{size}" for c in LSUN), *(["cifar10", "svhn"] if size == 32 else [])]
-    members = tuple(lookup(name) for name in names)
+    """Every mixed set that is read at that size: those of several sizes, then those of one."""
+    rows = sorted((row for row in STANDARD.values() if row.mixed), key=lambda row: len(row.sizes) == 1)
+    members = tuple(row.dataset(name, size) for row in rows for name, side in row.sized().items() if side == size)
     return Dataset(f"all{size}", size, (), (), "python scripts/create_datasets.py all", members=members)
 
 
@@ -115,7 +196,8 @@ def lookup(name: str, data_dir: str | Path | None = None) -> Dataset:
         return _own(name, base, size, Path(data_dir))
     near = difflib.get_close_matches(name, [*registry, *own.values()], n=3, cutoff=0.5)
     hint = f"; did you mean {', '.join(near)}?" if near else "; docs/datasets.md lists the names"
-    if re.fullmatch(r"(celeba|toyfaces|imagenet|all|lsun_\w+?)\d*", name):
+    families = {base.split("_")[0] for base, row in STANDARD.items() if len(row.sizes) > 1} | {"toyfaces", "all"}
+    if re.fullmatch(rf"({'|'.join(families)})(_\w+?)?\d*", name):
         hint += f" (sizes: {', '.join(map(str, SIZES))})"
     raise UserError(f"unknown dataset {name!r}{hint}")
 
@@ -134,57 +216,8 @@ def _own(name: str, base: str, size: str, data_dir: Path) -> Dataset:
             f"make it again with --size={size} if the pictures have them"
         )
     how = f"python scripts/create_datasets.py --input=PICTURES --name={base}"
-    return _dataset(name, base, int(size), colors=content["colors"], how_to_make=how)
-
-
-def find_files(dataset: Dataset, data_dir: Path, split: str) -> list[Path]:
-    """The files of a split ('train' or 'test'), sorted; makes the embedded dataset when it is missing.
-
-    Raises:
-        UserError: if there are none, saying what was looked for and how to make it, or if shards are missing.
-    """
-    files = present_files(dataset, data_dir, split)
-    if not files and dataset.make:
-        dataset.make(data_dir)
-        files = present_files(dataset, data_dir, split)
-    if not files:
-        looked_for = " or ".join(str(data_dir / p) for p in getattr(dataset, split))
-        raise UserError(
-            f"no {split} files of {dataset.name}: looked for {looked_for}; "
-            f"set --data_dir or $ML_DATA to the folder that has them, or make them with: {dataset.how_to_make}"
-        )
-    return files
-
-
-def present_files(dataset: Dataset, data_dir: Path, split: str) -> list[Path]:
-    """The files of a split, sorted; none where there are none.
-
-    Raises:
-        UserError: if some shards are missing, or a split is there both whole and in shards.
-    """
-    files = sorted({f for pattern in getattr(dataset, split) for f in data_dir.glob(pattern)})
-    shards: dict[tuple[str, int], list[Path]] = {}
-    for file in files:
-        if match := re.fullmatch(r"(.+)-\d{5}-of-(\d{5})(?:\.tfrecord)?", file.name):
-            shards.setdefault((match[1], int(match[2])), []).append(file)
-    stems = [stem for stem, _ in shards]
-    for (stem, total), found in shards.items():
-        if len(found) != total:
-            raise UserError(f"{found[0].parent} has {len(found)} of the {total} files {stem}-*-of-{total:05d}: {_MEND}")
-        if stems.count(stem) > 1 or found[0].with_name(f"{stem}.tfrecord") in files:
-            raise UserError(f"{found[0].parent} has {stem} twice, in different numbers of files: {_MEND}")
-    return files
-
-
-_MEND = "remove what is of an older making, or make the dataset again"
-
-
-def known_counts(datasets: Sequence[Dataset], data_dir: Path) -> dict[Path, tuple[int, int]]:
-    """File -> (its size, its records), as far as the manifests of some datasets say."""
-    known = {}
-    for base in {dataset.base for dataset in datasets if dataset.base}:
-        known |= manifest.record_counts(data_dir, base)
-    return known
+    files = (_patterns(base, "train"), _patterns(base, "test"))
+    return Dataset(name, int(size), *files, how, colors=content["colors"], base=base)
 
 
 def check_sizes(dataset: Dataset, scale: int, downscaler: str) -> None:

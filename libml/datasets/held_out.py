@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from libml.datasets.catalogue import Dataset, find_files, known_counts, present_files
+from libml.datasets.catalogue import Dataset
 from libml.datasets.decoding import image_at, loads, locate_bad, looked_up, options, plain, reading
+from libml.datasets.finding import find_files, known_counts, present_files
 from libml.datasets.shards import Shards
 from libml.datasets.usable import Usable
 from libml.errors import UserError

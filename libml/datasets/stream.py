@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from libml import rng
-from libml.datasets.catalogue import Dataset, find_files, known_counts, present_files
+from libml.datasets.catalogue import Dataset
 from libml.datasets.damage import damaged_records, sound_pieces
 from libml.datasets.decoding import (
     LOOKED_UP,
@@ -32,6 +32,7 @@ from libml.datasets.decoding import (
     reading,
     record_at,
 )
+from libml.datasets.finding import find_files, known_counts, present_files
 from libml.datasets.held_out import HeldOut
 from libml.datasets.shards import Shards
 from libml.datasets.usable import Usable

@@ -21,7 +21,7 @@ MODULES = (  # all that the programs import: TensorFlow first of all, which take
         "lag.formats.tf1",
     ),
     *("libml.datasets.making.folder", "libml.datasets.making.check", "edsr", "srgan", "srgan2", "cgan"),
-    *("libml.datasets.making.standard", "libml.datasets.originals.by_hand", "pyarrow.parquet", "scipy.io", "lmdb"),
+    *("libml.datasets.making.standard", "libml.datasets.originals.celeba", "pyarrow.parquet", "scipy.io", "lmdb"),
 )
 SECONDS, FRESH_SECONDS = 20.0, 60.0  # that a program may take in a child, or in a process of its own
 MEMORY = 12 << 30  # bytes of address space: what asks for more shall say so instead of filling the machine's

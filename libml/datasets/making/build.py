@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from libml.datasets import manifest
+from libml.datasets import catalogue, manifest
 from libml.errors import UserError
 from libml.system import files
 from libml.system.files import user_errors
@@ -210,11 +210,7 @@ def _remove_old(data_dir: Path, content: dict[str, Any]) -> None:
 
 def present_files(data_dir: Path, name: str, splits: list[str]) -> list[Path]:
     """A dataset's TFRecord files in the data folder, by their names."""
-    if name == "imagenet":
-        patterns = ["imagenet-2012-tfrecord/train-*-of-01024", "imagenet-2012-tfrecord/validation-*-of-00128"]
-    else:
-        endings = (".tfrecord", "-?????-of-?????.tfrecord")
-        patterns = [f"{name}-{split}{ending}" for split in splits for ending in endings]
+    patterns = [pattern for split in splits for pattern in catalogue.file_patterns(name, split)]
     return sorted(f for pattern in patterns for f in data_dir.glob(pattern))
 
 

@@ -1,15 +1,10 @@
-"""LSUN's scene categories, and reading its LMDB archives without tensorflow-io, which TensorFlow 2.21 cannot load."""
+"""Reading LSUN's LMDB archives without tensorflow-io, which TensorFlow 2.21 cannot load."""
 
 import functools
 import io
 import os
 from collections.abc import Iterator
 from typing import Any
-
-CATEGORIES = (
-    *("bedroom", "bridge", "church_outdoor", "classroom", "conference_room"),
-    *("dining_room", "kitchen", "living_room", "restaurant", "tower"),
-)
 
 
 def use_lmdb(builder: Any) -> None:

@@ -208,11 +208,8 @@ CLASSES = ("n01440764", "n01443537", "n15075141")  # the first, the second and t
 @pytest.fixture
 def few_shards(monkeypatch):
     """ImageNet in 8 and 4 files instead of 1024 and 128."""
-    monkeypatch.setattr(standard, "IMAGENET_SHARDS", {"train": 8, "validation": 4})
-    whole = data._imagenet
-    patterns = {"train": ("imagenet-2012-tfrecord/train-*-of-00008",)}
-    patterns |= {"test": ("imagenet-2012-tfrecord/validation-*-of-00004",)}
-    monkeypatch.setattr(data, "_imagenet", lambda size: dataclasses.replace(whole(size), **patterns))
+    few = dataclasses.replace(data.STANDARD["imagenet"], shards={"train": 8, "validation": 4})
+    monkeypatch.setitem(data.STANDARD, "imagenet", few)
 
 
 def test_imagenet(tmp_path, monkeypatch, few_shards):

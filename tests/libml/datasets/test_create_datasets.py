@@ -18,8 +18,8 @@ from lag.config import LAGConfig
 from lag.model.training import LAG
 from libml.datasets import catalogue as data
 from libml.datasets import manifest, shards
-from libml.datasets.making import build, check, lsun, standard
-from libml.datasets.originals import celeba_lists
+from libml.datasets.making import build, check, fetched, lsun, standard
+from libml.datasets.originals import celeba_lists, lsun_archives
 from libml.datasets.originals.sources import Differences, decodable
 from libml.datasets.stream import Images
 from libml.errors import UserError
@@ -60,14 +60,15 @@ def train_a_step(lores: tf.Tensor, hires: tf.Tensor) -> None:
     assert any((a != b).any() for a, b in zip(after, before, strict=True))
 
 
-SETS = [name for name in standard.sets() if name != "imagenet"]
+LSUN = [name.removeprefix("lsun_") for name in data.STANDARD if name.startswith("lsun_")]
+SETS = [name for name in data.STANDARD if name != "imagenet"]
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_mocked_sets_reach_training(name, tmp_path):
     content = make_mocked(name, tmp_path, 6)
     assert {split: entry["images"] for split, entry in content["splits"].items()} == {
-        split: 6 * len(sources) for split, sources in standard.sets()[name].splits.items()
+        split: 6 * len(sources) for split, sources in data.STANDARD[name].splits.items()
     }
     sized = name if name in ("cifar10", "mnist", "svhn") else f"{name}32"
     _, lores, hires = first_batch(sized, tmp_path)
@@ -78,8 +79,7 @@ def test_mocked_sets_reach_training(name, tmp_path):
     assert make_mocked(name, tmp_path, 6) is None  # complete
 
 
-def test_mocked_imagenet_has_its_own_layout(tmp_path, monkeypatch):
-    monkeypatch.setattr(standard, "IMAGENET_SHARDS", {"train": 1024, "validation": 128})
+def test_mocked_imagenet_has_its_own_layout(tmp_path):
     picture = encode_png(blobs(1)[0])
 
     def few(self, split, **options):
@@ -128,9 +128,9 @@ def test_a_real_builder_passes_bytes_through(tmp_path):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{i}.{'jpg' if i % 2 else 'png'}").write_bytes(buffer.getvalue())
             pictures.add((buffer.getvalue(), i % 2))
-    plan = standard.Standard("cifar10", "", {"train": ("train",), "test": ("test",)})
+    plan = data.STANDARD["cifar10"]
     with build.building(place, "cifar10") as work:
-        content = standard.write(standard.prepared(tfds.ImageFolder(str(source)), plan), plan, work)
+        content = standard.write(fetched.prepared(tfds.ImageFolder(str(source)), plan), plan, work)
         build.publish(work, place, content)
     found = [f for split in ("train", "test") for f in features(place, f"cifar10-{split}.tfrecord")]
     assert {(f["image"].bytes_list.value[0], f["label"].int64_list.value[0]) for f in found} == pictures
@@ -160,7 +160,7 @@ def test_lsun_archives_are_read_by_the_real_builder(tmp_path):
 def test_lsun_categories_are_those_of_tfds_and_of_the_reader():
     from tensorflow_datasets.image import lsun as theirs
 
-    assert set(theirs._SCENES_CATEGORIES) == set(lsun.CATEGORIES) == set(data.LSUN)
+    assert set(theirs._SCENES_CATEGORIES) == set(LSUN) == set(lsun_archives.COUNTS)
 
 
 def test_a_failed_download_says_what_to_fetch(tmp_path):
@@ -186,14 +186,22 @@ def test_a_missing_package_is_named(tmp_path):
             raise ImportError(name)
         return importlib.__import__(name)
 
-    patched = mock.patch.object(standard.importlib, "import_module", absent)
+    patched = mock.patch.object(fetched.importlib, "import_module", absent)
     with patched, pytest.raises(UserError, match="pip install lmdb"):
         standard.make("lsun_kitchen", str(tmp_path), str(tmp_path / "tfds"), overwrite=False)
 
 
+def test_every_standard_set_is_read_from_files_at_hand_and_has_records(tmp_path):
+    """A set's row names a reader, which says what it misses, and a kind of record."""
+    for row in data.STANDARD.values():
+        with pytest.raises(UserError, match="--from"):
+            standard.at_hand(row, str(tmp_path / "nowhere"))
+        assert row.record in standard.RECORDS and row.test in row.splits
+
+
 def test_names_and_groups():
-    assert standard.expand(["svhn", "lsun", "svhn"]) == ["svhn", *(f"lsun_{c}" for c in lsun.CATEGORIES)]
-    assert standard.expand(["all"]) == list(standard.sets())
+    assert standard.expand(["svhn", "lsun", "svhn"]) == ["svhn", *(f"lsun_{c}" for c in LSUN)]
+    assert standard.expand(["all"]) == list(data.STANDARD)
     with pytest.raises(UserError, match=r"celebaa is no standard dataset.*celeba"):
         standard.expand(["celebaa"])
 
@@ -264,9 +272,9 @@ def test_splits_are_those_of_the_sources():
         **{"cifar10": usual, "mnist": usual, "svhn": {**usual, "extra": ("extra",)}},
         "celeba": {"train": ("train", "validation"), "test": ("test",)},
         "imagenet": {"train": ("train",), "validation": ("validation",)},
-        **{f"lsun_{category}": {"train": ("train",), "val": ("validation",)} for category in lsun.CATEGORIES},
+        **{f"lsun_{category}": {"train": ("train",), "val": ("validation",)} for category in LSUN},
     }
-    assert {name: of.splits for name, of in standard.sets().items()} == expected
+    assert {name: of.splits for name, of in data.STANDARD.items()} == expected
 
 
 def test_lsun_images_are_numbered_as_the_archive_has_them(tmp_path):
