@@ -8,6 +8,7 @@ import tensorflow as tf
 from libml import rng
 from libml.images import grid
 from libml.layers.resample import DOWNSCALERS, upscale2d
+from libml.page import Figure
 
 
 def candidate_stds(count: int) -> np.ndarray:
@@ -98,7 +99,28 @@ def candidates_grid(
     Returns:
         One image [N * H, (2 + len(stds)) * W, C].
     """
+    return grid(_cells(sampler, hires, downscaler, stds, seed, indices))
+
+
+def candidates_figure(
+    sampler: CandidateSampler,
+    hires: np.ndarray,
+    downscaler: str,
+    stds: Sequence[float],
+    seed: int,
+    indices: Sequence[int],
+    title: str,
+) -> Figure:
+    """The same with words: a title, and what each row and column is. Arguments as those of candidates_grid."""
+    cells = _cells(sampler, hires, downscaler, stds, seed, indices)
+    h, w = (side // sampler.scale for side in hires.shape[1:3])
+    columns = ["original", f"input {w} x {h}", *("centre z = 0" if std == 0 else f"noise {std:.2g}" for std in stds)]
+    return Figure(title, columns, [(f"#{index}", list(row)) for index, row in zip(indices, cells, strict=True)])
+
+
+def _cells(sampler, hires, downscaler, stds, seed, indices) -> np.ndarray:
+    """[N, 2 + len(stds), H, W, C]"""
     lores = DOWNSCALERS[downscaler](tf.constant(hires), sampler.scale)
     pixelated = upscale2d(lores, sampler.scale).numpy()
     made = sampler.candidates(lores.numpy(), stds, seed, indices)
-    return grid(np.concatenate([hires[:, None], pixelated[:, None], made], axis=1))
+    return np.concatenate([hires[:, None], pixelated[:, None], made], axis=1)

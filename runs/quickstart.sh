@@ -7,7 +7,7 @@ python lag.py --dataset=toyfaces32 --scale=4 --filters=64 --filters_min=16 --blo
   --training_kimg=16 --transition_kimg=8 --total_kimg=80 --save_kimg=8 --report_kimg=2 \
   --data_dir=quickstart/data --train_dir=quickstart/runs
 run=$(dirname "$(dirname "$(ls quickstart/runs/toyfaces32/average4X/LAG_*/args/args.json)")")
-python scripts/lag_generate_candidates.py --run="$run" --data_dir=quickstart/data --samples=0-7 --ncand=8 \
+python scripts/lag_generate_candidates.py --run="$run" --data_dir=quickstart/data --samples=0-7 --ncand=5 --cell=160 \
   --output=quickstart/candidates.png
-echo "look at quickstart/candidates.png: a row a face; the original, what LAG was given, z = 0, and ever more noise"
+echo "look at $PWD/quickstart/candidates.png: a row a face; the original, what LAG was given, its centre, and ever more noise"
 echo "watch the run with: .venv/bin/tensorboard --logdir quickstart/runs"

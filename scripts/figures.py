@@ -50,9 +50,9 @@ def main() -> None:
     with app.importing():  # TensorFlow
         from lag.figures import paper as figures
         from lag.figures.inputs import Inputs, load_test_images
-        from lag.figures.page import draw
         from lag.trained import load_trained
         from libml.images import encode_png
+        from libml.page import draw
         from libml.system.files import write_atomic
 
     trained = load_trained(FLAGS.run)

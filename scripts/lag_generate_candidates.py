@@ -1,4 +1,5 @@
-"""Writes a picture of candidates from a trained run: a row a test image, HR, LR, then ever noisier samples.
+"""Writes a picture of candidates from a trained run: a row a test image: the original, the input,
+then ever noisier samples.
 
 python scripts/lag_generate_candidates.py --run=RUN_FOLDER --samples=0,3,5-8 --ncand=16 --output=candidates.png
 """
@@ -15,6 +16,7 @@ from libml import app
 from libml.errors import UserError
 
 MOST = 10_000  # candidates an image, candidates at a time
+LARGEST_CELL = 1024
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of the trained run, of any method.", required=True)
@@ -28,6 +30,8 @@ flags.DEFINE_integer(
     "of a method that takes no noise, such as EDSR.",
 )
 flags.DEFINE_string("output", "candidates.png", "PNG file to write.")
+flags.DEFINE_integer("cell", 96, "Pixels a side that an image has at least: small ones are shown with larger pixels.")
+flags.DEFINE_boolean("plain", False, "The bare grid of the reference: no words, no gaps, images at their own size.")
 flags.DEFINE_integer("batch", 16, "Candidates made at a time.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise.")
 flags.DEFINE_alias("ckpt", "run")  # the reference's names
@@ -40,17 +44,27 @@ def main() -> None:
     for name in ("ncand", "batch"):
         if not 1 <= getattr(FLAGS, name) <= MOST:
             raise UserError(f"--{name}={getattr(FLAGS, name)} must be from 1 to {MOST}")
+    if not 1 <= FLAGS.cell <= LARGEST_CELL:
+        raise UserError(f"--cell={FLAGS.cell} must be from 1 to {LARGEST_CELL}")
     with app.importing():  # TensorFlow
         from lag.evaluation.methods import load_run
         from lag.figures.inputs import load_test_images
-        from libml.images import save_png
-        from libml.sampler import candidate_stds, candidates_grid
+        from libml.images import encode_png, save_png
+        from libml.page import draw
+        from libml.sampler import candidate_stds, candidates_figure, candidates_grid
+        from libml.system.files import write_atomic
 
     run = load_run(FLAGS.run, FLAGS.batch)
     sampler, config = run.sampler, run.config
     hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, run.colors)
     stds = candidate_stds(FLAGS.ncand if sampler.stochastic else 1)
-    save_png(FLAGS.output, candidates_grid(sampler, hires, config.downscaler, stds, FLAGS.seed, indices))
+    given = (sampler, hires, config.downscaler, stds, FLAGS.seed, indices)
+    if FLAGS.plain:
+        save_png(FLAGS.output, candidates_grid(*given))
+    else:
+        title = f"{run.label}, {config.dataset} {config.scale}x, {run.nimg / 1024:g} kimg"
+        title += f", inputs of {FLAGS.dataset}" if FLAGS.dataset else ""
+        write_atomic(FLAGS.output, encode_png(draw(candidates_figure(*given, title), FLAGS.cell)))
     print(f"wrote {FLAGS.output}: {len(indices)} test images, {len(stds)} candidates each")
 
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from lag.evaluation.pairs import Pairs
 from lag.evaluation.tables import Report, as_csv, as_json, as_markdown
-from lag.figures.page import Figure, draw
 from lag.figures.scatter import Curve, scatter
 from libml.images import encode_png, to_float
+from libml.page import Figure, draw
 from libml.system.files import write_atomic
 
 

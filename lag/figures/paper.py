@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from lag.figures.inputs import Inputs
-from lag.figures.page import Figure
 from lag.sampling import Sampler
 from lag.trained import TrainedGenerator, load_trained
 from libml import rng
-from libml.sampler import candidate_stds
+from libml.page import Figure
+from libml.sampler import candidate_stds, candidates_figure
 from libml.training.checkpoint import list_checkpoints
 from libml.training.run_folder import RunFolder
 from libml.training.schedule import KIMG
@@ -22,16 +22,9 @@ def _center(sampler: Sampler, lores: np.ndarray) -> np.ndarray:
 
 def candidates(sampler: Sampler, inputs: Inputs, columns: int, seed: int, title: str) -> Figure:
     """Paper figures 1 to 4, and 6 for inputs of another dataset: samples whose noise rises from 0 to 1."""
-    stds = candidate_stds(columns)
-    lores = inputs.downscaled(inputs.hires)
-    pixelated = inputs.pixelated(lores)
-    made = sampler.candidates(lores, stds, seed, inputs.indices)
-    rows = [
-        (f"#{index}", [hires, small, *images])
-        for index, hires, small, images in zip(inputs.indices, inputs.hires, pixelated, made, strict=True)
-    ]
-    labels = ["z = 0" if std == 0 else f"std {std:.2f}" for std in stds]
-    return Figure(title, ["original", "input", *labels], rows)
+    return candidates_figure(
+        sampler, inputs.hires, inputs.downscaler, candidate_stds(columns), seed, inputs.indices, title
+    )
 
 
 def mirror(sampler: Sampler, inputs: Inputs, columns: int, title: str) -> Figure:

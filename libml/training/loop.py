@@ -29,7 +29,7 @@ from libml.training.schedule import KIMG, Phase, Schedule
 from libml.training.summary import SummaryWriter
 
 Batch = tuple[tf.Tensor, tf.Tensor]
-MakePreview = Callable[[Phase, int], np.ndarray]  # (phase, nimg) -> a picture of test images, [H, W, C] in [-1, 1]
+MakePreview = Callable[[Phase, int], np.ndarray]  # (phase, nimg) -> a picture of test images, uint8 [H, W, 3]
 
 
 class Method(Protocol):

@@ -11,7 +11,6 @@ import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
 from libml.errors import UserError
-from libml.images import to_uint8
 from libml.system.files import atomic_path, flush_folder, user_errors
 from libml.system.tfio import os_errors
 from libml.training.run_folder import RunFolder
@@ -73,9 +72,9 @@ class SummaryWriter:
             f.write(json.dumps({"kimg": kimg, **values}) + "\n")
 
     def image(self, kimg: int, name: str, image: np.ndarray) -> None:
-        """Writes an image [H, W, C] in [-1, 1]."""
+        """Writes a picture, uint8 [H, W, C]."""
         with self._writing(), self._writer.as_default():
-            tf.summary.image(name, to_uint8(image)[None], step=kimg)
+            tf.summary.image(name, image[None], step=kimg)
 
     def parameters(self, kimg: int, values: Mapping[str, Any]) -> None:
         """Writes a table of parameters as text."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from libml.sampler import CandidateSampler, candidate_stds, candidates_grid
+from libml.sampler import CandidateSampler, candidate_stds, candidates_figure, candidates_grid
 from tests.support.images import blobs
 
 
@@ -44,3 +44,11 @@ def test_noise_is_of_its_own_for_each_place_image_and_seed():
         assert np.abs(np.corrcoef(noise.ravel(), others.ravel())[0, 1]) < 0.2
     again, _ = columns([1.0, 1.0, 0.5], indices=(5, 3))
     np.testing.assert_allclose(again[1, 2:4] - again[1, 1:2], noise[0], atol=1e-5)
+
+
+def test_the_labelled_sheet_has_the_images_of_the_bare_grid():
+    cells, hires = columns([0.0, 0.125, 1.0])
+    figure = candidates_figure(Grainy(), hires, "average", [0.0, 0.125, 1.0], 0, (3, 5), "a title")
+    assert figure.title == "a title" and [label for label, _ in figure.rows] == ["#3", "#5"]
+    assert figure.columns == ["original", "input 16 x 16", "centre z = 0", "noise 0.12", "noise 1"]
+    np.testing.assert_array_equal([images for _, images in figure.rows], cells)

@@ -26,7 +26,15 @@ def test_train_then_candidates(data_dir, tmp_path):
     done = start(*make, "--samples=0,3,5-6", "--ncand=3", f"--output={picture}", "--batch=5")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"wrote {picture}: 4 test images, 3 candidates each\n"
-    assert Image.open(picture).size == (5 * 32, 4 * 32)
+    sheet = Image.open(picture)
+    assert sheet.size[0] > 5 * 96 and sheet.size[1] > 4 * 96
+    done = start(*make, "--samples=0,3,5-6", "--ncand=3", f"--output={picture}", "--batch=5", "--plain")
+    assert done.returncode == 0, done.stderr
+    plain = Image.open(picture)
+    assert plain.size == (5 * 32, 4 * 32)
+    original = plain.crop((0, 0, 32, 32)).resize((96, 96), Image.Resampling.NEAREST).tobytes()
+    corners = [(x, y) for x in range(100) for y in range(100)]
+    assert any(sheet.crop((x, y, x + 96, y + 96)).tobytes() == original for x, y in corners)
     assert "neither a number nor a rising span" in mistake(*make, "--samples=3-1")
     assert "10 test images" in mistake(*make, "--samples=0-99")
     assert "no run folder" in mistake("scripts/lag_generate_candidates.py", f"--ckpt={tmp_path}")

@@ -53,6 +53,7 @@ def start(*words) -> tuple[subprocess.CompletedProcess, set[str]]:
         (["scripts/create_datasets.py"], "nothing to make"),
         (["scripts/figures.py", "--run=r", "--columns=999999999999"], "--columns=999999999999 must be from 1 to"),
         (["scripts/lag_generate_candidates.py", "--run=r", "--ncand=0"], "--ncand=0 must be from 1 to"),
+        (["scripts/lag_generate_candidates.py", "--run=r", "--cell=0"], "--cell=0 must be from 1 to"),
         *((["scripts/" + name, "--help"], "--") for name in PROGRAMS),
     ],
     ids=str,

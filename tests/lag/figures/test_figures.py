@@ -7,9 +7,9 @@ from PIL import Image
 from lag.figures import paper as figures
 from lag.figures.indices import parse_indices
 from lag.figures.inputs import Inputs, load_test_images
-from lag.figures.page import draw
 from lag.trained import load_trained
 from libml.errors import UserError
+from libml.page import draw
 from tests.support.images import blobs, write_images
 from tests.support.programs import mistake, start
 from tests.support.untrained import untrained_run
@@ -33,7 +33,7 @@ def inputs(trained, data_dir):
 
 def test_candidates(trained, inputs):
     figure = figures.candidates(trained.sampler(), inputs, 3, 0, "title")
-    assert figure.columns == ["original", "input", "z = 0", "std 0.50", "std 1.00"]
+    assert figure.columns == ["original", "input 8 x 8", "centre z = 0", "noise 0.5", "noise 1"]
     assert [label for label, _ in figure.rows] == ["#2", "#5"]
     original, small, center, *samples = figure.rows[1][1]
     np.testing.assert_array_equal(original, inputs.hires[1])

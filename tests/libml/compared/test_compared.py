@@ -212,7 +212,7 @@ def test_candidates_of_a_method_without_noise_are_one(data_dir, tmp_path):
     save_args(config, config.folder, colors=3)
     checkpoint.Checkpoints(config.folder / "tf", tf.train.Checkpoint(method=EDSR(config, 3, 32))).save(KIMG)
     make = ["scripts/lag_generate_candidates.py", f"--ckpt={config.folder}", f"--data_dir={data_dir}"]
-    done = start(*make, "--samples=0,3", "--ncand=3", f"--save_to={picture}")
+    done = start(*make, "--samples=0,3", "--ncand=3", f"--save_to={picture}", "--plain")
     assert done.returncode == 0, done.stderr
     assert Image.open(picture).size == (3 * 32, 2 * 32)
 

@@ -47,7 +47,7 @@ def trained(tiny_config, data_dir):
 
     def train(method=None, **options):
         config = tiny_config(batch=256, **options)
-        preview = lambda phase, nimg: np.zeros([2, 2, 3], np.float32)  # noqa: E731
+        preview = lambda phase, nimg: np.zeros([2, 2, 3], np.uint8)  # noqa: E731
         loop.train(method or Counting(), config, config.folder, Images(lookup("cifar10"), data_dir), preview)
         return config.folder
 

@@ -12,7 +12,7 @@ def test_going_on_takes_back_what_lies_beyond(tmp_path):
     with SummaryWriter(tmp_path, None) as writer:
         for kimg in (1, 2, 3):
             writer.scalars(kimg, {"gp": kimg / 2})
-            writer.image(kimg, "picture", np.zeros([4, 4, 3]))
+            writer.image(kimg, "picture", np.zeros([4, 4, 3], np.uint8))
     with SummaryWriter(tmp_path, 2) as writer:
         writer.scalars(3, {"gp": 7.0})
     assert scalars(tmp_path) == [(1, "gp", 0.5), (2, "gp", 1.0), (3, "gp", 7.0)]

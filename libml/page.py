@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from libml.images import to_uint8
 
-SMALLEST_CELL = 96  # pixels; smaller images are shown with larger pixels
+SMALLEST_CELL = 96  # pixels a side
 MARGIN = 8
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 LabelledRow = tuple[str, list[np.ndarray]]  # label, images [H, W, C]
@@ -21,10 +21,15 @@ class Figure(NamedTuple):
     rows: list[LabelledRow]
 
 
-def draw(figure: Figure) -> np.ndarray:
-    """The figure as a picture, uint8 [H, W, 3]."""
+def draw(figure: Figure, cell: int = SMALLEST_CELL) -> np.ndarray:
+    """The figure as a picture, uint8 [H, W, 3].
+
+    Args:
+        figure: what to draw.
+        cell: pixels a side that an image has at least; smaller images are shown with larger pixels.
+    """
     side = figure.rows[0][1][0].shape[1]
-    zoom = -(-SMALLEST_CELL // side)
+    zoom = -(-cell // side)
     cell = zoom * side
     font = ImageFont.load_default(size=max(13, min(cell // 7, 32)))
     text = ImageDraw.Draw(Image.new("RGB", (1, 1)))
