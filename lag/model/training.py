@@ -30,6 +30,15 @@ def _of_graph(level: Level) -> Level:
     return dataclasses.replace(level, lod=tf.constant(level.lod, tf.float32))
 
 
+class WassersteinMeters(Meters):
+    """With the critic's gap, by how much it holds real images for more realistic than generated ones."""
+
+    def means(self) -> dict[str, float]:
+        """Means since the last reset, and gap = -(dreal + dfake)."""
+        means = super().means()
+        return means | {"gap": -(means["dreal"] + means["dfake"])}
+
+
 class LAG(tf.Module):
     """G, its moving average, P, F, one Adam per network and stage, and the step that trains them."""
 
@@ -75,7 +84,8 @@ class LAG(tf.Module):
                     adam.build(network.stage_variables(k))
                     setattr(self, f"{LETTERS[name]}_optimizer_{k}", adam)
             self.losses = LOSSES + (("gkl",) if config.encoder else ())
-            self.meters = Meters(METRICS + self.losses[len(LOSSES) :])
+            meters = WassersteinMeters if config.gan_loss == "wasserstein" else Meters
+            self.meters = meters(METRICS + self.losses[len(LOSSES) :])
         self.workers, self.local_replicas = workers, self.strategy.num_replicas_in_sync // workers
         # Looking a trace up costs tf.function 1 ms a step; we keep the concrete functions.
         self._traced = functools.cache(self._trace)

@@ -80,6 +80,11 @@ class RunConfig:
         name = "_".join([self.method, *words])
         return Path(self.train_dir) / self.dataset / f"{self.downscaler}{self.scale}X" / name
 
+    def changed(self) -> dict[str, tuple[Any, Any]]:
+        """The parameters that differ from their defaults: name -> (value, default)."""
+        fields = ((f.name, getattr(self, f.name), f.default) for f in dataclasses.fields(self))
+        return {name: (value, default) for name, value, default in fields if value != default}
+
     def to_json(self) -> dict[str, Any]:
         """All parameters, for args.json."""
         return dataclasses.asdict(self)

@@ -160,14 +160,14 @@ class Run:
             done = nimg >= schedule.total
             stopping = max(self.devices.gather(signals[0] if signals else 0))
             if progress.due():
-                progress.show(nimg, phase, self.method.meters.means(), plain=False)
+                progress.show(phase, self.method.meters.means(), plain=False)
             if done or _passed(before, nimg, config.report_kimg):
                 elapsed = time.perf_counter() - window_start
                 speed = {"images_per_second": (nimg - window_nimg) / elapsed, "data_wait": waited / elapsed}
                 if self.images.skip_bad_records:
                     taken = nimg * self.method.batches_per_step
                     speed["skipped_records"] = self.images.skipped(max(self.devices.gather(position)), taken)
-                progress.show(nimg, phase, self.report(batch, phase, before, nimg, speed), plain=True)
+                progress.show(phase, self.report(batch, phase, before, nimg, speed), plain=True)
                 window_start, window_nimg, waited = time.perf_counter(), nimg, 0.0
                 self.check_finite()
             due = done or _passed(before, nimg, config.save_kimg)

@@ -16,6 +16,16 @@ from libml.training.schedule import Phase
 Build = Callable[[Dataset, Devices], tuple[loop.Method, Callable[[Phase, int], CandidateSampler]]]
 
 
+def describe_parameters(config: RunConfig) -> str:
+    """A table of the parameters that differ from their defaults."""
+    rows = [(name, str(value), str(default)) for name, (value, default) in config.changed().items()]
+    if not rows:
+        return "all parameters are the defaults"
+    rows = [("parameter", "value", "default"), *rows]
+    widths = [max(len(row[i]) for row in rows) + 2 for i in range(2)]
+    return "\n".join(f"{name:<{widths[0]}}{value:<{widths[1]}}{default}".rstrip() for name, value, default in rows)
+
+
 def train_on_dataset(
     config: RunConfig,
     folder: Path,
@@ -53,7 +63,7 @@ def train_on_dataset(
     if devices.is_chief:
         replicas = devices.strategy.num_replicas_in_sync
         print(f"{dataset.name}: {sum(images.counts):,} training images; {replicas} device(s)")
-        print("\n".join(f"{name:<16}{value}" for name, value in config.to_json().items()))
+        print(describe_parameters(config))
         print(describe(method), flush=True)
     preview = Preview(sampler, config, preview_images)
     loop.train(method, config, folder, images, preview, devices, reset=reset)

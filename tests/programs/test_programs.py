@@ -18,7 +18,8 @@ def test_train_then_candidates(data_dir, tmp_path):
     lengths = ["--training_kimg=1", "--transition_kimg=1", "--save_kimg=1", "--report_kimg=1"]
     done = start("lag.py", *TINY, *lengths, f"--data_dir={data_dir}", f"--train_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("noise_dim ") == 1 and "[lod 1 -> 2] 2.0/3 kimg lod" in done.stdout
+    assert done.stdout.count("noise_dim ") == 1 and "lod 1 -> 2  2.0/3 kimg  gap " in done.stdout
+    assert "weight_avg" not in done.stdout  # it has its default
     (args,) = tmp_path.rglob("args.json")
     assert (args.parent.parent / "export" / "saved_model.pb").exists()
     picture = tmp_path / "candidates.png"

@@ -10,6 +10,7 @@ from cgan import CGANConfig
 from edsr import EDSRConfig
 from lag.config import LAGConfig
 from libml.errors import UserError
+from libml.training.program import describe_parameters
 from libml.training.run_folder import from_args, load_args, save_args
 from srgan import SRGANConfig
 from srgan2 import SRGAN2Config
@@ -24,6 +25,17 @@ FLOATS = [(config, field.name) for config in CONFIGS for field in dataclasses.fi
 def test_what_is_no_finite_number_is_refused(config, name, value):
     with pytest.raises(UserError, match=f"^--{name}={value} must be a finite number$"):
         config(**{name: value}).validate()
+
+
+def test_only_what_differs_from_the_defaults_is_told():
+    config = LAGConfig(noise_dim=16, lr=0.001, dataset="celeba128")
+    assert config.changed() == {"dataset": ("celeba128", "toyfaces32"), "noise_dim": (16, 64)}
+    assert describe_parameters(config).splitlines() == [
+        "parameter  value      default",
+        "dataset    celeba128  toyfaces32",
+        "noise_dim  16         64",
+    ]
+    assert describe_parameters(EDSRConfig()) == "all parameters are the defaults"
 
 
 def test_float_parameters_were_found():

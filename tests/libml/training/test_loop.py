@@ -102,13 +102,56 @@ def test_a_scale_that_does_not_fit_is_refused_before_anything_is_made(tiny_confi
     assert not config.folder.exists()
 
 
-def test_a_line_of_a_run_that_goes_on(monkeypatch, capsys):
-    """2048 images in 8 s, after 1024 of an earlier start: 256 a second, and as many more take 4 s."""
+GROWING = Phase(0, 4096, 1, 2)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Sets what time the progress line reads."""
     now = [0.0]
     monkeypatch.setattr("libml.training.progress.time.monotonic", lambda: now[0])
+    return lambda seconds: now.__setitem__(0, seconds)
+
+
+def test_a_line_of_a_run_that_goes_on(clock, capsys):
+    """2048 images in 8 s, after 1024 of an earlier start: 256 a second, and as many more take 4 s."""
+    clock(0.0)
     progress = ProgressLine(4096, 1024)
-    now[0] = 8.0
-    progress.show(3072, Phase(0, 4096, 1, 2), {"gp": 0.123456, "lod": 9.0, "data_wait": 0.25}, plain=True)
+    clock(8.0)
+    progress.advance(2048)
+    progress.show(GROWING, {"gp": 0.123456, "gap": 12.3456, "rmse": 56.789, "data_wait": 0.25}, plain=True)
+    progress.show(GROWING, {"loss": 0.123456, "rmse": 56.789, "images_per_second": 99.5}, plain=True)
     progress.close()
+    assert capsys.readouterr().out.splitlines() == [
+        "lod 1 -> 2  3.0/4 kimg  gap 12.3  rmse 56.8  256 img/s  00:04 left",
+        "lod 1 -> 2  3.0/4 kimg  loss 0.123  rmse 56.8  99.5 img/s  00:04 left",
+    ]
+
+
+def test_the_longest_line_fits_80_columns(clock, capsys):
+    """Of 10,240 kimg the first 1,024 at an image a second, and the widest numbers."""
+    clock(0.0)
+    progress = ProgressLine(10240 * 1024, 0)
+    clock(1024 * 1024.0)
+    progress.advance(1024 * 1024)
+    progress.show(GROWING, {"gap": -123456.78, "rmse": 123.45678, "images_per_second": 1234.567}, plain=True)
     (line,) = capsys.readouterr().out.splitlines()
-    assert line == "[lod 1 -> 2] 3.0/4 kimg lod 1.75 gp 0.1235 256.0 img/s wait 25.0% left 00:04"
+    assert len(line) < 80 and line.endswith("1235 img/s  2621 h left")
+
+
+def test_a_terminal_shows_a_live_line_and_keeps_that_of_each_report(clock, monkeypatch, capsys):
+    clock(0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    progress = ProgressLine(4096, 0)
+    clock(4.0)
+    assert not progress.due()
+    progress.advance(1024)
+    progress.show(GROWING, {"gap": 1.0}, plain=True)
+    clock(6.0)
+    assert progress.due() and not progress.due()
+    progress.show(GROWING, {"gap": 2.0}, plain=False)
+    progress.advance(512)
+    progress.close()
+    said = capsys.readouterr()
+    assert said.out.splitlines() == ["lod 1 -> 2  1.0/4 kimg  gap 1  256 img/s  00:12 left"]
+    assert "lod 1 -> 2  1.5/4 kimg  gap 2  256 img/s  00:10 left" in said.err

@@ -93,8 +93,9 @@ def test_a_run_leaves_what_it_should(straight):
     assert [nimg for nimg, _ in checkpoint.list_checkpoints(config.folder / "tf")] == [1024, 2048, 3072]
     lines = [json.loads(line) for line in (config.folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["kimg"] for line in lines] == [1, 2, 3]
-    tags = {"dreal", "dfake", "gp", "gfake", "gmse", "rmse", "rmse_ema", "lod", *TIMING}
+    tags = {"dreal", "dfake", "gap", "gp", "gfake", "gmse", "rmse", "rmse_ema", "lod", *TIMING}
     assert all(set(line) == tags | {"kimg"} and np.all(np.isfinite(list(line.values()))) for line in lines)
+    assert all(line["gap"] == -(line["dreal"] + line["dfake"]) for line in lines)
     assert {tag for _, tag, _ in scalars(config.folder)} == tags - TIMING
     assert not list(config.folder.rglob(".*tmp*"))
 
