@@ -107,6 +107,7 @@ class Run:
         self.method.meters.reset()
         if self.summary:
             self.summary.scalars(nimg // KIMG, values)
+            self.summary.layout(nimg // KIMG, values)
         return values
 
     def save(self, nimg: int, position: int) -> None:

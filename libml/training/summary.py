@@ -2,17 +2,19 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import Message
 from tensorflow.core.util import event_pb2
 
 from libml.errors import UserError
 from libml.system.files import atomic_path, flush_folder, user_errors
 from libml.system.tfio import os_errors
+from libml.training import dashboard
 from libml.training.run_folder import RunFolder
 
 
@@ -38,7 +40,7 @@ class SummaryWriter:
             kimg: last kimg that the run's checkpoint knows of; None for a run from scratch.
         """
         files = RunFolder(folder)
-        self._jsonl, self._directory = files.metrics, files.summaries
+        self._jsonl, self._directory, self._laid_out = files.metrics, files.summaries, False
         with self._writing():
             self._directory.mkdir(parents=True, exist_ok=True)
             self._take_back(files.event_files(), -1 if kimg is None else kimg)
@@ -53,6 +55,7 @@ class SummaryWriter:
         for path in event_files:
             before = events(path)
             kept = [e for e in before if e.step <= kimg]
+            self._laid_out |= any(dashboard.is_layout(value.tag) for e in kept for value in e.summary.value)
             if len(kept) == len(before) and path.stat().st_size:
                 continue
             with atomic_path(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
@@ -67,20 +70,31 @@ class SummaryWriter:
         """Writes values by name; metrics.jsonl gets one line of them."""
         with self._writing(), self._writer.as_default():
             for name, value in values.items():
-                tf.summary.scalar(name, value, step=kimg)
+                tf.summary.scalar(name, value, step=kimg, description=dashboard.meaning(name))
         with user_errors(self._jsonl), self._jsonl.open("a") as f:
             f.write(json.dumps({"kimg": kimg, **values}) + "\n")
 
     def image(self, kimg: int, name: str, image: np.ndarray) -> None:
         """Writes a picture, uint8 [H, W, C]."""
         with self._writing(), self._writer.as_default():
-            tf.summary.image(name, image[None], step=kimg)
+            tf.summary.image(name, image[None], step=kimg, description=dashboard.meaning(name))
+
+    def layout(self, kimg: int, tags: Collection[str]) -> None:
+        """Writes which of a run's scalars are shown together, if that has not been written yet."""
+        if not self._laid_out:
+            self._raw(kimg, dashboard.layout(tags))
+            self._laid_out = True
 
     def parameters(self, kimg: int, values: Mapping[str, Any]) -> None:
-        """Writes a table of parameters as text."""
+        """Writes a table of parameters as text, and as hyperparameters."""
         rows = "\n".join(f"|{name}|{value}|" for name, value in values.items())
         with self._writing(), self._writer.as_default():
             tf.summary.text("parameters", f"|flag|value|\n|-|-|\n{rows}", step=kimg)
+        self._raw(kimg, dashboard.hyperparameters(values))
+
+    def _raw(self, kimg: int, summary: Message) -> None:
+        with self._writing(), self._writer.as_default():
+            tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step=kimg)
 
     def flush(self) -> None:
         """Makes everything written so far visible to others, and waits until it is on the disk."""

@@ -97,6 +97,9 @@ def test_a_run_leaves_what_it_should(straight):
     assert all(set(line) == tags | {"kimg"} and np.all(np.isfinite(list(line.values()))) for line in lines)
     assert all(line["gap"] == -(line["dreal"] + line["dfake"]) for line in lines)
     assert {tag for _, tag, _ in scalars(config.folder)} == tags - TIMING
+    files = (config.folder / "tf" / "summaries").glob("*tfevents*")
+    named = [value.tag for path in files for event in summary.events(path) for value in event.summary.value]
+    assert named.count("custom_scalars__config__") == named.count("_hparams_/session_start_info") == 1
     assert not list(config.folder.rglob(".*tmp*"))
 
 
