@@ -1,6 +1,7 @@
 """Pictures: [-1, 1] and grey levels of 0..255, grids, and PNG files."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,6 +46,20 @@ def encode_png(image: np.ndarray, compress_level: int = 6) -> bytes:
     buffer = io.BytesIO()
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     picture.save(buffer, format="PNG", compress_level=compress_level)
+    return buffer.getvalue()
+
+
+def encode_webp(frames: Sequence[np.ndarray], milliseconds: int) -> bytes:
+    """An endless animation of uint8 images [H, W, 3] of one size as a WebP file's bytes, without loss.
+
+    Args:
+        frames: at least one.
+        milliseconds: that each of them is shown.
+    """
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    buffer = io.BytesIO()
+    options = {"save_all": True, "append_images": others, "duration": milliseconds, "loop": 0, "lossless": True}
+    first.save(buffer, format="WEBP", **options)
     return buffer.getvalue()
 
 

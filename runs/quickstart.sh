@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to a picture in a few minutes on a CPU: makes .venv, installs, trains a small LAG on the embedded cartoon
-# faces, writes quickstart/candidates.png and leaves the run for TensorBoard. Run again, it goes on where it was.
+# faces, writes quickstart/candidates.png and walk.webp, and leaves the run for TensorBoard. Run again, it goes on where it was.
 set -euo pipefail
 source "$(dirname "$0")/venv.sh" requirements.txt
 python lag.py --dataset=toyfaces32 --scale=4 --filters=64 --filters_min=16 --blocks=2 --noise_dim=16 \
@@ -9,5 +9,7 @@ python lag.py --dataset=toyfaces32 --scale=4 --filters=64 --filters_min=16 --blo
 run=$(dirname "$(dirname "$(ls quickstart/runs/toyfaces32/average4X/LAG_*/args/args.json)")")
 python scripts/lag_generate_candidates.py --run="$run" --data_dir=quickstart/data --samples=0-7 --ncand=5 --cell=160 \
   --output=quickstart/candidates.png
+python scripts/figures.py --run="$run" --data_dir=quickstart/data --figure=walk --samples=0-3 --output=quickstart/walk.webp
 echo "look at $PWD/quickstart/candidates.png: a row a face; the original, what LAG was given, its centre, and ever more noise"
+echo "and, in a web browser, at $PWD/quickstart/walk.webp: from the centre to other faces of the same input, and back"
 echo "watch the run with: .venv/bin/tensorboard --logdir quickstart/runs"

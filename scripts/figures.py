@@ -7,6 +7,7 @@ mirror      inputs blended from an image to its mirror image (figure 5)
 cross       candidates for inputs of --dataset, another one than the run's (figure 6)
 noise       inputs with growing pixel noise, down to nothing else (figure 7)
 progress    the same inputs at every checkpoint that the run still has
+walk        an animation (WebP): from z = 0 to samples and back
 """
 
 import sys
@@ -21,7 +22,9 @@ from libml import app
 from libml.errors import UserError
 
 MOST = 1_000  # columns of a figure, images at a time
-FIGURES = ("candidates", "mirror", "cross", "noise", "progress")
+FIGURES = ("candidates", "mirror", "cross", "noise", "progress", "walk")
+FRAME = 80  # milliseconds
+LARGEST_NOISE = 10
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of the trained run.", required=True)
@@ -30,7 +33,9 @@ flags.DEFINE_string("dataset", "", "Whose test images to use; by default those o
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
 flags.DEFINE_string("samples", "0-3", "Which test images: numbers and spans, as 0,3,5-8.")
 flags.DEFINE_integer("columns", 8, "Images a row: samples, or steps of blending.")
-flags.DEFINE_string("output", "", "PNG file to write; by default FIGURE.png.")
+flags.DEFINE_integer("frames", 64, "Images of a walk.")
+flags.DEFINE_float("noise", 1.0, "Standard deviation of z of the samples that a walk passes.")
+flags.DEFINE_string("output", "", "PNG file to write, WebP of a walk; by default FIGURE.png and walk.webp.")
 flags.DEFINE_integer("batch", 16, "Images made at a time.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise.")
 flags.DEFINE_alias("ckpt", "run")
@@ -42,16 +47,21 @@ def main() -> None:
     name, indices = FLAGS.figure, parse_indices(FLAGS.samples)
     if name not in FIGURES:
         raise UserError(f"--figure={name} is unknown: use {', '.join(FIGURES)}")
-    for option in ("columns", "batch"):
+    if name == "walk" and FLAGS.output and not FLAGS.output.lower().endswith(".webp"):
+        raise UserError(f"--output={FLAGS.output}: --figure=walk writes an animation, name a file that ends with .webp")
+    for option in ("columns", "batch", "frames"):
         if not 1 <= FLAGS[option].value <= MOST:
             raise UserError(f"--{option}={FLAGS[option].value} must be from 1 to {MOST}")
+    if not 0 < FLAGS.noise <= LARGEST_NOISE:
+        raise UserError(f"--noise={FLAGS.noise} must be above 0 and at most {LARGEST_NOISE}")
     if name == "cross" and not FLAGS.dataset:
         raise UserError("--figure=cross shows inputs of another dataset: add --dataset=NAME")
     with app.importing():  # TensorFlow
         from lag.figures import paper as figures
         from lag.figures.inputs import Inputs, load_test_images
+        from lag.figures.walk import walk
         from lag.trained import load_trained
-        from libml.images import encode_png
+        from libml.images import encode_png, encode_webp
         from libml.page import draw
         from libml.system.files import write_atomic
 
@@ -71,8 +81,12 @@ def main() -> None:
         "noise": lambda: figures.noise(sampler, inputs, FLAGS.columns, FLAGS.seed, title),
         "progress": lambda: figures.progress(FLAGS.run, inputs, FLAGS.seed, FLAGS.batch, title),
     }
-    path = FLAGS.output or f"{name}.png"
-    write_atomic(path, encode_png(draw(make[name]())))
+    path = FLAGS.output or f"{name}.{'webp' if name == 'walk' else 'png'}"
+    if name == "walk":
+        frames = walk(sampler, inputs, FLAGS.frames, FLAGS.noise, FLAGS.seed, title)
+        write_atomic(path, encode_webp([draw(frame) for frame in frames], FRAME))
+    else:
+        write_atomic(path, encode_png(draw(make[name]())))
     print(f"wrote {path}: {name} of {title}")
 
 
