@@ -40,10 +40,14 @@ def shortened_psnr(trained: TrainedGenerator, weights: str) -> float:
     return worst
 
 
+# Parameters of where and how a run is watched, which say nothing of the model.
+OF_WATCHING = ("train_dir", "save_kimg", "report_kimg", "eval_kimg", "eval_images", "keep_best")
+
+
 def describe(trained: TrainedGenerator, module: ExportedGenerator, weights: str, psnr: float | None) -> dict:
     """The contents of model.json."""
     generator, config, phase = trained.generator, trained.config, trained.phase
-    parameters = {k: v for k, v in config.to_json().items() if k not in ("train_dir", "save_kimg", "report_kimg")}
+    parameters = {k: v for k, v in config.to_json().items() if k not in OF_WATCHING}
     return {
         "kind": KIND,
         "format": SAVED_MODEL,

@@ -17,6 +17,9 @@ MOST = {"scale": 2048, "blocks": 1024, "repeat": 1024, "seed": 2**63 - 1}
 MOST |= dict.fromkeys(("batch", "filters", "filters_min", "noise_dim", "noise"), 2**16)
 MOST_ELSE = 2**31 - 1
 
+MEASURES = ("swd", "lr_error", "rmse", "energy", "diversity", "spread", "rank")  # of the evaluation during training
+OF_SAMPLES = ("energy", "diversity", "spread", "rank")  # those that compare several samples of an image
+
 DOWNSCALER_NAMES = ("average", "bicubic", "antialias")
 
 
@@ -52,6 +55,11 @@ class RunConfig:
     train_dir: str = option("./experiments", "Folder that holds the runs.", FREE)
     save_kimg: int = option(64, "Checkpoint and preview every so many 1024 images.", FREE)
     report_kimg: int = option(64, "Report to TensorBoard every so many 1024 images.", FREE)
+    eval_kimg: int = option(0, "Measure the generator on test images every so many 1024 images; 0: never.", FREE)
+    eval_images: int = option(100, "Test images that --eval_kimg measures.", FREE)
+    keep_best: str = option(
+        "", f"Keep the checkpoint that is best by this measure of --eval_kimg in RUN/best: {', '.join(MEASURES)}.", FREE
+    )
     seed: int = option(0, "Seed of everything random: weights, data order, flips, noise.", PINNED)
 
     def validate(self) -> None:
@@ -64,6 +72,14 @@ class RunConfig:
         for name in ("batch", "lr", "save_kimg", "report_kimg"):
             if getattr(self, name) <= 0:
                 raise UserError(f"--{name}={getattr(self, name)} must be positive")
+        if self.eval_kimg < 0:
+            raise UserError(f"--eval_kimg={self.eval_kimg} cannot be negative")
+        if self.eval_images < 2:
+            raise UserError(f"--eval_images={self.eval_images} must be at least 2")
+        if self.keep_best and self.keep_best not in MEASURES:
+            raise UserError(f"--keep_best={self.keep_best} is unknown: use {', '.join(MEASURES)}")
+        if self.keep_best and not self.eval_kimg:
+            raise UserError(f"--keep_best={self.keep_best} needs --eval_kimg=N, how often to measure")
 
     def check_total(self, begun: bool = False) -> None:
         """Raises UserError for a --total_kimg that would not be obeyed, of a run that is new or has begun."""

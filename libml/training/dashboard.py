@@ -29,7 +29,16 @@ GROUPS = {  # the same for every method, so that TensorBoard merges the charts o
         Chart("distance to the real images", ("gmse", "gpcp")),
         Chart("encoder's distance to N(0, 1)", ("gkl",)),
     ),
-    "quality": (Chart("rmse on training images", ("rmse", "rmse_ema")),),
+    "quality": (
+        Chart("rmse on training images", ("rmse", "rmse_ema")),
+        Chart("rmse on test images", ("eval/rmse",)),
+        Chart("sliced Wasserstein distance", ("eval/swd",)),
+        Chart("energy score", ("eval/energy",)),
+        Chart("LR error", ("eval/lr_error",)),
+        Chart("distance of two samples", ("eval/diversity",)),
+        Chart("spread of samples, 1 when right", ("eval/spread",)),
+        Chart("rank of the truth among samples, 0.5 when right", ("eval/rank",)),
+    ),
     "speed": (
         Chart("images per second", ("images_per_second",)),
         Chart("share of the time that waits for data", ("data_wait",)),
@@ -56,6 +65,13 @@ MEANINGS = {
     "skipped_records": "Records that could not be read, since the run's first image.",
     "lod": "Level of detail k: the generator's images are 2^k times as large as its inputs.",
     "lr": "Learning rate.",
+    "eval/rmse": "Root mean square error of the centre on the test images that --eval_kimg measures, grey levels.",
+    "eval/swd": "Sliced Wasserstein distance x 1000 of a sample of each test image to the test images.",
+    "eval/energy": "|x - G| - |G - G'| / 2 of truth x and samples G, grey levels: the smaller the better.",
+    "eval/lr_error": "Mean difference of samples, made small again, to the input, grey levels.",
+    "eval/diversity": "|G - G'|, root mean square distance of two samples of an image, grey levels.",
+    "eval/spread": "|G - G'| / |x - G|: 1 when samples are spread as the truth is, below 1 when they are too alike.",
+    "eval/rank": "Share of samples that are nearer to the centre than the truth is: 0.5 when right, 1 when too near.",
     "candidates": "Fixed test images: the original, the input, the centre, and samples of always the same noise.",
 }
 

@@ -21,7 +21,8 @@ from libml.system.devices import Devices
 from libml.system.files import discard
 from libml.system.interrupts import Interrupted, interrupts
 from libml.training import checkpoint, run_folder
-from libml.training.config import RunConfig
+from libml.training.best import Best
+from libml.training.config import MEASURES, RunConfig
 from libml.training.meters import Meters
 from libml.training.progress import ProgressLine
 from libml.training.run_folder import RunFolder
@@ -30,6 +31,9 @@ from libml.training.summary import SummaryWriter
 
 Batch = tuple[tf.Tensor, tf.Tensor]
 MakePreview = Callable[[Phase, int], np.ndarray]  # (phase, nimg) -> a picture of test images, uint8 [H, W, 3]
+
+
+Evaluate = Callable[[Phase, int], dict[str, float]]  # (phase, nimg) -> measures of test images by name
 
 
 class Method(Protocol):
@@ -61,7 +65,14 @@ class Run:
     """One run in progress. The chief writes; the other workers only compute."""
 
     def __init__(
-        self, method: Method, config: RunConfig, folder: Path, images: Images, preview: MakePreview, devices: Devices
+        self,
+        method: Method,
+        config: RunConfig,
+        folder: Path,
+        images: Images,
+        preview: MakePreview,
+        devices: Devices,
+        evaluation: Evaluate | None,
     ):
         """Arguments as those of train."""
         self.method, self.config, self.images = method, config, images
@@ -69,6 +80,7 @@ class Run:
         self.clock = checkpoint.Clock(config.seed)
         objects = tf.train.Checkpoint(method=method, clock=self.clock)
         self.checkpoints = checkpoint.Checkpoints(self.files.checkpoints, objects)
+        self.evaluation, self.best = evaluation, Best(config, folder, objects, images.dataset.colors)
         self.summary: SummaryWriter | None = None
 
     def restore(self) -> int | None:
@@ -107,13 +119,28 @@ class Run:
         self.method.meters.reset()
         if self.summary:
             self.summary.scalars(nimg // KIMG, values)
-            self.summary.layout(nimg // KIMG, values)
+            measures = [f"eval/{name}" for name in MEASURES] if self.config.eval_kimg else []
+            self.summary.layout(nimg // KIMG, [*values, *measures])
         return values
+
+    def evaluate(self, phase: Phase, before: int, nimg: int, position: int) -> None:
+        """Writes the measures of the generator at nimg, and keeps the run as it is if it is the best so far."""
+        self._at(nimg, position)
+        self.check_finite()
+        if not (self.summary and self.evaluation):
+            return
+        values = self.evaluation(phase, before)
+        self.summary.scalars(nimg // KIMG, {f"eval/{name}": value for name, value in values.items()})
+        if self.config.keep_best and self.best.beaten_by(values):
+            self.best.keep(nimg, values)
+
+    def _at(self, nimg: int, position: int) -> None:
+        self.clock.nimg.assign(nimg)
+        self.clock.data_position.assign(max(self.devices.gather(position)))
 
     def save(self, nimg: int, position: int) -> None:
         """Saves the run at nimg, once it is known to be sound."""
-        self.clock.nimg.assign(nimg)
-        self.clock.data_position.assign(max(self.devices.gather(position)))
+        self._at(nimg, position)
         self.check_finite()
         if self.summary:
             self.summary.flush()  # what was reported up to a checkpoint is there when the checkpoint is
@@ -149,6 +176,7 @@ class Run:
         """
         config, schedule, nimg = self.config, self.method.schedule, int(self.clock.nimg)
         window_start, window_nimg, waited = time.perf_counter(), nimg, 0.0
+        began, evaluated = window_start, 0.0
         while nimg < schedule.total:
             asked = time.perf_counter()
             position, batch = next(batches)
@@ -171,6 +199,11 @@ class Run:
                 progress.show(phase, self.report(batch, phase, before, nimg, speed), plain=True)
                 window_start, window_nimg, waited = time.perf_counter(), nimg, 0.0
                 self.check_finite()
+            if config.eval_kimg and (done or _passed(before, nimg, config.eval_kimg)):
+                started = time.perf_counter()
+                self.evaluate(phase, before, nimg, position)
+                evaluating = time.perf_counter() - started
+                evaluated, window_start = evaluated + evaluating, window_start + evaluating
             due = done or _passed(before, nimg, config.save_kimg)
             if due and self.summary:
                 self.summary.image(nimg // KIMG, "candidates", self.preview(phase, before))
@@ -183,6 +216,9 @@ class Run:
                         f"stopped by {name} at {nimg / KIMG:g} kimg, saved: the same command goes on", file=sys.stderr
                     )
                 raise Interrupted(128 + stopping)
+        if evaluated:
+            share = evaluated / (time.perf_counter() - began)
+            _say(self.devices, f"measuring test images took {share:.1%} of the time")
 
 
 def _passed(before: int, now: int, kimg: int) -> bool:
@@ -198,6 +234,7 @@ def train(
     devices: Devices | None = None,
     *,
     reset: bool = False,
+    evaluation: Evaluate | None = None,
 ) -> None:
     """Trains a method to the end of its schedule, from wherever its folder says it was.
 
@@ -209,6 +246,7 @@ def train(
         preview: makes the picture that every checkpoint comes with.
         devices: this process's place among the workers.
         reset: forget what the folder holds and start over.
+        evaluation: what the chief measures every config.eval_kimg.
 
     Raises:
         UserError: for a folder of another run, damaged data, a full disk, values that are not finite, a lost worker.
@@ -216,7 +254,7 @@ def train(
     """
     devices = devices or Devices(tf.distribute.get_strategy())
     total = method.schedule.total
-    run = Run(method, config, folder, images, preview, devices)
+    run = Run(method, config, folder, images, preview, devices, evaluation)
     with contextlib.ExitStack() as stack:
         if devices.is_chief:
             stack.enter_context(run_folder.locked(folder))

@@ -65,6 +65,11 @@ def train_on_dataset(
         print(f"{dataset.name}: {sum(images.counts):,} training images; {replicas} device(s)")
         print(describe_parameters(config))
         print(describe(method), flush=True)
-    preview = Preview(sampler, config, preview_images)
-    loop.train(method, config, folder, images, preview, devices, reset=reset)
+    preview, evaluation = Preview(sampler, config, preview_images), None
+    if config.eval_kimg and devices.is_chief:
+        from libml.training.evaluation import Evaluation  # with much that other trainings need not wait for
+
+        evaluation = Evaluation(sampler, config, images.test_images(limit=config.eval_images))
+        evaluation.check(method.schedule.phases[0])
+    loop.train(method, config, folder, images, preview, devices, reset=reset, evaluation=evaluation)
     return devices

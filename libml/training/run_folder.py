@@ -47,6 +47,11 @@ class RunFolder:
         return self.path / "export"
 
     @property
+    def best(self) -> Path:
+        """A run's folder with the checkpoint that a measure found the best."""
+        return self.path / "best"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that trains the run."""
         return self.path / ".lock"
@@ -81,6 +86,17 @@ def _read_args(folder: Path) -> dict[str, Any] | None:
     if not isinstance(args, dict):
         raise UserError(f"cannot read {path}: it holds no parameters")
     return args
+
+
+def recorded_best(folder: Path) -> dict[str, Any]:
+    """What save_args was told of a best checkpoint: measure, images, value, kimg; {} where there is none.
+
+    Raises:
+        UserError: if args.json cannot be read.
+    """
+    best = (_read_args(folder) or {}).get("best")
+    known = isinstance(best, dict) and type(best.get("value")) in (int, float)
+    return best if known else {}
 
 
 def load_args(folder: str | os.PathLike) -> dict[str, Any]:
@@ -169,5 +185,5 @@ def forget(folder: Path) -> None:
     files = RunFolder(folder)
     with user_errors(files.checkpoints, "put aside"), contextlib.suppress(FileNotFoundError):
         os.replace(files.checkpoints, temporary_path(files.checkpoints))
-    for path in (files.args.parent, files.metrics, files.export, *files.leftovers()):
+    for path in (files.args.parent, files.metrics, files.export, files.best, *files.leftovers()):
         remove(path)

@@ -21,13 +21,16 @@ from libml.datasets import records
 from libml.datasets.catalogue import lookup
 from libml.datasets.stream import Images
 from libml.errors import UserError
-from libml.images import encode_png
+from libml.images import encode_png, to_uint8
+from libml.layers.resample import average_downscale2d
 from libml.page import draw
 from libml.sampler import candidate_stds, candidates_figure, candidates_grid
 from libml.system.interrupts import Interrupted
 from libml.training import checkpoint, loop, run_folder, summary
+from libml.training.config import MEASURES
+from libml.training.evaluation import Evaluation
 from libml.training.preview import Preview
-from libml.training.run_folder import save_args
+from libml.training.run_folder import load_args, save_args
 from tests.stress import TIMING, scalars
 from tests.support.images import TINY, blobs, write_images
 
@@ -47,8 +50,10 @@ def run(config, data_dir, stop_at=None, number=signal.SIGTERM, folder=None, kind
     model = kind(config, 3)
     model.stop_at, model.number = stop_at, number
     images = Images(lookup(config.dataset), data_dir)
-    preview = Preview(sampling.PhaseSamplers(model), config, images.test_images(limit=2))
-    loop.train(model, config, folder or config.folder, images, preview, **options)
+    samplers = sampling.PhaseSamplers(model)
+    preview = Preview(samplers, config, images.test_images(limit=2))
+    evaluation = Evaluation(samplers, config, images.test_images(limit=config.eval_images))
+    loop.train(model, config, folder or config.folder, images, preview, evaluation=evaluation, **options)
     return model
 
 
@@ -58,7 +63,8 @@ def state(model) -> dict[str, np.ndarray]:
 
 def three_phases(folder) -> LAGConfig:
     lengths = {"batch": 32, "training_kimg": 1, "transition_kimg": 1, "save_kimg": 1, "report_kimg": 1}
-    return LAGConfig(**{**TINY, **lengths, "dataset": "cifar10", "train_dir": str(folder)})
+    measuring = {"eval_kimg": 1, "eval_images": 3, "keep_best": "rmse"}
+    return LAGConfig(**{**TINY, **lengths, **measuring, "dataset": "cifar10", "train_dir": str(folder)})
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +98,14 @@ def test_a_run_leaves_what_it_should(straight):
     assert json.loads((config.folder / "args" / "args.json").read_text())["noise_dim"] == 2
     assert [nimg for nimg, _ in checkpoint.list_checkpoints(config.folder / "tf")] == [1024, 2048, 3072]
     lines = [json.loads(line) for line in (config.folder / "metrics.jsonl").read_text().splitlines()]
-    assert [line["kimg"] for line in lines] == [1, 2, 3]
+    lines, measured = lines[::2], lines[1::2]  # at the same positions here
+    assert [line["kimg"] for line in lines] == [line["kimg"] for line in measured] == [1, 2, 3]
+    measures = {f"eval/{name}" for name in MEASURES}
+    assert all(set(line) == measures | {"kimg"} and np.all(np.isfinite(list(line.values()))) for line in measured)
     tags = {"dreal", "dfake", "gap", "gp", "gfake", "gmse", "rmse", "rmse_ema", "lod", *TIMING}
     assert all(set(line) == tags | {"kimg"} and np.all(np.isfinite(list(line.values()))) for line in lines)
     assert all(line["gap"] == -(line["dreal"] + line["dfake"]) for line in lines)
-    assert {tag for _, tag, _ in scalars(config.folder)} == tags - TIMING
+    assert {tag for _, tag, _ in scalars(config.folder)} == tags - TIMING | measures
     files = (config.folder / "tf" / "summaries").glob("*tfevents*")
     named = [value.tag for path in files for event in summary.events(path) for value in event.summary.value]
     assert named.count("custom_scalars__config__") == named.count("_hparams_/session_start_info") == 1
@@ -124,21 +133,47 @@ def test_previews_are_in_tensorboard(straight, data_dir):
     )
 
 
+def test_the_best_is_a_run_of_its_own(straight, data_dir):
+    config, _ = straight
+    lines = [json.loads(line) for line in (config.folder / "metrics.jsonl").read_text().splitlines()]
+    value, kimg = min((line["eval/rmse"], line["kimg"]) for line in lines if "eval/rmse" in line)
+    best = load_trained(config.folder / "best")
+    assert best.nimg == kimg * 1024 and best.config == config
+    assert load_args(config.folder / "best")["best"]["value"] == value
+    then = load_trained(config.folder, best.nimg).generator
+    for kept, weight in zip(best.generator.variables, then.variables, strict=True):
+        np.testing.assert_array_equal(kept, weight)
+    images = Images(lookup("cifar10"), data_dir).test_images(limit=3)
+    saved = to_uint8(best.sampler().candidates(average_downscale2d(images, 4).numpy(), [0.0], 0, range(3))[:, 0])
+    assert np.sqrt(np.square(saved.astype(float) - to_uint8(images)).mean()) == pytest.approx(value, rel=1e-5)
+
+
+def test_the_best_goes_on_where_it_was(straight):
+    """Its clock is that of its weights."""
+    folder = straight[0].folder / "best"
+    clock, (nimg, path) = checkpoint.Clock(0), checkpoint.of_run(folder)
+    checkpoint.restore(path, tf.train.Checkpoint(clock=clock), partial=True)
+    assert int(clock.nimg) == nimg and int(clock.data_position) >= nimg
+
+
 def assert_same_run(config, model, straight):
     resumed, whole = state(model), state(straight[1])
     assert resumed.keys() == whole.keys()
     for name, value in whole.items():
         np.testing.assert_array_equal(resumed[name], value, err_msg=name)
     assert scalars(config.folder) == scalars(straight[0].folder)
+    if config.keep_best:
+        best, whole_best = (load_args(run.folder / "best")["best"] for run in (config, straight[0]))
+        assert best == whole_best
 
 
 def test_a_stopped_run_ends_as_one_that_was_not(straight, stopped, data_dir):
     assert_same_run(stopped, run(stopped, data_dir), straight)
 
 
-def test_a_run_stopped_twice_ends_as_one_that_was_not(straight, data_dir, tiny_config):
+def test_a_run_stopped_twice_ends_as_one_that_was_not(straight, data_dir, tmp_path):
     """In the middle of a phase, and with the last batch of one."""
-    config = tiny_config()
+    config = three_phases(tmp_path)
     for stop_at, number in ((512, signal.SIGINT), (992, signal.SIGTERM)):
         with pytest.raises(Interrupted) as stopped:
             run(config, data_dir, stop_at=stop_at, number=number)
@@ -163,7 +198,8 @@ def test_points_beyond_the_last_checkpoint_are_taken_back(straight, stopped, dat
         f.write(b"half a record")
     run(config, data_dir)
     assert scalars(config.folder) == scalars(straight[0].folder)
-    assert [json.loads(s)["kimg"] for s in (config.folder / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
+    lines = (config.folder / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["kimg"] for line in lines] == [1, 1, 2, 2, 3, 3]
 
 
 def test_a_complete_run_is_left_alone(straight, data_dir, capsys):
@@ -209,8 +245,8 @@ def old_run(folder) -> None:
         path.mkdir(parents=True)
         (path / "model.index").touch()
         (path / "model.data-00000-of-00001").touch()
-    for name in ("args/args.json", "export/saved_model.pb", "metrics.jsonl", "notes.txt"):
-        (folder / name).parent.mkdir(exist_ok=True)
+    for name in ("args/args.json", "best/args/args.json", "export/saved_model.pb", "metrics.jsonl", "notes.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
 
 
