@@ -210,6 +210,7 @@ class Run:
             if due or stopping or schedule.phase(nimg) != phase:
                 self.save(nimg, position)
             if stopping and not done:
+                progress.close()
                 if self.devices.is_chief:
                     name = signal.Signals(stopping).name
                     print(
@@ -217,6 +218,7 @@ class Run:
                     )
                 raise Interrupted(128 + stopping)
         if evaluated:
+            progress.close()
             share = evaluated / (time.perf_counter() - began)
             _say(self.devices, f"measuring test images took {share:.1%} of the time")
 

@@ -17,9 +17,8 @@ class ProgressLine:
     def __init__(self, total: int, nimg: int, silent: bool = False):
         """Args: images of the whole run; images already seen; silent: show nothing."""
         self._silent, self._live = silent, sys.stderr.isatty() and not silent
-        self._bar = tqdm.tqdm(
-            total=total, initial=nimg, disable=not self._live, dynamic_ncols=True, bar_format="{desc}"
-        )
+        options = {"disable": not self._live, "leave": False, "dynamic_ncols": True, "bar_format": "{desc}"}
+        self._bar = tqdm.tqdm(total=total, initial=nimg, **options)
         self._total, self._start, self._nimg = total, nimg, nimg
         self._begun, self._shown, self._phase, self._words = time.monotonic(), time.monotonic(), None, ""
 
@@ -42,6 +41,7 @@ class ProgressLine:
         """Takes phase and losses into the line; prints the line if `plain` is set."""
         self._phase = phase
         self._words = "".join(f"  {name} {values[name]:.3g}" for name in _headline(values))
+        self._bar.set_description_str(self._line())
         if plain and not self._silent:
             self._bar.write(self._line(values.get("images_per_second")), file=sys.stdout)
             sys.stdout.flush()
@@ -55,7 +55,7 @@ class ProgressLine:
         return f"{phase}{position}{self._words}  {rate if speed is None else speed:.4g} img/s  {left} left"
 
     def close(self) -> None:
-        """Ends the line."""
+        """Takes the live line away."""
         self._bar.close()
 
 

@@ -149,9 +149,10 @@ def test_a_terminal_shows_a_live_line_and_keeps_that_of_each_report(clock, monke
     progress.show(GROWING, {"gap": 1.0}, plain=True)
     clock(6.0)
     assert progress.due() and not progress.due()
-    progress.show(GROWING, {"gap": 2.0}, plain=False)
     progress.advance(512)
+    progress.show(GROWING, {"gap": 2.0}, plain=False)
     progress.close()
     said = capsys.readouterr()
     assert said.out.splitlines() == ["lod 1 -> 2  1.0/4 kimg  gap 1  256 img/s  00:12 left"]
     assert "lod 1 -> 2  1.5/4 kimg  gap 2  256 img/s  00:10 left" in said.err
+    assert said.err.rstrip("\r").split("\r")[-1].strip() == ""  # nothing stays of the live line
