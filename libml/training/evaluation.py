@@ -9,7 +9,7 @@ from libml import rng
 from libml.errors import UserError
 from libml.images import to_uint8
 from libml.layers.resample import DOWNSCALERS
-from libml.metrics.ensembles import energy_score, ensemble, spread_ratio
+from libml.metrics.distances import pairwise_rms
 from libml.metrics.swd import sliced_wasserstein
 from libml.sampler import CandidateSampler
 from libml.training.config import MEASURES, OF_SAMPLES, RunConfig
@@ -62,14 +62,14 @@ class Evaluation:
 
     def _of_samples(self, centers: np.ndarray, saved: np.ndarray) -> dict[str, float]:
         """How the samples of an image are spread about its centre and its truth."""
-        found = [ensemble(samples, truth) for samples, truth in zip(saved, self._hires, strict=True)]
-        error, distance = (float(np.mean([getattr(e, name) for e in found])) for name in ("error", "distance"))
+        error = float(np.sqrt(_mean_square(saved, self._hires[:, None])).mean())  # |x - G|
+        distance = float(np.mean([pairwise_rms(samples) for samples in saved]))  # |G - G'|
         away = _mean_square(saved, centers[:, None])
         truth_away = _mean_square(self._hires, centers)[:, None]
         return {
-            "energy": energy_score(error, distance),
+            "energy": error - distance / 2,
             "diversity": distance,
-            "spread": spread_ratio(error, distance),
+            "spread": distance / error if error else float("nan"),
             "rank": float(((away < truth_away) + (away == truth_away) / 2).mean()),
         }
 
