@@ -1,6 +1,7 @@
 """The best checkpoint by a measure: a run's folder of its own, RUN/best, which every program takes as a run."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,9 +21,11 @@ _BADNESS = {  # a measure -> how bad its value is; those that are not here are b
 class Best:
     """Keeps the checkpoint whose measure was the best so far."""
 
-    def __init__(self, config: RunConfig, folder: Path, checkpoint: tf.train.Checkpoint, colors: int):
-        """Args: the run's parameters, of which keep_best names the measure; its folder; what to save; its colours."""
-        self._config, self._colors, self._folder = config, colors, RunFolder(folder).best
+    def __init__(self, config: RunConfig, folder: Path, checkpoint: tf.train.Checkpoint, facts: dict[str, Any]):
+        """Args: the run's parameters, of which keep_best names the measure; its folder; what to save; what save_args is
+        told of the run.
+        """
+        self._config, self._facts, self._folder = config, facts, RunFolder(folder).best
         self._checkpoints = Checkpoints(RunFolder(self._folder).checkpoints, checkpoint, keep=1)
         self._kind = {"measure": config.keep_best, "images": config.eval_images}
 
@@ -44,4 +47,4 @@ class Best:
         """
         self._checkpoints.save(nimg)
         best = {**self._kind, "value": values[self._config.keep_best], "kimg": nimg / KIMG}
-        save_args(self._config, self._folder, colors=self._colors, best=best)
+        save_args(self._config, self._folder, **self._facts, best=best)

@@ -80,7 +80,8 @@ class Run:
         self.clock = checkpoint.Clock(config.seed)
         objects = tf.train.Checkpoint(method=method, clock=self.clock)
         self.checkpoints = checkpoint.Checkpoints(self.files.checkpoints, objects)
-        self.evaluation, self.best = evaluation, Best(config, folder, objects, images.dataset.colors)
+        self.facts = {"colors": images.dataset.colors}  # for args.json
+        self.evaluation, self.best = evaluation, Best(config, folder, objects, self.facts)
         self.summary: SummaryWriter | None = None
 
     def restore(self) -> int | None:
@@ -267,7 +268,7 @@ def train(
             stack.enter_context(_lost_worker())
         restored, nimg = run.restore(), int(run.clock.nimg)
         if devices.is_chief:  # nothing is written before it is known where the run goes on
-            run_folder.save_args(config, folder, colors=images.dataset.colors)
+            run_folder.save_args(config, folder, **run.facts)
             for leftover in run.files.leftovers():
                 discard(leftover)
         if nimg >= total:

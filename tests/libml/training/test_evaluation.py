@@ -117,7 +117,7 @@ def keep(tmp_path):
         config = dataclasses.replace(CONFIG, keep_best=name, **options)
         kept = []
         for kimg, value in enumerate(values, first):
-            best = Best(config, tmp_path, tf.train.Checkpoint(state=state), 3)  # as after an interruption
+            best = Best(config, tmp_path, tf.train.Checkpoint(state=state), {"colors": 3})  # as after an interruption
             if best.beaten_by({name: value}):
                 state.assign(kimg)
                 best.keep(kimg * 1024, {name: value})
