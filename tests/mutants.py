@@ -2,9 +2,9 @@
 
     python -m tests.mutants [--only=TEXT] [--jobs=N] [--list] [--baseline]
 
-The faults are in tests/mutants.txt: blocks of lines, apart by a blank one. The first line is the file and the fault's
-name, then follow the old text ("- ", found exactly once in the file), the new one ("+ ") and the tests that ought to
-fail, a node id a line. A line "may hang" lets the time limit count as failing.
+The faults are in tests/mutants.txt: blocks of lines, apart by a blank one unless a merge has lost it. The first line is
+the file and the fault's name, then follow the old text ("- ", found exactly once in the file), the new one ("+ ") and
+the tests that ought to fail, a node id a line. A line "may hang" lets the time limit count as failing.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def parse(text: str) -> list[Fault]:
         ValueError: for a block that is none.
     """
     faults = []
-    for block in re.split(r"\n\s*\n", text.strip()):
+    for block in re.split(r"\n\s*\n|\n(?=[\w/]+\.py: )", text.strip()):
         lines = [line for line in block.splitlines() if not line.startswith("#")]
         if not lines:
             continue
