@@ -32,6 +32,7 @@ flags.DEFINE_integer("tile", 64, "Side in input pixels of the tiles that large p
 flags.DEFINE_boolean("overwrite", False, "Make again what is there already.")
 flags.DEFINE_integer("best", 0, "Keep so many of --of samples: those the critic finds most realistic. Needs a run.")
 flags.DEFINE_integer("diverse", 0, "Keep so many of --of samples: the centre and those farthest apart. Needs a run.")
+flags.DEFINE_string("recipe", None, "A PNG of the explorer, or a file of its JSON lines: make these pictures again.")
 flags.DEFINE_integer("of", 16, "How many samples --best and --diverse choose among.")
 
 
@@ -55,8 +56,32 @@ def chosen() -> dict:
     return {"samples": FLAGS[way].value, "choose": way, "of": FLAGS.of}
 
 
+def make_again() -> None:
+    """Makes the pictures of --recipe.
+
+    Raises:
+        UserError: if other flags are given that the recipe answers, or a picture cannot be made.
+    """
+    answered = ("samples", "noise", "seed", "format", "bits", "grid", "consistent", "tile", "best", "diverse", "of")
+    if given := [name for name in answered if FLAGS[name].present]:
+        raise UserError(f"--recipe says how to make its pictures: leave out --{given[0]}")
+    if not Path(FLAGS.input).exists():
+        raise UserError(f"--input={FLAGS.input} does not exist")
+    from lag.explorer import remaking
+
+    recipes = remaking.load_recipes(Path(FLAGS.recipe))
+    with app.importing():  # TensorFlow, where the model needs it
+        from lag.upscaling.one_picture import load_model
+
+        model = load_model(FLAGS.model)
+    remaking.make_again(model, recipes, Path(FLAGS.input), Path(FLAGS.output), FLAGS.overwrite)
+
+
 def main() -> int:
     """Loads the model and upscales; 3 if some files failed."""
+    if FLAGS.recipe is not None:
+        make_again()
+        return 0
     for name, least in (("samples", 1), ("tile", 1), ("noise", 0), ("of", 1)):
         if not least <= FLAGS[name].value < math.inf:  # nor is NaN
             raise UserError(f"--{name}={FLAGS[name].value} must be a number of at least {least}")

@@ -1,0 +1,1 @@
+"""The explorer: the set of plausible pictures under a person's hand, in a browser."""
