@@ -19,6 +19,11 @@ def upscale() -> None:
     _program("upscale")
 
 
+def explore() -> None:
+    """Runs scripts/explore.py."""
+    _program("explore")
+
+
 def evaluate() -> None:
     """Runs scripts/evaluate.py."""
     _program("evaluate")

@@ -1,0 +1,37 @@
+"""Opens a model in the browser: the set of plausible pictures of a small one, to be looked through by hand.
+
+python scripts/explore.py --model=RUN_OR_EXPORT
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from libml import app
+from libml.errors import UserError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("model", None, "Folder of a trained run or of an export, or an ONNX file.", required=True)
+flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
+flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; another than this machine's own lets others in.")
+flags.DEFINE_integer("port", 8008, "Port to listen at; 0 for any that is free.")
+
+
+def main() -> None:
+    """Loads the model and serves the page until Ctrl-C."""
+    if not 0 <= FLAGS.port <= 65535:
+        raise UserError(f"--port={FLAGS.port} must be from 0 to 65535")
+    with app.importing():  # TensorFlow, where the model needs it
+        from lag.explorer.server import serve
+        from lag.explorer.session import load_session
+
+        session = load_session(Path(FLAGS.model), FLAGS.data_dir)
+    session.warm_up()
+    serve(session, FLAGS.host, FLAGS.port)
+
+
+if __name__ == "__main__":
+    app.run(main)
