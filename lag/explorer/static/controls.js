@@ -1,0 +1,74 @@
+// The controls around the pictures: what each of them changes in the state.
+
+import { post } from "./api.js";
+import { act, app, byId, change, download, onShow, recipeOf, slider } from "./app.js";
+import { CENTER, region } from "./candidates.js";
+import { fetchOne } from "./results.js";
+
+slider("noise", (state) => state.noise, (noise) => ({ noise, ...(app.state.grid.kind === "chosen" ? PLAIN : {}) }));
+slider("far", (state) => state.far, (far) => ({ far }));
+slider("wipe", (state) => state.wipe, (wipe) => ({ wipe }));
+
+const PLAIN = { grid: { kind: "samples" } };
+const on = (id, event, work) => byId(id).addEventListener(event, act(work));
+
+function number(id, apply) {
+  on(id, "change", () => {
+    const input = byId(id);
+    if (input.reportValidity() && Number.isInteger(Number(input.value))) change(apply(Number(input.value)));
+  });
+}
+
+number("count", (count) => ({ count, ...(app.state.grid.kind === "chosen" ? PLAIN : {}) }));
+number("seed", (seed) => ({ seed, ...PLAIN }));
+number("of", (of) => ({ of }));
+
+on("roll", "click", () => {
+  const { grid, seed, count } = app.state;
+  if (grid.kind === "near") change({ grid: { ...grid, first: grid.first + count } });
+  else change({ seed: seed + 1, ...PLAIN });
+});
+on("plain", "click", () => change(PLAIN));
+on("near", "click", () => change({ grid: { kind: "near", base: app.state.focus, first: 1 } }));
+on("to-center", "click", () => change({ focus: CENTER, before: null }));
+
+async function choose(way) {
+  const { picture, seed, noise, count, of } = app.state;
+  const recipe = { ...recipeOf(CENTER), seed };
+  const wanted = { recipe, way, keep: Math.min(count, of), of, noise };
+  const { indices } = await post("/api/choose", wanted, { picture });
+  change({ grid: { kind: "chosen", way, of, indices, seed, noise } });
+}
+on("best", "click", () => choose("best"));
+on("diverse", "click", () => choose("diverse"));
+
+on("consistent", "change", (e) => change({ consistent: e.target.checked }));
+on("follow", "change", (e) => change({ follow: e.target.checked }));
+on("compare", "change", (e) => change({ compare: e.target.value }));
+on("how", "change", (e) => change({ how: e.target.value }));
+on("zoom", "change", (e) => change({ zoom: Number(e.target.value) }));
+
+on("region-roll", "click", () => {
+  const { focus, cells, follow, next, noise } = app.state;
+  change({ focus: region(focus, cells, next, noise, !follow), before: focus, next: next + 1 });
+});
+on("region-clear", "click", () => change({ cells: "" }));
+
+on("save", "click", async () => {
+  const result = await fetchOne(recipeOf(app.state.focus));
+  download(result.blob, `lag_${result.digest}.png`);
+});
+
+onShow((state) => {
+  byId("noise-said").textContent = state.noise.toFixed(2);
+  byId("far-said").textContent = `${state.far}°`;
+  byId("far-label").hidden = state.grid.kind !== "near";
+  for (const id of ["count", "seed", "of", "compare", "how", "zoom"]) byId(id).value = state[id];
+  for (const id of ["consistent", "follow"]) byId(id).checked = state[id];
+  byId("wipe").disabled = state.compare === "none" || state.how !== "wipe";
+  byId("how").disabled = state.compare === "none";
+  byId("region-roll").disabled = byId("region-clear").disabled = !state.cells;
+  byId("plain").disabled = state.grid.kind === "samples";
+  byId("compare").querySelector("[value=before]").disabled = !state.before;
+  for (const id of ["pin", "save", "near", "to-center", "roll", "best", "diverse"]) byId(id).disabled = !state.picture;
+});
