@@ -1,0 +1,317 @@
+"""The explorer's page in a real Chromium: what a person does with it, and what it asks of whom."""
+
+import io
+import itertools
+import json
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lag.explorer.server import App, bind
+from lag.explorer.session import load_session
+from tests.support import browser
+from tests.support.programs import start
+from tests.support.untrained import untrained_run
+
+if browser.MISSING:
+    pytest.skip(f"NO BROWSER TESTS: without {' and '.join(browser.MISSING)}", allow_module_level=True)
+
+from playwright.sync_api import expect, sync_playwright
+
+SCALE = 4
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return untrained_run(tmp_path_factory.mktemp("runs"), dataset="toyfaces32")
+
+
+@pytest.fixture(scope="module")
+def server(run):
+    """(address, session) of a server in a thread."""
+    session = load_session(run, "nowhere")
+    session.warm_up()
+    listening = bind(App(session), "127.0.0.1", 0)
+    thread = threading.Thread(target=listening.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{listening.server_address[1]}/", session
+    listening.shutdown()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        started = browser.launch(playwright)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(chromium, server):
+    """The page with its first test image; at the end, nothing was asked of others and nothing complained."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    made = context.new_page()
+    asked, wrong = [], []
+    made.on("request", lambda request: asked.append(request.url))
+    made.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    made.on("pageerror", lambda error: wrong.append(str(error)))
+    made.goto(server[0])
+    ready(made)
+    yield made
+    wrong = [text for text in wrong if not any(f in text for f in getattr(made, "forgiven", []))]
+    assert wrong == [] and made.locator("#error").text_content() == ""
+    assert [url for url in asked if not url.startswith((server[0], "blob:", "data:"))] == []
+    context.close()
+
+
+def ready(page):
+    """Waits until what is asked for is shown."""
+    expect(page.locator("#status")).to_contain_text("Ready", timeout=20_000)
+    expect(page.locator("#grid .old")).to_have_count(0)
+
+
+def click(page, name):
+    page.locator(name).click()
+    ready(page)
+
+
+def samples(page) -> list[str]:
+    """Of the grid: what its pictures are; their addresses are new ones after each loading of the page."""
+    ready(page)
+    return [tile.get_attribute("aria-label") for tile in page.locator("#grid button").all()]
+
+
+def saved(page, name="#save") -> bytes:
+    with page.expect_download() as download:
+        page.locator(name).click()
+    with open(download.value.path(), "rb") as file:
+        return file.read()
+
+
+def pixels(png: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(png)) as image:
+        return np.array(image, int)
+
+
+def png(height, width, seed=0) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, [height, width, 3], np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def drop(page, data: bytes):
+    transfer = page.evaluate_handle(
+        """bytes => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], "face.png", { type: "image/png" }));
+            return transfer;
+        }""",
+        list(data),
+    )
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+
+
+def paint(page, canvas, *cells, columns=8, rows=8):
+    """A stroke from cell (row, column) to cell."""
+    place = page.locator(canvas)
+    place.scroll_into_view_if_needed()
+    box = place.bounding_box()
+    for i, (row, column) in enumerate(cells):
+        x, y = box["x"] + box["width"] * (column + 0.5) / columns, box["y"] + box["height"] * (row + 0.5) / rows
+        page.mouse.move(x, y, steps=4)
+        if not i:
+            page.mouse.down()
+    page.mouse.up()
+    ready(page)
+
+
+def test_a_dropped_picture_becomes_samples_and_steps_go_back(page, server):
+    first = pixels(saved(page))
+    assert first.shape == (32, 32, 3)
+    drop(page, png(5, 6))
+    expect(page.locator("#small-said")).to_contain_text("6 \u00d7 5 pixels")
+    ready(page)
+    center = pixels(saved(page))
+    assert center.shape == (20, 24, 3) and len(samples(page)) == 8
+    before = samples(page)
+    click(page, "#roll")
+    after = samples(page)
+    assert all(a != b for a, b in zip(before, after, strict=True))
+    page.locator("#grid button").nth(2).click()
+    expect(page.locator("#name")).to_have_text("sample 3 of seed 1")
+    ready(page)
+    third = pixels(saved(page))
+
+    page.reload()
+    expect(page.locator("#name")).to_have_text("sample 3 of seed 1")
+    assert samples(page) == after and np.array_equal(pixels(saved(page)), third)
+    page.locator("#undo").click()
+    expect(page.locator("#name")).to_have_text("the centre")
+    page.locator("body").press("Control+z")
+    expect(page.locator("#seed")).to_have_value("0")
+    assert samples(page) == before
+    page.locator("#redo").click()
+    expect(page.locator("#seed")).to_have_value("1")
+    assert samples(page) == after
+    page.go_back()
+    page.go_back()
+    expect(page.locator("#small-said")).to_contain_text("8 \u00d7 8 pixels")
+    ready(page)
+    assert np.array_equal(pixels(saved(page)), first) and page.locator("#undo").is_disabled()
+
+
+def test_a_region_is_rolled_again_and_the_rest_is_held(page):
+    page.locator("#grid button").nth(0).click()
+    ready(page)
+    before = pixels(saved(page))
+    page.locator("#region").check()
+    paint(page, "#picture", (2, 2), (2, 5), (4, 5))
+    click(page, "#region-roll")
+    expect(page.locator("#changed")).to_be_visible()
+    after = pixels(saved(page))
+    cells = np.zeros([8, 8], bool)
+    cells[2, 2:6] = cells[2:5, 5] = True
+    inside = cells.repeat(SCALE, 0).repeat(SCALE, 1)
+    assert np.array_equal(before[~inside], after[~inside]) and np.any(before != after, -1)[inside].mean() > 0.02
+    shown = page.locator("#heat").evaluate(
+        "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 == 0)"
+    )
+    side = int(len(shown) ** 0.5)
+    hot = np.reshape(shown, [32, side // 32, 32, side // 32])[:, 0, :, 0] > 0
+    assert not hot[~inside].any() and hot[inside].any()
+
+    page.locator("#undo").click()
+    expect(page.locator("#name")).to_have_text("sample 1 of seed 0")
+    page.locator("#follow").check()
+    click(page, "#region-roll")
+    followed = pixels(saved(page))
+    assert not np.array_equal(before[~inside], followed[~inside])
+
+
+def test_a_walk_leads_from_one_to_the_other_and_can_be_saved(page):
+    ends = []
+    for i, name in ((1, "#walk-from"), (4, "#walk-to")):
+        page.locator("#grid button").nth(i).click()
+        ready(page)
+        ends.append(pixels(saved(page)))
+        page.locator(name).click()
+    for at, end in ((0, ends[0]), (1, ends[1])):
+        page.locator("#walk-at").fill(str(at))
+        expect(page.locator("#name")).to_contain_text(f"{100 * at} % of a walk")
+        ready(page)
+        assert np.max(np.abs(pixels(saved(page)) - end)) <= 1
+    page.locator("#walk-at").fill("0.5")
+    ready(page)
+    middle = pixels(saved(page))
+    assert all(np.abs(middle - end).mean() > 1 for end in ends)
+    with Image.open(io.BytesIO(saved(page, "#walk-save"))) as image:
+        assert (image.format, image.n_frames, image.size) == ("WEBP", 46, (32, 32))
+
+
+def test_pins_are_made_again_by_the_program(page, run, tmp_path):
+    page.locator("#grid button").nth(3).click()
+    page.locator("#pencil").check()
+    paint(page, "#small", (0, 0), (0, 3))
+    page.locator("#consistent").check()
+    click(page, "#near")
+    page.locator("#grid button").nth(7).click()
+    ready(page)
+    page.locator("#pin").click()
+    shown = saved(page, "#tray button >> text=PNG")
+    (tmp_path / "pin.jsonl").write_bytes(saved(page, "#tray button >> text=JSON"))
+    (tmp_path / "small.png").write_bytes(saved(page, "#small-save"))
+    recipe = json.loads((tmp_path / "pin.jsonl").read_text())
+    assert [o["op"] for o in recipe["operations"]] == ["paint", "sample", "near", "consistent"]
+    words = [f"--model={run}", f"--input={tmp_path / 'small.png'}", f"--output={tmp_path / 'large'}"]
+    done = start("scripts/upscale.py", *words, f"--recipe={tmp_path / 'pin.jsonl'}")
+    assert done.returncode == 0, done.stderr
+    assert [file.read_bytes() for file in (tmp_path / "large").iterdir()] == [shown]
+
+    page.locator("#tray button >> text=Remove").click()
+    expect(page.locator("#tray figure")).to_have_count(0)
+    page.locator("#undo").click()
+    expect(page.locator("#tray figure")).to_have_count(1)
+
+
+def test_a_large_picture_is_cropped_with_the_keyboard_and_compared(page):
+    page.locator("#file").set_input_files({"name": "large.png", "mimeType": "image/png", "buffer": png(100, 150)})
+    expect(page.locator("#cropper")).to_be_visible()
+    expect(page.locator("#frame")).to_be_focused()
+    left = page.locator("#crop-left")
+    expect(left).to_have_value("25")
+    page.keyboard.press("ArrowLeft")
+    expect(left).to_have_value("22")
+    page.keyboard.press("-")
+    expect(page.locator("#crop-side")).to_have_value("90")
+    page.locator("#crop-size").fill("12")
+    page.locator("#crop-use").click()
+    expect(page.locator("#small-said")).to_contain_text("12 \u00d7 12 pixels")
+    ready(page)
+    plain = page.locator("#picture").evaluate("c => c.toDataURL()")
+    seen = {plain}
+    for what in ("input", "bicubic", "original", "center"):
+        for how in ("wipe", "difference", "heat"):
+            page.locator("#compare").select_option(what)
+            page.locator("#how").select_option(how)
+            ready(page)
+            seen.add(page.locator("#picture").evaluate("c => c.toDataURL()"))
+    assert len(seen) >= 1 + 4 * 3 - 2  # the centre does not differ from itself: two of its views are black
+    page.locator("#compare").select_option("none")
+    ready(page)
+    assert page.locator("#picture").evaluate("c => c.toDataURL()") == plain
+
+
+def test_the_critic_chooses(page):
+    page.locator("#of").fill("12")
+    page.locator("#count").fill("4")
+    page.locator("#count").press("Enter")
+    click(page, "#diverse")
+    expect(page.locator("#grid-said")).to_contain_text("farthest apart of 12")
+    assert len(samples(page)) == 4 and "the centre" in samples(page)[0]
+    click(page, "#best")
+    expect(page.locator("#grid-said")).to_contain_text("most realistic of 12")
+    click(page, "#plain")
+    assert samples(page)[0].startswith("sample 1 of seed 0")
+
+
+def test_the_pencil_works_with_the_keyboard_and_changes_the_picture(page):
+    before = pixels(saved(page))
+    page.locator("#pencil").check()
+    page.locator("#small").focus()
+    for key in ("ArrowDown", "ArrowRight", " "):
+        page.keyboard.press(key)
+    expect(page.locator("#small-said")).to_contain_text("1 of them painted")
+    ready(page)
+    assert not np.array_equal(before, pixels(saved(page)))
+    click(page, "#paint-clear")
+    assert np.array_equal(before, pixels(saved(page)))
+
+
+def test_a_server_that_forgot_the_picture_is_given_it_again(page, server):
+    drop(page, png(5, 6, seed=3))
+    expect(page.locator("#small-said")).to_contain_text("6 \u00d7 5 pixels")
+    ready(page)
+    before = pixels(saved(page))
+    _, session = server
+    session.known._items.clear()
+    session._results._items.clear()
+    page.reload()
+    ready(page)
+    assert np.array_equal(pixels(saved(page)), before)
+    page.forgiven = ["404"]  # the browser reports it
+
+
+def test_it_fits_any_screen(page):
+    page.locator("#region").check()
+    for width, scheme in itertools.product((360, 760, 1280, 1920), ("light", "dark")):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        cut = page.evaluate(
+            "[...document.querySelectorAll('button, input, select, canvas')].filter(e => e.checkVisibility() && "
+            "(e.getBoundingClientRect().right > innerWidth || e.getBoundingClientRect().left < 0)).map(e => e.id)"
+        )
+        assert cut == [], (width, scheme)
