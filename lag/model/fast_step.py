@@ -6,14 +6,13 @@ other. A change of the method begins there. N is the batch; images are [N, H, W,
 
 import functools
 
-import keras
 import tensorflow as tf
 
 from lag.config import LAGConfig
 from lag.model import losses
+from lag.model.networks import StagedModel, Weights
 from lag.model.objectives import Networks, Noise, StepTerms, up_to
 from libml.layers.resample import DOWNSCALERS, blend, downscale2d
-from libml.layers.scaled_conv import weights_read_once
 from libml.training.meters import grey_mse
 from libml.training.schedule import Level
 
@@ -93,9 +92,9 @@ class Step:
         grads = tape.gradient(targets, generating, output_gradients=cotangents) | {"projection": grad_critic}
         return StepTerms(values | {"gp": gp, "mse": grey_mse(fake, self.real)}, grads)
 
-    def _passes(self, network: keras.Model, *inputs: tuple[tf.Tensor, tf.Tensor]) -> list[tf.Tensor]:
+    def _passes(self, network: StagedModel, weights: Weights, *inputs: tuple[tf.Tensor, tf.Tensor]) -> list[tf.Tensor]:
         """What a network makes of several batches, in one pass over all of them if they are to be joined."""
-        call = functools.partial(network, level=self.level, remat=self.config.remat)
+        call = functools.partial(network, level=self.level, weights=weights, remat=self.config.remat)
         if not self.joined:
             return [call(*batch) for batch in inputs]
         return tf.split(call(*(tf.concat(parts, 0) for parts in zip(*inputs, strict=True))), len(inputs))
@@ -103,12 +102,13 @@ class Step:
     def _generate(self, noise: Noise) -> tuple[tf.GradientTape, list[tf.Tensor], tf.Tensor]:
         """The tape over G (and E), the images [N, ...] of the perceptual centre and of z, and E's prior term."""
         center_z, gkl = tf.zeros_like(noise.z), tf.zeros([])
-        with tf.GradientTape(watch_accessed_variables=False) as tape, weights_read_once():
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([w for name, weights in self.weights.items() if name != "projection" for w in weights])
             if self.encoder:
                 remat = self.config.remat
                 center_z, gkl = self.encoder(self.real, self.lores, noise.center, level=self.level, remat=remat)
-            fakes = self._passes(self.generator, (self.lores, center_z), (self.lores, noise.z))
+            weights = self.generator.effective_weights(self.level)
+            fakes = self._passes(self.generator, weights, (self.lores, center_z), (self.lores, noise.z))
         return tape, fakes, gkl
 
     def _delta(self, image: tf.Tensor, repeat: int) -> tf.Tensor:
@@ -156,13 +156,14 @@ class Step:
         # With an encoder the centre is not a sample of z ~ N(0, 1), so the critic judges it as well. tf.identity keeps
         # that gradient apart from the centre loss's.
         judged = [fake_z, tf.identity(fake)] if self.encoder else [fake_z]
-        with tf.GradientTape(watch_accessed_variables=False) as tape, weights_read_once():
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([*self.weights["projection"], fake, *judged])
+            weights = self.projection.effective_weights(self.level)
             no_delta = tf.zeros_like(self.lores)  # a real image's LR error is 0 by construction
             pairs = [(real, no_delta), *((image, self._delta(image, self.excess)) for image in judged)]
-            latent_real, *latents = self._passes(self.projection, *pairs)
-            delta = self._delta(fake, self.excess)
-            latent = self.projection(fake, delta, level=self.level, frozen=True, remat=config.remat)
+            latent_real, *latents = self._passes(self.projection, weights, *pairs)
+            frozen = tf.nest.map_structure(tf.stop_gradient, weights)
+            (latent,) = self._passes(self.projection, frozen, (fake, self._delta(fake, self.excess)))
             score_fake = tf.concat([self.head(p) for p in latents], 0)
             critic, share, values = adversarial(losses.GAN_LOSSES[config.gan_loss], self.head(latent_real), score_fake)
             gmse = losses.center_distance(tf.stop_gradient(latent_real), latent)

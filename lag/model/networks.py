@@ -11,6 +11,8 @@ use and, where start is below stop, stage `stop` is faded in with weight lod - s
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -18,9 +20,12 @@ import tensorflow as tf
 
 from libml import rng
 from libml.layers.resample import downscale2d, ilog2, upscale2d
-from libml.layers.scaled_conv import ScaledConv2D, through
+from libml.layers.scaled_conv import ScaledConv2D
 from libml.layers.spectral_norm import SpectralNormScaledConv2D
 from libml.training.schedule import Level
+
+StageWeights = list[tuple[tf.Tensor, tf.Tensor]]  # (kernel, bias) of each convolution, scaled and cast
+Weights = list[StageWeights]  # of stages 0 to level.stop
 
 
 def stage_widths(scale: int, filters: int, filters_min: int) -> tuple[int, ...]:
@@ -30,6 +35,20 @@ def stage_widths(scale: int, filters: int, filters_min: int) -> tuple[int, ...]:
 
 def _float32(x: tf.Tensor | float) -> tf.Tensor:
     return tf.cast(x, tf.float32)
+
+
+def _bound(layers: Sequence[ScaledConv2D], weights: StageWeights) -> list[Callable[[tf.Tensor], tf.Tensor]]:
+    """The convolutions of a stage as functions of an image, with the weights given."""
+    pairs = zip(layers, weights, strict=True)
+    return [functools.partial(layer.convolve, kernel=kernel, bias=bias) for layer, (kernel, bias) in pairs]
+
+
+def _recomputed(run: Callable, remat: bool) -> Callable:
+    """With remat=True `run` keeps no intermediate result for the backward pass, which computes them again.
+
+    It then has first derivatives only, with respect to every tensor among its arguments.
+    """
+    return tf.recompute_grad(run) if remat else run
 
 
 def conv(
@@ -62,18 +81,28 @@ class GeneratorStage(keras.layers.Layer):
         self.conv_1.build(features)
         self.to_rgb.build(features)
 
-    def call(self, y, remat: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+    @property
+    def convs(self) -> list[ScaledConv2D]:
+        """Its convolutions in order of creation."""
+        return [self.conv_0, self.conv_1, self.to_rgb]
+
+    def call(self, y, weights: StageWeights, remat: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """[N, h, w, C] -> features [N, 2h, 2w, filters] and image [N, 2h, 2w, colors]."""
 
-        def run(convs, y):
-            y = convs[1](convs[0](y))
-            return y, _float32(convs[2](y))
+        def run(y, weights):
+            conv_0, conv_1, to_rgb = _bound(self.convs, weights)
+            y = conv_1(conv_0(y))
+            return y, _float32(to_rgb(y))
 
-        return through([self.conv_0, self.conv_1, self.to_rgb], run, y, remat=remat)
+        return _recomputed(run, remat)(y, weights)
 
 
 class StagedModel(keras.Model):
-    """A network of stages, each of them convolutions."""
+    """A network of stages, each of them convolutions.
+
+    A call takes effective weights as values. Several passes within a gradient tape share them, so they are made once;
+    passing tf.stop_gradient of them freezes the network. A call without weights makes them of the variables.
+    """
 
     def stage_layers(self, k: int) -> list[ScaledConv2D]:
         """Convolutions of stage k, in a fixed order."""
@@ -82,6 +111,10 @@ class StagedModel(keras.Model):
     def stage_variables(self, k: int) -> list[keras.Variable]:
         """Kernels and biases of stage k."""
         return [v for layer in self.stage_layers(k) for v in (layer.kernel, layer.bias)]
+
+    def effective_weights(self, level: Level) -> Weights:
+        """The weights of stages 0 to level.stop, read from the variables, scaled and cast."""
+        return [[layer.effective_weights() for layer in self.stage_layers(k)] for k in range(level.stop + 1)]
 
 
 class Generator(StagedModel):
@@ -145,23 +178,23 @@ class Generator(StagedModel):
         """Convolutions of stage k in order of creation; those of stage 0 are the stem and the residual blocks."""
         if k == 0:
             return [self.stem, *self._block_convs()]
-        stage = getattr(self, f"stage_{k}")
-        return [stage.conv_0, stage.conv_1, stage.to_rgb]
+        return getattr(self, f"stage_{k}").convs
 
-    def call(self, lores, z, *, level: Level, remat: bool = False) -> tf.Tensor:
+    def call(self, lores, z, *, level: Level, weights: Weights | None = None, remat: bool = False) -> tf.Tensor:
         """lores [N, h, w, C] in [-1, 1] and z [N, h, w, noise_dim] -> float32 [N, h 2^stop, w 2^stop, C].
 
-        There is no squashing at the end: values may leave [-1, 1]. With remat=True the stages are computed again in
-        the backward pass.
+        There is no squashing at the end: values may leave [-1, 1]. `weights` are what effective_weights returns. With
+        remat=True the stages are computed again in the backward pass.
         """
         level = dataclasses.replace(level, lod=_float32(level.lod))
-        y = self.stem(tf.concat([lores, z], axis=-1))
-        for b in range(self.blocks):
-            dy = getattr(self, f"block_{b}_conv_1")(getattr(self, f"block_{b}_conv_0")(y))
-            y += dy / self.blocks
-        y, image = self.stage_1(y, remat=remat)
+        weights = self.effective_weights(level) if weights is None else weights
+        stem, *blocks = _bound(self.stage_layers(0), weights[0])
+        y = stem(tf.concat([lores, z], axis=-1))
+        for conv_0, conv_1 in zip(blocks[::2], blocks[1::2], strict=True):
+            y += conv_1(conv_0(y)) / self.blocks
+        y, image = self.stage_1(y, weights[1], remat=remat)
         for k in range(2, level.stop + 1):
-            y, rgb = getattr(self, f"stage_{k}")(y, remat=remat)
+            y, rgb = getattr(self, f"stage_{k}")(y, weights[k], remat=remat)
             image = upscale2d(image) + (rgb if k <= level.start else level.fade * rgb)
         return image
 
@@ -183,28 +216,32 @@ class ProjectionStage(keras.layers.Layer):
         self.conv_0.build((*input_shape[:3], self.filters))
         self.conv_1.build((*input_shape[:3], 4 * self.filters))
 
-    def call(self, x, above=None, fade=None, frozen: bool = False, remat: bool = False) -> tf.Tensor:
+    @property
+    def convs(self) -> list[ScaledConv2D]:
+        """Its convolutions in the reference's order."""
+        return [self.from_rgb, self.conv_0, self.conv_1]
+
+    def call(self, inputs: Sequence[tf.Tensor], weights: StageWeights, fade=None, remat: bool = False) -> tf.Tensor:
         """The image at this size and the features of the stage above -> the features of this stage.
 
         Args:
-            x: [N, h, w, colors].
-            above: [N, h, w, filters]; none in the first stage.
-            fade: float32 weight of what is above; None for 1.
-            frozen: let gradients reach x and above but not the weights.
+            inputs: the image [N, h, w, colors] and, but in the first stage, the features above [N, h, w, filters].
+            weights: effective weights of its convolutions.
+            fade: float32 weight of the features above; None for 1.
             remat: compute the inside again in the backward pass.
 
         Returns:
             [N, h/2, w/2, filters_out].
         """
 
-        def run(convs, x, *above):
-            y = convs[0](x)
-            for features in above:  # one, or none
-                y += features if fade is None else tf.cast(fade * _float32(features), y.dtype)
-            return convs[2](convs[1](y))
+        def run(inputs, weights):
+            from_rgb, conv_0, conv_1 = _bound(self.convs, weights)
+            y = from_rgb(inputs[0])
+            if len(inputs) > 1:
+                y += inputs[1] if fade is None else tf.cast(fade * _float32(inputs[1]), y.dtype)
+            return conv_1(conv_0(y))
 
-        inputs = [x] if above is None else [x, above]
-        return through([self.from_rgb, self.conv_0, self.conv_1], run, *inputs, frozen=frozen, remat=remat)
+        return _recomputed(run, remat)(inputs, weights)
 
 
 class Projection(StagedModel):
@@ -256,8 +293,7 @@ class Projection(StagedModel):
         """Convolutions of stage k in the reference's order; those of stage 0 follow the concatenation with delta."""
         if k == 0:
             return [getattr(self, f"block_{b}") for b in range(self.blocks)]
-        stage = getattr(self, f"stage_{k}")
-        return [stage.from_rgb, stage.conv_0, stage.conv_1]
+        return getattr(self, f"stage_{k}").convs
 
     def update_norms(self, lod_stop: int) -> None:
         """One step of the estimates of the spectral norms of the stages up to lod_stop, where kernels have them."""
@@ -265,20 +301,22 @@ class Projection(StagedModel):
             for layer in self.stage_layers(k):
                 layer.update_u()
 
-    def call(self, x, delta, *, level: Level, frozen: bool = False, remat: bool = False) -> tf.Tensor:
+    def call(self, x, delta, *, level: Level, weights: Weights | None = None, remat: bool = False) -> tf.Tensor:
         """x [N, h 2^stop, w 2^stop, C] and delta [N, h, w, C] -> latent, float32 [N, h, w, latent channels].
 
-        With frozen=True gradients reach x and delta but not the weights. With remat=True the stages are computed
-        again in the backward pass, which then has no second derivative.
+        `weights` are what effective_weights returns. With remat=True the stages are computed again in the backward
+        pass, which then has no second derivative.
         """
-        level, y = dataclasses.replace(level, lod=_float32(level.lod)), None
+        level = dataclasses.replace(level, lod=_float32(level.lod))
+        weights = self.effective_weights(level) if weights is None else weights
+        above = []  # the features of the stage above; none before the first stage
         for k in range(level.stop, 0, -1):
             fade = level.fade if k == level.start else None
-            y = getattr(self, f"stage_{k}")(x, y, fade=fade, frozen=frozen, remat=remat)
+            above = [getattr(self, f"stage_{k}")([x, *above], weights[k], fade=fade, remat=remat)]
             x = downscale2d(x) if k > 1 else x
-        y = tf.concat([y, tf.cast(delta, y.dtype)], axis=-1)
-        for b in range(self.blocks):
-            y = getattr(self, f"block_{b}")(y, frozen=frozen)
+        y = tf.concat([*above, tf.cast(delta, above[0].dtype)], axis=-1)
+        for conv in _bound(self.stage_layers(0), weights[0]):
+            y = conv(y)
         # With alternating signs the mean of what LeakyReLU leaves, F's score, starts near 0 (the reference's "center").
         signs = np.where(np.arange(y.shape[-1]) % 2, 1.0, -1.0)
         return _float32(y) * tf.constant(signs, tf.float32)

@@ -50,6 +50,7 @@ class _SpectralNorm:
             shape=(1, self.kernel.shape[-1]),
             initializer=keras.initializers.TruncatedNormal(0.0, 1.0, seed=self.u_seed),
             trainable=False,
+            autocast=False,
             aggregation="only_first_replica",  # all replicas compute the same
         )
 

@@ -108,3 +108,28 @@ def test_widths_follow_the_floor_everywhere():
     assert g.widths == p.widths == (16, 16, 16)
     image = g(*inputs(), level=Level(2, 2, 2.0))
     assert p(image, inputs()[0], level=Level(2, 2, 2.0)).shape == (2, 4, 4, 16)
+
+
+def test_weights_are_values():
+    """A call's result is that of the weights it is given, and gradients reach what they were made of."""
+    g, p, level = generator(), projection(), Level(2, 3, 2.5)
+    lores, z = inputs()
+    image = g(lores, z, level=level)
+    for network, args in ((g, (lores, z)), (p, (image, tf.abs(lores)))):
+        frozen = network.effective_weights(level)
+        before = network(*args, level=level)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(args)
+            live = network.effective_weights(level)
+            once = tf.reduce_sum(network(*args, level=level, weights=live) ** 2)
+            twice = once + tf.reduce_sum(network(*args, level=level, weights=live) ** 2)
+            held = tf.reduce_sum(network(*args, level=level, weights=frozen) ** 2)
+        for k in range(4):
+            for v in network.stage_variables(k):
+                np.testing.assert_allclose(tape.gradient(twice, v.value), 2 * tape.gradient(once, v.value), rtol=1e-5)
+                assert tape.gradient(held, v.value) is None
+        np.testing.assert_array_equal(tape.gradient(held, args[0]), tape.gradient(once, args[0]))
+        for v in network.trainable_variables:
+            v.assign(-v)
+        np.testing.assert_array_equal(network(*args, level=level, weights=frozen), before)
+        assert np.any(network(*args, level=level) != before)

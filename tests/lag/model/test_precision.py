@@ -1,6 +1,7 @@
 """What makes a step cheaper: the same step, to the precision that is asked for."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -102,6 +103,7 @@ def test_xla_on_two_replicas(two_replicas):
 def test_batches_joined_for_a_pass_change_nothing(options, monkeypatch):
     sizes, call = [], Generator.call
 
+    @functools.wraps(call)
     def counted(self, lores, *args, **kwargs):
         sizes.append(lores.shape[0])
         return call(self, lores, *args, **kwargs)
