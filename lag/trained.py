@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from lag.config import LAGConfig
 from lag.model import losses
-from lag.model.networks import CriticHead, Generator, Projection
+from lag.model.build import build_generator, build_projection
+from lag.model.networks import CriticHead, Generator
 from lag.sampling import Sampler
 from libml.errors import UserError
 from libml.layers.resample import DOWNSCALERS, downscale2d
@@ -41,8 +42,7 @@ def load_critic(run: str | Path) -> TrainedCritic:
     args = load_args(run)
     config = from_args(LAGConfig, args)
     nimg, path = checkpoint.of_run(run)
-    names = ("scale", "blocks", "filters", "filters_min", "spectral_norm")
-    projection = Projection(colors=run_colors(args, run), **{k: getattr(config, k) for k in names})
+    projection = build_projection(config, run_colors(args, run))
     checkpoint.restore(path, tf.train.Checkpoint(method=tf.train.Checkpoint(projection=projection)), partial=True)
     phase = config.schedule().phase(nimg)
     level = phase.level(nimg)
@@ -97,8 +97,7 @@ def load_trained(run: str | Path, nimg: int | None = None) -> TrainedGenerator:
     args = load_args(run)
     config = from_args(LAGConfig, args)
     nimg, path = checkpoint.of_run(run, nimg)
-    names = ("scale", "blocks", "filters", "filters_min", "noise_dim")
-    generator = Generator(colors=run_colors(args, run), **{k: getattr(config, k) for k in names})
+    generator = build_generator(config, run_colors(args, run))
     # The same names as in the training checkpoint; what is not named here stays unread.
     method = tf.train.Checkpoint(**{"ema" if config.weight_avg else "generator": generator})
     checkpoint.restore(path, tf.train.Checkpoint(method=method), partial=True)

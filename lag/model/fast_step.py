@@ -170,5 +170,6 @@ class Step:
             objective = config.ttur * critic + config.mse_weight * gmse
         grad_critic, grad_center, grad_judged = tape.gradient(objective, [self.weights["projection"], fake, judged])
         shares = tf.split(share[:, None, None, None] / config.ttur, len(judged))
-        grad_z, *grad_fake = [grad * part for grad, part in zip(grad_judged, shares, strict=True)]
-        return values | {"gmse": gmse}, grad_critic, [tf.add_n([grad_center, *grad_fake]), grad_z]
+        grads_gfake = [grad * part for grad, part in zip(grad_judged, shares, strict=True)]
+        grad_fake = tf.add_n([grad_center, *grads_gfake[1:]])  # with an encoder the critic judges fake as well
+        return values | {"gmse": gmse}, grad_critic, [grad_fake, grads_gfake[0]]

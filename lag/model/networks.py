@@ -330,12 +330,12 @@ class CriticHead(keras.Model):
         return tf.reduce_mean(latent, axis=[1, 2, 3])
 
 
-def _radius(layer: "ScaledConv2D") -> int:
+def _radius(layer: ScaledConv2D) -> int:
     """How far a convolution looks, in its own pixels."""
     return layer.kernel.shape[0] // 2
 
 
-def receptive_radius(generator: "Generator", lod_stop: int) -> int:
+def receptive_radius(generator: Generator, lod_stop: int) -> int:
     """How many LR pixels away an input can be and still change an output pixel, in either direction.
 
     Followed from the image down through the stages: `features` and `image` are how far the outputs of a stage are

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from lag.config import LAGConfig
 from lag.model import losses
-from lag.model.encoder import Encoder
+from lag.model.build import build_encoder, build_generator, build_projection
 from lag.model.fast_step import Step
-from lag.model.networks import CriticHead, Generator, Projection
+from lag.model.networks import CriticHead, Generator
 from lag.model.objectives import Networks, Noise, Objectives, StepTerms
 from lag.performance import costs
 from libml import rng
@@ -64,19 +64,15 @@ class LAG(tf.Module):
         super().__init__(name="lag")
         self.config, self.colors, self.plan = config, colors, plan
         self.strategy = strategy or tf.distribute.get_strategy()
-        sizes = {k: getattr(config, k) for k in ("scale", "blocks", "filters", "filters_min", "seed")}
-        dtype = config.dtype
         with self.strategy.scope():
+            self.generator = build_generator(config, colors, config.dtype)
             # The moving average makes images in float32 whatever the precision of training.
-            self.generator, self.ema = (
-                Generator(colors=colors, noise_dim=config.noise_dim, dtype=dtype, **sizes)
-                for dtype in (dtype, "float32")
-            )
+            self.ema = build_generator(config, colors, "float32")
             self.ema.set_weights(self.generator.get_weights())  # a shadow starts where its weights start
-            self.projection = Projection(colors=colors, spectral_norm=config.spectral_norm, dtype=dtype, **sizes)
+            self.projection = build_projection(config, colors, config.dtype)
             self.head = CriticHead(name="critic_head")
             if config.encoder:
-                self.encoder = Encoder(colors=colors, noise_dim=config.noise_dim, dtype=dtype, **sizes)
+                self.encoder = build_encoder(config, colors, config.dtype)
             for name, network in self.networks.trained.items():
                 lr = config.lr * (config.d_lr_mult if network is self.projection else 1)
                 for k in range(config.lods + 1):

@@ -13,7 +13,7 @@ import tensorflow as tf
 from lag.config import LAGConfig
 from lag.formats.exported import ExportedGenerator
 from lag.formats.saved_model import write_saved_model
-from lag.model.networks import Generator
+from lag.model.build import build_generator
 from lag.model.training import LAG
 from lag.performance import costs
 from lag.trained import TrainedGenerator
@@ -149,14 +149,9 @@ def training_step(name: str, config: LAGConfig, size: int, lod_start: int, lod_s
     return Timed(name, call, config.batch, costs.step_operations(config, 3, size, lod_stop), config.precision)
 
 
-def _generator(config: LAGConfig, dtype: str = "float32") -> Generator:
-    names = ("scale", "blocks", "filters", "filters_min", "noise_dim", "seed")
-    return Generator(colors=3, dtype=dtype, **{name: getattr(config, name) for name in names})
-
-
 def generator_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
     """The generator alone, in a tf.function, to images of the full size. Arguments as those of training_step."""
-    generator = _generator(config, config.dtype)
+    generator = build_generator(config, 3, config.dtype)
     side = size // config.scale
     lores = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1.0, 1.0)
     z = tf.random.stateless_normal([batch, side, side, config.noise_dim], [0, 1])
@@ -178,7 +173,7 @@ def exported_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:
     """
     side = size // config.scale
     lores = tf.random.stateless_uniform([batch, side, side, 3], [0, 0], -1.0, 1.0)
-    trained = TrainedGenerator(_generator(config), config, config.schedule().total)
+    trained = TrainedGenerator(build_generator(config, 3), config, config.schedule().total)
     with tempfile.TemporaryDirectory() as folder:
         write_saved_model(ExportedGenerator(trained), Path(folder))
         exported = tf.saved_model.load(folder)  # owns the variables

@@ -43,7 +43,7 @@ class AdversarialConfig(ComparedConfig):
 
 
 def conv(name: str, filters: int, size: int, seed: int, strides: int = 1) -> keras.layers.Conv2D:
-    """A SAME convolution whose kernel starts N(0, 0.02); arguments as those of layers.conv2d."""
+    """A SAME convolution whose kernel starts N(0, 0.02); arguments as those of conv2d of libml/compared/layers.py."""
     return conv2d(name, filters, size, seed, strides, keras.initializers.RandomNormal, stddev=0.02)
 
 

@@ -1,4 +1,4 @@
-"""What the compared methods share: one generator, perhaps a critic, one phase of training, and the program around them.
+"""What the compared methods share: a generator, perhaps a critic, an Adam for each, and the training step.
 
 A method is a config, its networks and the losses and gradients of one step. Images are [N, H, W, C] in [-1, 1].
 """
