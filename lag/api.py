@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lag.upscaling import one_picture as upscale
+from lag.upscaling.consistency import project
 from lag.upscaling.one_picture import TILE
 from lag.upscaling.picture_file import Picture, content_hash
 from libml.errors import UserError
@@ -187,7 +188,14 @@ class Model:
 
         for (y, x), part in upscale.generate_tiles(self._generator, inputs, h, w, TILE):
             part = part.mean(-1, keepdims=True) if channels < self.colors else part
-            part = to_uint8(part) if made.dtype == np.uint8 else np.clip(part, -1, 1)
+            if made.dtype != np.uint8:
+                part = np.clip(part, -1, 1)
+            elif self._generator.consistent:
+                at = slice(y.start, y.stop), slice(x.start, x.stop)
+                small = np.stack([picture.pixels[at] for picture, _ in items])
+                part = project(to_levels(part), small, scale)
+            else:
+                part = to_uint8(part)
             made[:, scale * y.start : scale * y.stop, scale * x.start : scale * x.stop] = part
 
 

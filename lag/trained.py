@@ -52,7 +52,10 @@ def load_critic(run: str | Path) -> TrainedCritic:
 
     @tf.function(autograph=False)
     def project(hires, lores):
-        delta = losses.lores_error(lores, hires, downscale, config.color_round)
+        if config.consistent:
+            delta = tf.zeros_like(lores)  # it has seen no other
+        else:
+            delta = losses.lores_error(lores, hires, downscale, config.color_round)
         # Of a run that has not grown to its end, hires is an enlarged image of the size that the critic knows.
         return projection(downscale2d(hires, 2 ** (config.lods - level.stop)), delta, level=level)
 

@@ -56,10 +56,11 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
     """
     resume = flags.FLAGS.resume
     names = [field.name for field in dataclasses.fields(config)]
+    given = {name: flags.FLAGS[name].value for name in names if flags.FLAGS[name].present}
     if not resume:
         made = config(**{name: flags.FLAGS[name].value for name in names})
+        made = dataclasses.replace(made, **(made.presets | given))
     else:
-        given = {name: flags.FLAGS[name].value for name in names if flags.FLAGS[name].present}
         made = dataclasses.replace(from_args(config, load_args(resume)), **given)
     made.validate()
     if not resume or flags.FLAGS["total_kimg"].present:  # older runs may have been asked for less than they did

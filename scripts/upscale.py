@@ -27,7 +27,11 @@ flags.DEFINE_integer("seed", 0, "Seed of the noise.")
 flags.DEFINE_enum("format", "png", ["png", "webp", "jpeg", "tiff"], "Kind of files of the results.")
 flags.DEFINE_enum("bits", "8", ["8", "16"], "Bits a channel of the results; 16 with --format=png and tiff.")
 flags.DEFINE_boolean("grid", False, "Also write a picture of the input beside its results.")
-flags.DEFINE_boolean("consistent", False, "Shift each result so that its box means equal the input.")
+flags.DEFINE_boolean(
+    "consistent",
+    False,
+    "Shift each result so that its box means equal the input; by default where the model was trained so.",
+)
 flags.DEFINE_integer("tile", 64, "Side in input pixels of the tiles that large pictures are made in.")
 flags.DEFINE_boolean("overwrite", False, "Make again what is there already.")
 flags.DEFINE_integer("best", 0, "Keep so many of --of samples: those the critic finds most realistic. Needs a run.")
@@ -104,8 +108,9 @@ def main() -> int:
 
             critic = load_critic(FLAGS.model)
         model = load_model(FLAGS.model)
-    common = {k: FLAGS[k].value for k in ("noise", "seed", "consistent", "tile", "grid", "overwrite")}
-    options = Options(**common, **choice, format=FLAGS.format, bits=int(FLAGS.bits))
+    common = {k: FLAGS[k].value for k in ("noise", "seed", "tile", "grid", "overwrite")}
+    consistent = FLAGS.consistent if FLAGS["consistent"].present else model.consistent
+    options = Options(consistent=consistent, **common, **choice, format=FLAGS.format, bits=int(FLAGS.bits))
     return FAILED if upscale_all(model, critic, Path(FLAGS.input), Path(FLAGS.output), options) else 0
 
 

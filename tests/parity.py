@@ -87,9 +87,9 @@ def load_weights(model: LAG, golden, lod_stop: int, shadow_factor: float = 0.9) 
 def _passes(model: LAG, lores, hires, noise: Noise, level: Level) -> dict[str, CriticPass]:
     """What P receives and returns in a step: of real, fake (z = 0), fake_z and mixed."""
     objectives = Objectives(model.config, model.networks, lores, hires, level)
-    center, sample, _ = objectives.generate(noise)
-    mixed = objectives.project(objectives.between(sample, noise.rho))
-    return objectives.passes(center, sample) | {"mixed": mixed}
+    images, _ = objectives.generate(noise)
+    mixed = objectives.project(objectives.between(images["fake_z"], noise.rho), lores)
+    return objectives.passes(images) | {"mixed": mixed}
 
 
 def compare_lag(golden) -> Report:

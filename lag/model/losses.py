@@ -3,6 +3,7 @@
 Each mean is over the local batch; a caller on several replicas divides by their number.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from libml.training.meters import GREY_LEVELS
 from libml.training.schedule import Level
 
 GRADIENT_PENALTY_WEIGHT = 10.0
+ENERGY_SPREAD = 0.95  # of the distance of two samples that the energy score gives back; at 1 its gradient is noisier
 
 
 def real_at_level(hires: tf.Tensor, level: Level, lods: int) -> tf.Tensor:
@@ -73,6 +75,19 @@ def relativistic_generator(score_real: tf.Tensor, score_fake: tf.Tensor) -> tf.T
     return tf.reduce_mean(tf.nn.softplus(above)) + tf.reduce_mean(tf.nn.softplus(-below))
 
 
+def pairing_critic(score_real: tf.Tensor, score_fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """dreal = mean(softplus(fake - real)), dfake = 0.
+
+    A real image should score above the generated one of the same y (relativistic pairing; Huang et al., 2024).
+    """
+    return tf.reduce_mean(tf.nn.softplus(score_fake - score_real)), tf.zeros([])
+
+
+def pairing_generator(score_real: tf.Tensor, score_fake: tf.Tensor) -> tf.Tensor:
+    """gfake = mean(softplus(real - fake)): the other way round."""
+    return tf.reduce_mean(tf.nn.softplus(score_real - score_fake))
+
+
 def _global_mean(x: tf.Tensor) -> tf.Tensor:
     """The mean over the batches of all replicas, with its gradient."""
     context, mean = tf.distribute.get_replica_context(), tf.reduce_mean(x)
@@ -85,6 +100,7 @@ def _global_mean(x: tf.Tensor) -> tf.Tensor:
 GAN_LOSSES = {
     "wasserstein": GanLoss(wasserstein_critic, wasserstein_generator),
     "relativistic": GanLoss(relativistic_critic, relativistic_generator),
+    "pairing": GanLoss(pairing_critic, pairing_generator),
 }
 
 
@@ -113,6 +129,63 @@ def gradient_penalty(
     slope = tf.cast(tape.gradient(total, hires), tf.float32)
     norm = tf.sqrt(tf.reduce_mean(tf.square(slope), axis=[1, 2, 3]) + 1e-8)
     return GRADIENT_PENALTY_WEIGHT * tf.reduce_mean(tf.square(norm - wass_target)) / wass_target**2
+
+
+def zero_centred_penalty(
+    critic: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, excess: int, gamma: tf.Tensor | float
+) -> tf.Tensor:
+    """gp = gamma mean(|grad C|^2): how far the critic is from flat at real and at generated images.
+
+    With each image real or generated at random, this is gamma / 2 (R1 + R2) in the mean (Mescheder et al., 2018), at
+    half the cost. The norm is Euclidean, over the pixels and colours of the HR image.
+
+    Args:
+        critic: C at HR images [N, H, W, C] -> [N].
+        images: [N, H/excess, W/excess, C], at the phase's size.
+        excess: factor to the HR size.
+        gamma: weight.
+    """
+    hires = upscale2d(images, excess)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(hires)
+        total = tf.reduce_sum(critic(hires))
+    slope = tf.cast(tape.gradient(total, hires), tf.float32)
+    return gamma * tf.reduce_mean(tf.reduce_sum(tf.square(slope), axis=[1, 2, 3]))
+
+
+def energy_score(latent_real: tf.Tensor, latent_one: tf.Tensor, latent_two: tf.Tensor) -> tf.Tensor:
+    """energy = mean((|p - p1| + |p - p2|) / 2 - s |p1 - p2| / 2) / sqrt(C), for latents of x and of two samples of y.
+
+    |.| is the Euclidean norm over the C channels, the mean is over positions. With s = 1 the score is strictly proper:
+    its mean is least when, at each position, samples are distributed as the truth is, given y (Gneiting & Raftery,
+    2007). s is ENERGY_SPREAD.
+    """
+
+    def distance(p, q):
+        return tf.sqrt(tf.reduce_sum(tf.square(p - q), axis=-1) + 1e-8)
+
+    error = (distance(latent_real, latent_one) + distance(latent_real, latent_two)) / 2
+    spread = distance(latent_one, latent_two) / 2
+    return tf.reduce_mean(error - ENERGY_SPREAD * spread) / latent_real.shape[-1] ** 0.5
+
+
+def slope(*gradients: tf.Tensor) -> tf.Tensor:
+    """The root mean square of what a sample's own loss changes by, for each value of its image.
+
+    Over the global batch. Gradients are of means over their batches, hence the factors.
+    """
+    squares = [tf.reduce_mean(tf.square(g * tf.cast(tf.shape(g)[0], g.dtype))) for g in gradients]
+    return tf.sqrt(_global_mean(tf.add_n(squares) / len(squares)))
+
+
+def balance(ratio: float, gan: tf.Tensor, *gradients: tf.Tensor) -> tf.Tensor:
+    """The factor that makes gradients at images `ratio` times as large as the adversarial one there; a constant."""
+    return tf.stop_gradient(ratio * slope(gan) / (slope(*gradients) + 1e-12))
+
+
+def falling(start: float, end: float, done: tf.Tensor | float) -> tf.Tensor | float:
+    """From start to end along half a cosine; done is the share of the run that is over. start where end is 0."""
+    return end + (start - end) * (1 + tf.cos(math.pi * done)) / 2 if end else start
 
 
 def straight_through_round(x: tf.Tensor, quantum: float = 4.0) -> tf.Tensor:

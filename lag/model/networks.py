@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from libml import rng
+from libml.layers import right_inverse
 from libml.layers.resample import downscale2d, ilog2, upscale2d
 from libml.layers.scaled_conv import ScaledConv2D
 from libml.layers.spectral_norm import SpectralNormScaledConv2D
@@ -129,6 +130,7 @@ class Generator(StagedModel):
         filters: int,
         filters_min: int,
         noise_dim: int,
+        consistent_with: str = "",
         seed: int = 0,
         dtype: str = "float32",
     ):
@@ -141,12 +143,14 @@ class Generator(StagedModel):
             filters: filters at the LR size.
             filters_min: floor of the filters of the larger sizes.
             noise_dim: channels of z.
+            consistent_with: the downscaler that makes lores of each image, exactly; none if empty.
             seed: of the initial weights.
             dtype: Keras' name of the precision: float32 or mixed_bfloat16. Variables and images are float32 in both.
         """
         # autocast would round lod, an exact fade weight, to the compute precision.
         super().__init__(name="generator", autocast=False, dtype=dtype)
         self.colors, self.scale, self.blocks, self.noise_dim = colors, scale, blocks, noise_dim
+        self.consistent_with = consistent_with
         self.widths = stage_widths(scale, filters, filters_min)
         self.lods = len(self.widths) - 1
         # Attributes, not a list: what a list holds is left out of a tf.train.Checkpoint.
@@ -183,7 +187,8 @@ class Generator(StagedModel):
     def call(self, lores, z, *, level: Level, weights: Weights | None = None, remat: bool = False) -> tf.Tensor:
         """lores [N, h, w, C] in [-1, 1] and z [N, h, w, noise_dim] -> float32 [N, h 2^stop, w 2^stop, C].
 
-        There is no squashing at the end: values may leave [-1, 1]. `weights` are what effective_weights returns. With
+        There is no squashing at the end: values may leave [-1, 1]. With consistent_with, H of the image, its pixels
+        repeated up to the full size, is lores, whatever the level. `weights` are what effective_weights returns. With
         remat=True the stages are computed again in the backward pass.
         """
         level = dataclasses.replace(level, lod=_float32(level.lod))
@@ -196,7 +201,9 @@ class Generator(StagedModel):
         for k in range(2, level.stop + 1):
             y, rgb = getattr(self, f"stage_{k}")(y, weights[k], remat=remat)
             image = upscale2d(image) + (rgb if k <= level.start else level.fade * rgb)
-        return image
+        if not self.consistent_with:
+            return image
+        return right_inverse.consistent(image, lores, 2**level.stop, self.scale, self.consistent_with)
 
 
 class ProjectionStage(keras.layers.Layer):
@@ -339,7 +346,8 @@ def receptive_radius(generator: Generator, lod_stop: int) -> int:
     """How many LR pixels away an input can be and still change an output pixel, in either direction.
 
     Followed from the image down through the stages: `features` and `image` are how far the outputs of a stage are
-    looked at, in that stage's pixels; a pixel of stage k covers two of stage k + 1, hence the halving, rounded up.
+    looked at, in that stage's pixels; a pixel of stage k covers two of stage k + 1, hence the halving, rounded up. What
+    makes an image consistent looks everywhere; it counts as far as it can be told from rounding in 8 bits.
 
     Args:
         generator: the network.
@@ -351,4 +359,7 @@ def receptive_radius(generator: Generator, lod_stop: int) -> int:
         features = max(features, image + _radius(to_rgb))
         features += _radius(conv_1) + _radius(conv_0)
         features, image = -(-features // 2), -(-image // 2)
-    return features + sum(_radius(layer) for layer in generator.stage_layers(0))
+    radius = features + sum(_radius(layer) for layer in generator.stage_layers(0))
+    if not generator.consistent_with:
+        return radius
+    return radius + right_inverse.reach(2**lod_stop, generator.scale, generator.consistent_with)

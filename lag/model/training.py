@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lag.config import LAGConfig
@@ -18,7 +19,7 @@ from libml.errors import UserError
 from libml.system.devices import replica_share
 from libml.training.meters import Meters, grey_mse
 from libml.training.optimizer import Adam
-from libml.training.schedule import Level, Phase, Schedule
+from libml.training.schedule import KIMG, Level, Phase, Schedule
 
 LOSSES = ("dreal", "dfake", "gp", "gfake", "gmse", "mse")  # of a step; mse is in squared grey levels
 METRICS = (*LOSSES[:-1], "rmse")  # the reference's log tags
@@ -37,6 +38,28 @@ class WassersteinMeters(Meters):
         """Means since the last reset, and gap = -(dreal + dfake)."""
         means = super().means()
         return means | {"gap": -(means["dreal"] + means["dfake"])}
+
+
+def more_losses(config: LAGConfig) -> tuple[str, ...]:
+    """Names of the terms that a step has beside LOSSES."""
+    named = {
+        "gkl": config.encoder,
+        "center_scale": config.center_balance,
+        "energy": config.energy_balance,
+        "energy_scale": config.energy_balance,
+    }
+    return tuple(name for name, used in named.items() if used)
+
+
+def scale_initial(generator: Generator, z: float, rgb: float) -> None:
+    """Multiplies the initial values of G's kernels of z, and of those to colours."""
+    stem = generator.stem.kernel
+    of_z = np.arange(stem.shape[2]) >= generator.colors
+    scaled = [(stem, np.where(of_z, z, 1.0)[:, None])]
+    scaled += [(generator.stage_layers(k)[2].kernel, rgb) for k in range(1, generator.lods + 1)]
+    for kernel, factor in scaled:
+        if np.any(factor != 1):
+            kernel.assign(kernel * tf.constant(factor, tf.float32))
 
 
 class LAG(tf.Module):
@@ -63,11 +86,13 @@ class LAG(tf.Module):
         """
         super().__init__(name="lag")
         self.config, self.colors, self.plan = config, colors, plan
+        self._lr_share = None  # of each optimizer's learning rate
         self.strategy = strategy or tf.distribute.get_strategy()
         with self.strategy.scope():
             self.generator = build_generator(config, colors, config.dtype)
             # The moving average makes images in float32 whatever the precision of training.
             self.ema = build_generator(config, colors, "float32")
+            scale_initial(self.generator, config.z_init, config.rgb_init)
             self.ema.set_weights(self.generator.get_weights())  # a shadow starts where its weights start
             self.projection = build_projection(config, colors, config.dtype)
             self.head = CriticHead(name="critic_head")
@@ -79,7 +104,7 @@ class LAG(tf.Module):
                     adam = Adam(lr, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=f"{LETTERS[name]}_adam_{k}")
                     adam.build(network.stage_variables(k))
                     setattr(self, f"{LETTERS[name]}_optimizer_{k}", adam)
-            self.losses = LOSSES + (("gkl",) if config.encoder else ())
+            self.losses = LOSSES + more_losses(config)
             meters = WassersteinMeters if config.gan_loss == "wasserstein" else Meters
             self.meters = meters(METRICS + self.losses[len(LOSSES) :])
         self.workers, self.local_replicas = workers, self.strategy.num_replicas_in_sync // workers
@@ -87,8 +112,11 @@ class LAG(tf.Module):
         self._traced = functools.cache(self._trace)
         self._step_terms = self.step_terms
         if config.jit_compile:
-            if config.gan_loss == "relativistic" and self.strategy.num_replicas_in_sync > 1:
-                raise UserError("--jit_compile cannot take the means of --gan_loss=relativistic over several devices")
+            together = {"gan_loss=relativistic": config.gan_loss == "relativistic"}
+            together |= {name: getattr(config, name) for name in ("center_balance", "energy_balance")}
+            if any(together.values()) and self.strategy.num_replicas_in_sync > 1:
+                flag = next(name for name, used in together.items() if used)
+                raise UserError(f"--jit_compile cannot take the means of --{flag} over several devices")
             self._step_terms = tf.function(self.step_terms, autograph=False, jit_compile=True)
 
     @property
@@ -118,7 +146,7 @@ class LAG(tf.Module):
         owners += [f"{LETTERS[name]}_optimizer_{k}" for name in trained for k in range(self.config.lods + 1)]
         return {f"{name}/{v.path}": v for name in owners for v in getattr(self, name).variables}
 
-    def step_terms(self, lores, hires, noise: Noise, level: Level) -> StepTerms:
+    def step_terms(self, lores, hires, noise: Noise, level: Level, done: tf.Tensor | float = 0.0) -> StepTerms:
         """Losses and the networks' gradients at the present weights, as means over this batch.
 
         Args:
@@ -126,18 +154,24 @@ class LAG(tf.Module):
             hires: [N, H, W, C] in [-1, 1].
             noise: of this batch.
             level: of detail; its lod is a float32 scalar.
+            done: the share of the run that is over.
         """
         if self.config.step == "plain":
-            return Objectives(self.config, self.networks, lores, hires, level).terms(noise)
+            return Objectives(self.config, self.networks, lores, hires, level, done).terms(noise)
         plan = self.plan or costs.plan(self.config, self.colors, hires.shape[1])
-        return Step(self.config, self.networks, plan.joined, lores, hires, level).terms(noise)
+        return Step(self.config, self.networks, plan.joined, lores, hires, level, done).terms(noise)
 
-    def _replica_step(self, lores, hires, noise: Noise, level: Level) -> tf.Tensor:
+    def _shares(self, lores, hires, noise: Noise) -> tuple[tf.Tensor, tf.Tensor, Noise]:
+        """This replica's part of the images and of their noise, in replica context."""
+        drawn = {name: value for name, value in noise._asdict().items() if value is not None}
+        lores, hires, *parts = replica_share([lores, hires], [*drawn.values()], self.local_replicas)
+        return lores, hires, Noise(**dict(zip(drawn, parts, strict=True)))
+
+    def _replica_step(self, lores, hires, noise: Noise, level: Level, done: tf.Tensor | float) -> tf.Tensor:
         """One replica's share of the global batch: its gradients, applied together with the others'. self.losses."""
-        given = [value for value in noise if value is not None]
-        lores, hires, *given = replica_share([lores, hires], given, self.local_replicas)
+        lores, hires, noise = self._shares(lores, hires, noise)
         replicas = self.strategy.num_replicas_in_sync
-        terms = self._step_terms(lores, hires, Noise(*given), level)
+        terms = self._step_terms(lores, hires, noise, level, done)
         self.projection.update_norms(level.stop)
         for name, network in self.networks.trained.items():
             # Optimizers sum over replicas; the loss is the mean over the global batch.
@@ -148,20 +182,33 @@ class LAG(tf.Module):
                 self.optimizer(name, k).apply(stage_grads, variables)
         return tf.stack([terms.losses[name] for name in self.losses]) / replicas
 
-    def apply_step(self, lores, hires, noise: Noise, level: Level) -> dict[str, tf.Tensor]:
+    def apply_step(
+        self, lores, hires, noise: Noise, level: Level, done: tf.Tensor | float = 0.0
+    ) -> dict[str, tf.Tensor]:
         """Trains on one global batch with given noise: both networks, then the moving average. In a tf.function.
 
         Arguments as those of step_terms, but lores and hires are this worker's part of the batch and the noise is the
         whole batch's. Returns the losses over the global batch.
         """
-        per_replica = self.strategy.run(self._replica_step, args=(lores, hires, noise, level))
+        per_replica = self.strategy.run(self._replica_step, args=(lores, hires, noise, level, done))
         summed = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
         if self.config.weight_avg:
             for k in range(level.stop + 1):
+                kept = self._kept(k)
                 for shadow, weight in zip(self.ema.stage_variables(k), self.generator.stage_variables(k), strict=True):
                     shadow, weight = shadow.value, weight.value
-                    shadow.assign_sub((shadow - weight) * (1 - self.config.weight_avg))
+                    shadow.assign_sub((shadow - weight) * (1 - kept))
         return dict(zip(self.losses, tf.unstack(summed), strict=True))
+
+    def _kept(self, k: int) -> tf.Tensor | float:
+        """What the moving average of stage k keeps of itself in this step: --weight_avg, or (1 - 1/t)^(power + 1).
+
+        t counts the stage's steps: the average is over a share of them all, whatever their number (Karras, 2024).
+        """
+        if not self.config.weight_avg_power:
+            return self.config.weight_avg
+        steps = tf.cast(self.optimizer("generator", k).iterations.value, tf.float32)
+        return (1 - 1 / steps) ** (self.config.weight_avg_power + 1)
 
     def draw(self, lores, nimg) -> Noise:
         """The noise of the global batch that starts at image nimg.
@@ -175,11 +222,17 @@ class LAG(tf.Module):
         z_shape = [n, h, w, self.config.noise_dim]
         z = rng.normal(z_shape, rng.key(seed, "z"), nimg)
         rho = rng.uniform([n, 1, 1, 1], rng.key(seed, "rho"), nimg)
-        return Noise(z, rho, rng.normal(z_shape, rng.key(seed, "center"), nimg) if self.config.encoder else None)
+        used = {"center": self.config.encoder, "second": self.config.energy_balance}
+        more = {name: rng.normal(z_shape, rng.key(seed, name), nimg) for name, on in used.items() if on}
+        return Noise(z, rho, **more)
+
+    def _done(self, nimg: tf.Tensor) -> tf.Tensor:
+        """The share of the run that is over at image nimg."""
+        return tf.cast(nimg / self.schedule.total, tf.float32)
 
     @tf.function(autograph=False)
     def _train(self, lores, hires, nimg, level: Level):
-        values = self.apply_step(lores, hires, self.draw(lores, nimg), level)
+        values = self.apply_step(lores, hires, self.draw(lores, nimg), level, self._done(nimg))
         values["rmse"] = tf.sqrt(values.pop("mse"))
         self.meters.update(values, nimg)
 
@@ -191,8 +244,23 @@ class LAG(tf.Module):
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor], phase: Phase, nimg: int) -> None:
         """Trains on one global batch (lores, hires), the images from nimg on. The losses stay on the device."""
         level = _of_graph(phase.level(nimg))
+        self._set_learning_rates(nimg)
         train = self._traced(*(tuple(images.shape) for images in batch), level.start, level.stop)
         train(*batch, tf.constant(nimg, tf.int64), level)
+
+    def _set_learning_rates(self, nimg: int) -> None:
+        """Those of the kimg: with --lr_decay, constant over 60 % of the run, then along half a cosine to their end."""
+        if self.config.lr_decay == 1:
+            return
+        done = nimg // KIMG * KIMG / self.schedule.total
+        share = float(losses.falling(1.0, self.config.lr_decay, min(max((done - 0.6) / 0.4, 0.0), 1.0)))
+        if share == self._lr_share:
+            return
+        self._lr_share = share
+        for name in self.networks.trained:
+            lr = self.config.lr * (self.config.d_lr_mult if name == "projection" else 1)
+            for k in range(self.config.lods + 1):
+                self.optimizer(name, k).learning_rate = lr * share
 
     @tf.function(autograph=False)
     def _ema_mse(self, lores, hires, level: Level):
@@ -208,4 +276,19 @@ class LAG(tf.Module):
     def report(self, batch: tuple[tf.Tensor, tf.Tensor], phase: Phase, nimg: int) -> dict[str, float]:
         """Values that only a report pays for: rmse_ema, the moving average's rmse on one batch, and lod."""
         mse = self._ema_mse(*batch, _of_graph(phase.level(nimg)))
-        return {"rmse_ema": float(tf.sqrt(mse)), "lod": phase.lod(nimg)}
+        values = {"rmse_ema": float(tf.sqrt(mse)), "lod": phase.lod(nimg)}
+        if self.config.gradient_norms:
+            norms = self._gradient_norms(*batch, tf.constant(nimg, tf.int64), _of_graph(phase.level(nimg)))
+            values |= {name: float(value) for name, value in norms.items()}
+        return values
+
+    @tf.function(autograph=False)
+    def _gradient_norms(self, lores, hires, nimg, level: Level) -> dict[str, tf.Tensor]:
+        done = self._done(nimg)
+
+        def norms(lores, hires, noise):
+            lores, hires, noise = self._shares(lores, hires, noise)
+            return Objectives(self.config, self.networks, lores, hires, level, done).gradient_norms(noise)
+
+        per_replica = self.strategy.run(norms, (lores, hires, self.draw(lores, nimg)))
+        return {k: self.strategy.reduce(tf.distribute.ReduceOp.MEAN, v, axis=None) for k, v in per_replica.items()}

@@ -31,6 +31,11 @@ class Upscaler(NamedTuple):
     card: dict[str, Any]  # all that an export's model.json says
     normal_parts: NormalParts  # draws z
 
+    @property
+    def consistent(self) -> bool:
+        """Whether the box means of its images equal the small picture, until these are cut off and rounded."""
+        return self.card.get("parameters", {}).get("consistent", False) and self.card["downscaler"] == "average"
+
 
 class Result(NamedTuple):
     """One large picture."""

@@ -85,13 +85,19 @@ class RunConfig:
         """Raises UserError for a --total_kimg that would not be obeyed, of a run that is new or has begun."""
 
     @property
+    def presets(self) -> dict[str, Any]:
+        """Values that take the place of defaults, because another parameter says so."""
+        return {}
+
+    @property
     def folder(self) -> Path:
         """{train_dir}/{dataset}/{downscaler}{scale}X/{Method}_{flag}{value}_..., flags in alphabetical order."""
         placed = {"dataset", "scale", "downscaler"}
         words = []
         for field in sorted(dataclasses.fields(self), key=lambda f: f.name):
             value, role = getattr(self, field.name), field.metadata["role"]
-            if role == NAMED or (role == PINNED and field.name not in placed and value != field.default):
+            expected = self.presets.get(field.name, field.default)
+            if role == NAMED or (role == PINNED and field.name not in placed and value != expected):
                 words.append(f"{field.name}{value}")
         name = "_".join([self.method, *words])
         return Path(self.train_dir) / self.dataset / f"{self.downscaler}{self.scale}X" / name

@@ -20,6 +20,7 @@ from lag.upscaling.folder import upscale_all
 from lag.upscaling.one_picture import load_model
 from libml.errors import UserError
 from libml.images import to_uint8
+from libml.layers.resample import DOWNSCALERS
 from tests.programs.test_programs import ROOT
 from tests.support.programs import mistake, start
 from tests.support.untrained import untrained_run
@@ -69,7 +70,15 @@ def test_the_images_of_the_saved_model(exported, size):
     assert difference < 1e-5 and levels == 0
 
 
-@pytest.mark.parametrize("options", [{"kimgs": (1,)}, {"kimgs": (1.5,)}, {"colors": 1, "weight_avg": 0.0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kimgs": (1,)},
+        {"kimgs": (1.5,)},
+        {"colors": 1, "weight_avg": 0.0},
+        *({"consistent": True, "downscaler": name} for name in DOWNSCALERS),
+    ],
+)
 def test_every_phase(options, tmp_path):
     run = untrained_run(tmp_path / "runs", **options)
     export.export_run(run, tmp_path / "saved")

@@ -5,14 +5,15 @@ import pytest
 import tensorflow as tf
 
 from lag.model.networks import CriticHead, Generator, Projection
+from libml.layers.resample import DOWNSCALERS, upscale2d
 from libml.training.schedule import Level
 
 SIZES = {"scale": 8, "blocks": 1, "filters": 8, "filters_min": 4}
 PHASES = [(1, 1, 1.0), (1, 2, 1.25), (2, 2, 2.0), (2, 3, 2.5), (3, 3, 3.0)]
 
 
-def generator(colors=3):
-    return Generator(colors=colors, noise_dim=2, seed=1, **SIZES)
+def generator(colors=3, **options):
+    return Generator(colors=colors, noise_dim=2, seed=1, **SIZES, **options)
 
 
 def projection(colors=3):
@@ -41,6 +42,23 @@ def test_shapes_of_any_size(levels, colors):
         latent = p(image, tf.zeros_like(lores), level=Level(*levels))
         assert latent.shape == (2, h, w, 8)
         assert CriticHead()(latent).shape == (2,)
+
+
+@pytest.mark.parametrize("downscaler", DOWNSCALERS)
+@pytest.mark.parametrize("levels", PHASES)
+def test_consistent_images_have_the_given_small_version(levels, downscaler):
+    g = generator(consistent_with=downscaler)
+    randomize_biases(g)
+    for h, w in ((4, 4), (3, 5)):
+        lores, z = inputs(h, w)
+        with tf.GradientTape() as tape:
+            image = g(lores, z, level=Level(*levels))
+        whole = upscale2d(image, 2 ** (3 - levels[1]))
+        np.testing.assert_allclose(DOWNSCALERS[downscaler](whole, 8), lores, atol=1e-5)
+        assert np.std(image) > 0.3
+        if downscaler != "bicubic":  # whose S spreads a brightness unevenly
+            brightness = tape.gradient(image, g.stage_1.to_rgb.bias)
+            assert np.all(np.abs(brightness) < 1e-2)  # it is y's alone
 
 
 @pytest.mark.parametrize("k", [1, 2])

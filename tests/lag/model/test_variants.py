@@ -1,5 +1,7 @@
 """The variants of LAG: each flag does what it says, and its step still has the right gradients."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +12,7 @@ from lag.config import LAGConfig
 from lag.model import losses
 from lag.model.fast_step import adversarial
 from lag.model.objectives import up_to
+from lag.performance import costs
 from libml.errors import UserError
 from libml.layers.resample import antialias_downscale2d, average_downscale2d, upscale2d
 from libml.training.schedule import KIMG, Level, Phase
@@ -21,13 +24,27 @@ VARIANTS = {
     "relativistic_spectral_norm": {"gan_loss": "relativistic", "spectral_norm": True},
     "color_round": {"color_round": 1.0},
     "encoder": {"encoder": True},
+    "consistent": {"consistent": True},
+    "pairing": {"gan_loss": "pairing", "r_gamma": 2.0},
+    "r_gamma_end": {"r_gamma": 2.0, "r_gamma_end": 0.5},
+    "center_balance": {"center_balance": 1e-3},
+    "energy": {"energy_balance": 0.7},
+    "subsets": {"center_balance": 0.02, "center_every": 2, "energy_balance": 0.7, "energy_every": 2},
+    "together": {
+        **{"consistent": True, "gan_loss": "pairing", "r_gamma": 2.0, "center_balance": 0.5, "energy_balance": 1.0},
+        **{"center_every": 2, "energy_every": 2, "z_init": 0.5, "rgb_init": 0.1},
+    },
+    "consistent_bicubic": {"consistent": True, "downscaler": "bicubic"},
 }
 
 
-@pytest.mark.parametrize("name", ["reference", *VARIANTS, "first_phase"])
-def test_the_fast_step_computes_the_plain_objectives(name):
+@pytest.mark.parametrize(
+    "name, joined", [(name, False) for name in ("reference", *VARIANTS, "first_phase")] + [("together", True)]
+)
+def test_the_fast_step_computes_the_plain_objectives(name, joined):
     phase, nimg = (FIRST, 0) if name == "first_phase" else (GROWING, 1500)
-    fast, plain = (terms_of(make(step=s, **VARIANTS.get(name, {})), batch(), phase, nimg) for s in ("fast", "plain"))
+    plan, options = costs.Plan(joined, 0), VARIANTS.get(name, {})
+    fast, plain = (terms_of(make(None, plan, step=s, **options), batch(), phase, nimg) for s in ("fast", "plain"))
     assert set(fast.losses) == set(plain.losses) and set(fast.grads) == set(plain.grads)
     for key, value in plain.losses.items():
         assert float(fast.losses[key]) == pytest.approx(float(value), rel=1e-5, abs=1e-6), key
@@ -58,7 +75,11 @@ def assert_same_gradients(one, other):
 
 
 @pytest.mark.parametrize(
-    "step, name", [("fast", "relativistic_spectral_norm"), ("fast", "encoder"), ("plain", "relativistic")]
+    "step, name",
+    [
+        *(("fast", name) for name in ("relativistic_spectral_norm", "encoder", "together")),
+        *(("plain", name) for name in ("relativistic", "subsets")),
+    ],
 )
 def test_two_replicas_equal_one(step, name, two_replicas):
     one, two = (make(strategy, step=step, **VARIANTS[name]) for strategy in (None, two_replicas))
@@ -86,6 +107,7 @@ def test_gan_losses_are_what_their_formulas_say(name):
             soft(fake - real.mean()),
             soft(real - fake.mean()) + soft(real.mean() - fake),
         ),
+        "pairing": (soft(fake - real), 0.0, soft(real - fake)),
     }[name]
     loss, scores = losses.GAN_LOSSES[name], [tf.constant(x, tf.float32) for x in (real, fake)]
     found = [float(x) for x in (*loss.critic(*scores), loss.generator(*scores))]
@@ -96,14 +118,122 @@ def test_every_gan_loss_has_a_flag():
     assert set(losses.GAN_LOSSES) == set(config.GAN_LOSS_NAMES)
 
 
-@pytest.mark.parametrize("name, slope", [("wasserstein", -1), ("relativistic", -2)])
+@pytest.mark.parametrize("name, slope", [("wasserstein", -1), ("relativistic", -2), ("pairing", -1)])
 def test_a_critic_that_is_certain_still_teaches_the_generator(name, slope):
     real, fake = tf.fill([4], 300.0), tf.fill([4], -300.0)
     with tf.GradientTape() as tape:
         tape.watch(fake)
         objective, share, values = adversarial(losses.GAN_LOSSES[name], real, fake)
-    assert float(values["gfake"]) == pytest.approx({"wasserstein": 300, "relativistic": 1200}[name], rel=1e-5)
+    gfake = {"wasserstein": 300, "relativistic": 1200, "pairing": 600}[name]
+    assert float(values["gfake"]) == pytest.approx(gfake, rel=1e-5)
     np.testing.assert_allclose(tape.gradient(objective, fake) * share, [slope / 4] * 4, rtol=1e-5)
+
+
+def test_pairs_know_their_partner():
+    """Swapping two generated images' scores changes the pairing loss, and no other."""
+    real, fake = tf.constant([0.0, 3.0]), tf.constant([1.0, -2.0])
+    for name, loss in losses.GAN_LOSSES.items():
+        same = np.allclose(loss.generator(real, fake), loss.generator(real, fake[::-1]), rtol=1e-6)
+        assert same == (name != "pairing")
+
+
+def test_the_zero_centred_penalty_of_a_known_critic():
+    weights = np.random.default_rng(0).normal(size=[6, 8, 3]).astype(np.float32)
+    critic = lambda x: tf.reduce_sum(x * weights, [1, 2, 3])  # noqa: E731
+    gp = losses.zero_centred_penalty(critic, tf.zeros([2, 3, 4, 3]), 2, 0.7)
+    assert float(gp) == pytest.approx(0.7 * np.square(weights).sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize("step", ["fast", "plain"])
+def test_the_zero_centred_penalty_is_taken_at_real_and_fake(step):
+    """With the images at hand half real, half generated, no matter how far rho is from 0 or 1."""
+    model, data = make(step=step, r_gamma=2.0), batch()
+    phase, level = LAST, LAST.level(2048)
+
+    def gp(rho):
+        noise = model.draw(data[0], 0)._replace(rho=tf.reshape(tf.constant(rho, tf.float32), [4, 1, 1, 1]))
+        return float(tf.function(model.step_terms)(*data, noise, level).losses["gp"])
+
+    assert phase.lod_stop == 2
+    assert gp([0.1, 0.6, 0.4, 0.9]) == pytest.approx(gp([0.0, 1.0, 0.0, 1.0]), rel=1e-6)
+    real, fake, both = gp([0.0] * 4), gp([1.0] * 4), [gp([0.0, 0.0, 1.0, 1.0]), gp([1.0, 1.0, 0.0, 0.0])]
+    assert real != pytest.approx(fake, rel=1e-3) and sum(both) == pytest.approx(real + fake, rel=1e-4)
+
+
+def test_r_gamma_falls_along_a_cosine():
+    model, data = make(r_gamma=4.0, r_gamma_end=1.0), batch()
+    terms = tf.function(model.step_terms)
+    noise, level = model.draw(data[0], 0), LAST.level(2048)
+    first, middle, last = (float(terms(*data, noise, level, tf.constant(d)).losses["gp"]) for d in (0.0, 0.5, 1.0))
+    assert middle / first == pytest.approx(2.5 / 4, rel=1e-5) and last / first == pytest.approx(1 / 4, rel=1e-5)
+
+
+def test_the_energy_score_of_numbers():
+    """Of one channel: E|x - a| - E|a - b| / 2, by hand; a sampler as wide as the truth scores best."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=[20000, 1, 1, 1]).astype(np.float32)
+    one, two = rng.normal(size=[2, 20000, 1, 1, 1]).astype(np.float32)
+    score = lambda width: float(losses.energy_score(truth, width * one, width * two))  # noqa: E731
+    expected = np.abs(truth - one).mean() / 2 + np.abs(truth - two).mean() / 2 - 0.95 * np.abs(one - two).mean() / 2
+    assert score(1) == pytest.approx(expected, rel=1e-3)
+    assert score(0.95) < min(score(0.0), score(0.5), score(1.5), score(2.0))
+
+
+@pytest.mark.parametrize("step", ["fast", "plain"])
+def test_the_balances_are_of_gradients_at_the_images(step):
+    """The centre's is cut to its bound and never raised; the energy score's is scaled to its own, up or down."""
+    model = make(step=step, center_balance=1e-3, energy_balance=0.5)
+    low = terms_of(model, batch()).losses
+    model.config = dataclasses.replace(model.config, center_balance=2e-3, energy_balance=1.5)
+    high = terms_of(model, batch()).losses
+    assert float(low["center_scale"]) < 0.4
+    assert float(high["center_scale"]) == pytest.approx(2 * float(low["center_scale"]), rel=1e-4)
+    assert float(high["energy_scale"]) == pytest.approx(3 * float(low["energy_scale"]), rel=1e-4)
+    model.config = dataclasses.replace(model.config, center_balance=1e6)
+    assert float(terms_of(model, batch()).losses["center_scale"]) == 1
+
+
+def test_balance_makes_the_slopes_equal_up_to_the_ratio():
+    rng = np.random.default_rng(0)
+    gan, of_all, of_half = (rng.normal(size=[n, 4, 4, 3]).astype(np.float32) for n in (8, 8, 4))
+    factor = float(losses.balance(0.5, tf.constant(gan), tf.constant(7 * of_all)))
+    assert factor == pytest.approx(0.5 * gan.std() / (7 * of_all.std()), rel=0.05)
+    # A mean over half as many images has gradients twice as large: it counts as much as one over all.
+    assert float(losses.balance(0.5, tf.constant(gan), tf.constant(14 * of_half))) == pytest.approx(factor, rel=0.2)
+
+
+def test_initial_kernels_of_z_and_to_colours():
+    plain, scaled = make(), make(z_init=0.5, rgb_init=0.1)
+    for a, b in zip(plain.generator.variables, scaled.generator.variables, strict=True):
+        if a.path == "stem/kernel" or a.path.endswith("stem/kernel"):
+            np.testing.assert_array_equal(b[:, :, :3], a[:, :, :3])
+            np.testing.assert_allclose(b[:, :, 3:], 0.5 * np.array(a)[:, :, 3:], rtol=1e-6)
+        else:
+            factor = 0.1 if a.path.endswith("to_rgb/kernel") else 1
+            np.testing.assert_allclose(b, factor * np.array(a), rtol=1e-6, err_msg=a.path)
+    for a, b in zip(scaled.generator.variables, scaled.ema.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_learning_rate_falls_over_the_last_part():
+    model, data = make(lr_decay=0.1, training_kimg=1, transition_kimg=1, total_kimg=10, d_lr_mult=2.0), batch()
+    found = {}
+    for kimg in (0, 5, 6, 8, 9):
+        model.train_step(data, LAST, kimg * KIMG + 4)
+        found[kimg] = float(model.optimizer("generator", 2).learning_rate)
+        assert float(model.optimizer("projection", 0).learning_rate) == pytest.approx(2 * found[kimg])
+    expected = {k: 1e-3 * (0.1 + 0.9 * (1 + np.cos(np.pi * max(k - 6, 0) / 4)) / 2) for k in found}
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_average_over_a_share_of_the_steps():
+    model, data = make(weight_avg_power=3.0), batch()
+    shadow = None
+    for t in range(1, 6):
+        model.train_step(data, LAST, 2048 + 4 * t)
+        weight, keep = np.array(model.generator.stem.kernel), (1 - 1 / t) ** 4
+        shadow = weight if shadow is None else keep * shadow + (1 - keep) * weight
+    np.testing.assert_allclose(model.ema.stem.kernel, shadow, atol=1e-5)
 
 
 def test_spectral_norm_keeps_every_kernel_at_one():
@@ -122,6 +252,9 @@ def test_not_progressive_trains_all_stages_for_as_long():
     growing, at_once = LAGConfig(scale=8), LAGConfig(scale=8, progressive=False)
     assert at_once.schedule().phases == (Phase(0, growing.schedule().total, 3, 3),)
     assert LAGConfig(progressive=False, total_kimg=7, training_kimg=1, transition_kimg=1).schedule().total == 7 * KIMG
+    short = LAGConfig(progressive=False, total_kimg=7)
+    short.check_total()
+    assert short.schedule().total == 7 * KIMG
     assert "progressiveFalse" in at_once.folder.name and "progressive" not in growing.folder.name
 
 
@@ -132,6 +265,18 @@ def test_color_round_is_in_grey_levels(levels):
     delta = losses.lores_error(lores, noisy, lambda x: average_downscale2d(x, 4), levels).numpy() * 127.5
     np.testing.assert_allclose(delta, np.rint(delta / levels) * levels, atol=1e-4)
     assert len(np.unique(np.rint(delta / levels))) > 3
+
+
+@pytest.mark.parametrize("step", ["fast", "plain"])
+def test_a_consistent_generator_s_images_have_no_lores_error(step, monkeypatch):
+    monkeypatch.setattr(losses, "lores_error", None)  # it is not computed, either
+    model, data = make(consistent=True, step=step), batch()
+    for nimg in (1500, 1504):
+        model.train_step(data, GROWING, nimg)
+    z = model.draw(data[0], 0).z
+    image = model.ema(data[0], z, level=Level(1, 2, 1.5))
+    np.testing.assert_allclose(average_downscale2d(image, 4), data[0], atol=2e-6)
+    assert "consistentTrue" in model.config.folder.name
 
 
 def test_d_lr_mult_is_the_critics_alone():
@@ -182,11 +327,24 @@ def test_the_encoder_learns_z():
 @pytest.mark.parametrize(
     "options, said",
     [
-        ({"gan_loss": "hinge"}, "use wasserstein or relativistic"),
+        ({"gan_loss": "hinge"}, "use wasserstein or relativistic or pairing"),
         ({"step": "slow"}, "step=slow is unknown: use fast or plain"),
         ({"step": "plain", "remat": True}, "leave out --remat"),
         ({"encoder": True, "noise_dim": 0}, "noise_dim"),
         ({"color_round": 0.0}, "color_round=0.0 must be positive"),
+        ({"consistent": True, "color_round": 1.0}, "leave out --color_round"),
+        ({"r_gamma": -1.0}, "r_gamma=-1.0 cannot be negative"),
+        ({"r_gamma_end": 1.0}, "r_gamma_end says nothing without --r_gamma"),
+        ({"r_gamma": 1.0, "spectral_norm": True}, "leave out --spectral_norm"),
+        ({"r_gamma": 1.0, "wass_target": 2.0}, "leave out --wass_target"),
+        ({"center_balance": 0.5, "mse_weight": 0.0}, "center_balance says nothing without --mse_weight"),
+        ({"center_every": 3}, "center_every=3 must divide --batch=16"),
+        ({"energy_every": 2}, "energy_every says nothing without --energy_balance"),
+        ({"energy_balance": 1.0, "noise_dim": 0}, "noise_dim"),
+        ({"energy_balance": 1.0, "encoder": True}, "leave out --energy_balance"),
+        ({"gan_loss": "pairing", "encoder": True}, "leave out --gan_loss=pairing"),
+        ({"lr_decay": 1.5}, "lr_decay=1.5 must be at most 1"),
+        ({"weight_avg_power": 9.0, "weight_avg": 0.0}, "weight_avg_power says nothing without --weight_avg"),
         ({"d_lr_mult": -1.0}, "d_lr_mult=-1.0 must be positive"),
     ],
 )

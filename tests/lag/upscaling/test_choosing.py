@@ -32,6 +32,13 @@ def test_latents_are_those_of_the_image_and_its_lores_error(tmp_path, kimg, lod_
     np.testing.assert_allclose(critic.scores(latents), expected.mean((1, 2, 3)), rtol=1e-3, atol=1e-5)
 
 
+def test_the_critic_of_a_consistent_generator_has_seen_no_lores_error(tmp_path):
+    critic = load_critic(untrained_run(tmp_path, consistent=True))
+    hires = (blobs(2, 16) / 127.5 - 1).astype(np.float32)
+    lores = box_means(hires, 4)
+    np.testing.assert_array_equal(critic.project(hires, lores), critic.project(hires, lores + np.float32(0.3)))
+
+
 def test_an_image_that_does_not_fit_its_input_scores_otherwise(tmp_path):
     critic = load_critic(untrained_run(tmp_path))
     hires = (blobs(2, 16) / 127.5 - 1).astype(np.float32)

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+import lag
 from lag.formats import saved_model as export
 from lag.model.networks import Generator, receptive_radius
 from lag.trained import load_critic, load_trained
@@ -24,6 +25,7 @@ from lag.upscaling.picture_file import Picture, read_picture
 from lag.upscaling.tiling import tiles
 from libml import rng
 from libml.errors import UserError
+from libml.layers.resample import DOWNSCALERS
 from libml.training.schedule import Level
 from tests.programs.test_programs import ROOT
 from tests.support.programs import mistake, start
@@ -103,14 +105,35 @@ def test_tiles_keep_each_pixel_once():
 
 
 @pytest.mark.parametrize("tile", [1, 5, 16])
-def test_tiled_equals_whole(model, tile):
+@pytest.mark.parametrize("options", [{}, {"consistent": True}, {"consistent": True, "downscaler": "bicubic"}])
+def test_tiled_equals_whole(tmp_path, options, tile):
+    model = load_model(untrained_run(tmp_path, **options))
     rng = np.random.default_rng(0)
     lores = rng.uniform(-1, 1, [2, 23, 31, 3]).astype(np.float32)
     z = rng.normal(size=[2, 23, 31, 2]).astype(np.float32)
     made = np.zeros([2, 92, 124, 3], np.float32)
     for (y, x), part in generate_tiles(model, lambda *at: (lores[:, *at], z[:, *at]), 23, 31, tile):
         made[:, 4 * y.start : 4 * y.stop, 4 * x.start : 4 * x.stop] = part
-    np.testing.assert_allclose(made, model.generate(lores, z), atol=1e-5)
+    np.testing.assert_allclose(made, model.generate(lores, z), atol=3e-5 if options else 1e-5)
+    if options:
+        agreed = DOWNSCALERS[options.get("downscaler", "average")](tf.constant(made), 4)
+        np.testing.assert_allclose(agreed, lores, atol=3e-5)
+
+
+@pytest.mark.parametrize("downscaler", ["average", "antialias"])
+def test_results_of_a_consistent_model_equal_the_input_exactly(tmp_path, downscaler):
+    run = untrained_run(tmp_path / "runs", consistent=True, downscaler=downscaler)
+    export.export_run(run, tmp_path / "export")
+    noise_image(9, 7, "RGB").save(tmp_path / "small.png")
+    for name, more, exact in (("a", [], downscaler == "average"), ("b", ["--noconsistent"], False)):
+        words = [f"--model={tmp_path}/export", f"--input={tmp_path}/small.png", f"--output={tmp_path / name}"]
+        done = start("scripts/upscale.py", *words, "--samples=2", *more)
+        assert done.returncode == 0, done.stderr
+        assert [float(row["lores_max"]) == 0 for row in table(tmp_path / name)] == [exact, exact]
+    small = np.array(Image.open(tmp_path / "small.png"))
+    images = lag.load(run).sample(small, 2)
+    means = images.reshape(2, 7, 4, 9, 4, 3).mean((2, 4))
+    assert np.all(means == small) == (downscaler == "average")
 
 
 def test_noise_of_a_part_is_that_part_of_the_noise():
