@@ -59,7 +59,7 @@ class LAGConfig(RunConfig):
     wass_target: float = option(1.0, "Slope of the critic that the gradient penalty asks for.", NAMED)
     weight_avg: float = option(0.999, "Decay of the moving average of G's weights; 0 turns it off.", NAMED)
     progressive: bool = option(True, "Grow stage by stage; otherwise all stages train from the start.", PINNED)
-    gan_loss: str = option("wasserstein", "Objective of the critic: wasserstein, relativistic or pairing.", PINNED)
+    gan_loss: str = option("wasserstein", f"Objective of the critic: {' or '.join(GAN_LOSS_NAMES)}.", PINNED)
     r_gamma: float = option(0.0, "Weight of a zero-centred penalty in place of the gradient penalty; 0: none.", PINNED)
     r_gamma_end: float = option(0.0, "What --r_gamma falls to by the end of the run; 0: it stays.", PINNED)
     spectral_norm: bool = option(False, "Normalise P's convolutions instead of the gradient penalty.", PINNED)

@@ -13,6 +13,7 @@ from lag.model.build import build_generator, build_projection
 from lag.model.networks import CriticHead, Generator
 from lag.sampling import Sampler
 from libml.errors import UserError
+from libml.layers.downscalers import LEAST_LORES
 from libml.layers.resample import DOWNSCALERS, downscale2d
 from libml.system.tfio import tensorflow_errors
 from libml.training import checkpoint
@@ -60,8 +61,12 @@ def load_critic(run: str | Path) -> TrainedCritic:
         return projection(downscale2d(hires, 2 ** (config.lods - level.stop)), delta, level=level)
 
     def checked(hires: np.ndarray, lores: np.ndarray) -> np.ndarray:
-        if config.downscaler == "bicubic" and min(lores.shape[1:3]) <= 2:
-            raise UserError("this run's critic compares pictures after bicubic downscaling, which takes 3 x 3 and more")
+        least = LEAST_LORES[config.downscaler]
+        if min(lores.shape[1:3]) < least:
+            raise UserError(
+                f"this run's critic compares pictures after {config.downscaler} downscaling, which takes {least} x "
+                f"{least} and more"
+            )
         with tensorflow_errors():
             return project(tf.constant(hires), tf.constant(lores)).numpy()
 

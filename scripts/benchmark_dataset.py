@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
 from libml.errors import UserError
+from libml.layers.downscalers import LEAST_LORES
 from libml.training.config import check_downscaler
 
 FLAGS = flags.FLAGS
@@ -28,7 +29,7 @@ flags.DEFINE_integer("batch", 16, "Images a batch.")
 flags.DEFINE_integer("samples", 20000, "Images read in each repetition.")
 flags.DEFINE_integer("repeats", 5, "Repetitions; the median is the figure, the least and most stand beside it.")
 flags.DEFINE_integer("scale", 8, "Downscaling factor of the pairs.")
-flags.DEFINE_string("downscaler", "average", "Downscaler of the pairs: average, bicubic or antialias.")
+flags.DEFINE_string("downscaler", "average", f"Downscaler of the pairs: {', '.join(LEAST_LORES)}.")
 
 
 def rates(batches: Iterable, batch: int, samples: int, repeats: int) -> list[float]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from libml.datasets import manifest, toyfaces_records
 from libml.errors import UserError
+from libml.layers.downscalers import LEAST_LORES
 
 SIZES = (32, 64, 128, 256)
 OWN_SIZES = range(8, 2049)  # sides that a user's own dataset may be asked for
@@ -229,8 +230,9 @@ def check_sizes(dataset: Dataset, scale: int, downscaler: str) -> None:
     size = dataset.size
     if size % scale:
         raise UserError(f"--scale={scale} does not divide the {size} pixels of {dataset.name}'s images")
-    if downscaler == "bicubic" and size <= 2 * scale:
+    least = LEAST_LORES[downscaler]
+    if size < least * scale:
         raise UserError(
-            f"--scale={scale} is too large for {dataset.name}: bicubic downscaling needs images of more than "
-            f"{2 * scale} pixels, these have {size}"
+            f"--scale={scale} is too large for {dataset.name}: {downscaler} downscaling needs images of at least "
+            f"{least * scale} pixels, these have {size}"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from libml.errors import UserError
+from libml.layers.downscalers import LEAST_LORES
 
 # How a parameter belongs to a run: NAMED ones are in its folder's name, PINNED ones must be the same when it goes on
 # (and are in the name when they differ from their default), FREE ones may change at any time.
@@ -20,13 +21,11 @@ MOST_ELSE = 2**31 - 1
 MEASURES = ("swd", "lr_error", "rmse", "energy", "diversity", "spread", "rank")  # of the evaluation during training
 OF_SAMPLES = ("energy", "diversity", "spread", "rank")  # those that compare several samples of an image
 
-DOWNSCALER_NAMES = ("average", "bicubic", "antialias")
-
 
 def check_downscaler(name: str) -> None:
     """Raises UserError if there is no such downscaler."""
-    if name not in DOWNSCALER_NAMES:
-        raise UserError(f"--downscaler={name} is unknown: use {', '.join(DOWNSCALER_NAMES)}")
+    if name not in LEAST_LORES:
+        raise UserError(f"--downscaler={name} is unknown: use {', '.join(LEAST_LORES)}")
 
 
 def option(default: Any, help: str, role: str = FREE) -> Any:
@@ -48,7 +47,7 @@ class RunConfig:
         PINNED,
     )
     scale: int = option(4, "Upscaling factor, a power of two.", PINNED)
-    downscaler: str = option("average", "How LR images are made: average, bicubic or antialias.", PINNED)
+    downscaler: str = option("average", f"How LR images are made: {', '.join(LEAST_LORES)}.", PINNED)
     batch: int = option(16, "Global batch size, over all devices.", NAMED)
     lr: float = option(0.001, "Learning rate of Adam.", NAMED)
     total_kimg: int = option(0, "Length of the run in 1024 images.", FREE)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from lag.model.losses import straight_through_round
 from libml.layers import scaled_conv as layers
+from libml.layers.downscalers import LEAST_LORES
 from libml.layers.resample import (
     DOWNSCALERS,
     bicubic_downscale2d,
@@ -56,6 +57,15 @@ def test_shuffles_are_inverse_and_not_space_to_depth():
 def test_downscaling_a_repeated_image_needs_no_repeating(downscaler, repeat):
     x = tf.random.stateless_uniform([2, 32 // repeat, 48 // repeat, 3], [1, 2])
     np.testing.assert_allclose(downscaler(x, 4, repeat), downscaler(upscale2d(x, repeat), 4), atol=1e-6)
+
+
+def test_downscalers_have_names_for_those_without_tensorflow_and_make_their_least_images():
+    assert list(LEAST_LORES) == list(DOWNSCALERS)
+    for name, least in LEAST_LORES.items():
+        DOWNSCALERS[name](tf.zeros([1, 4 * least, 4 * least, 3]), 4)
+        if least > 1:
+            with pytest.raises(ValueError, match=f"{name} downscaling by 4 needs"):
+                DOWNSCALERS[name](tf.zeros([1, 4 * least - 4, 4 * least, 3]), 4)
 
 
 def test_bicubic_refuses_what_it_cannot_reflect():
