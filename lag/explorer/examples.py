@@ -36,7 +36,7 @@ class Examples:
             return
         if found.base.startswith("toyfaces"):
             self.count = MOST
-        elif "tensorflow" in sys.modules:
+        elif sys.modules.get("tensorflow"):
             self._find(found, Path(data_dir))
 
     def _find(self, dataset: Dataset, data_dir: Path) -> None:

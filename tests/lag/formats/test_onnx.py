@@ -131,6 +131,30 @@ def test_upscaling_takes_it_and_imports_no_tensorflow(exported, tmp_path):
     assert "ranking needs the critic" in mistake("scripts/upscale.py", *words, "--best=1", "--of=2")
 
 
+EXPLORED = """
+import json
+from pathlib import Path
+from lag.explorer import recipe as recipes
+from lag.explorer.session import load_session
+session = load_session(Path(sys.argv[1]), "nowhere")
+session.examples.__init__("toyfaces32", 3, "nowhere")
+picture = session.example(2)["picture"]
+head = {"recipe": 1, "model": session.model.fingerprint, "picture": picture, "seed": 0}
+sample = {"op": "sample", "index": 1, "noise": 1.0}
+result = session.make(recipes.parse({**head, "operations": [sample, {"op": "consistent"}]}))
+print(json.dumps([session.describe()["critic"], result.pixels.shape, result.measures["lores_max"]]))
+"""
+
+
+def test_the_explorer_takes_it_without_tensorflow(exported, tmp_path):
+    """With test images that are drawn, made small by the mean: the agreement with them is exact."""
+    command = [sys.executable, "-c", ALONE + EXPLORED, str(exported / "onnx")]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == [False, [32, 32, 3], 0]
+
+
 def front_matter(text: str) -> dict[str, str]:
     head = re.fullmatch(r"---\n(.*?)\n---\n.*", text, re.S)[1]
     return dict(re.findall(r"^(\w+): *(.*)$", head, re.M))
