@@ -1,0 +1,41 @@
+"""How strong the details of each size are: standard deviations of the levels of the Laplacian pyramid.
+
+The sliced Wasserstein distance divides each set of patches by its own standard deviation, so it does not see how strong
+details are, nor how contrasted colours.
+"""
+
+import numpy as np
+
+from libml.metrics.swd import CHUNK, level_sizes, pyramid_level
+
+
+def moments(images: np.ndarray) -> np.ndarray:
+    """Mean and mean square of each level and colour of each image: [N, H, W, C] -> float64 [N, levels, C, 2]."""
+    levels = len(level_sizes(*images.shape[1:3]))
+    found = np.empty([len(images), levels, images.shape[-1], 2])
+    for start in range(0, len(images), CHUNK):
+        part = slice(start, start + CHUNK)
+        for level in range(levels):
+            pixels = pyramid_level(images[part], level).astype(np.float64)
+            found[part, level, :, 0] = pixels.mean(axis=(1, 2))
+            found[part, level, :, 1] = np.square(pixels).mean(axis=(1, 2))
+    return found
+
+
+def ratios(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Standard deviation of a set over that of the truth, the mean over colours, for each level.
+
+    Args:
+        images: moments, averaged over the set, [levels, C, 2].
+        truth: the same of the true images.
+
+    Returns:
+        [levels], the full size first; 1 when right. nan where the truth is flat.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_colors = _deviation(images) / _deviation(truth)
+    return np.where(np.isfinite(of_colors), of_colors, np.nan).mean(axis=-1)
+
+
+def _deviation(mean_moments: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(mean_moments[..., 1] - np.square(mean_moments[..., 0]), 0))
