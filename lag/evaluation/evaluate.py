@@ -8,17 +8,24 @@ import tensorflow as tf
 import tqdm
 
 from lag.evaluation import measures
-from lag.evaluation.measures import ImageSet, PerImage, PerInput, PerSet
+from lag.evaluation.measures import Measure
 from lag.evaluation.methods import LoadedRun, bicubic, nearest
 from lag.evaluation.pairs import Pairs
+from lag.evaluation.seen import Halves, ImageSet, PerImage, PerInput, PerSet
 from lag.evaluation.yardsticks import Yardsticks
+from libml import rng
 from libml.errors import UserError
 from libml.images import to_uint8
 from libml.layers.resample import DOWNSCALERS
+from libml.metrics import bootstrap
+from libml.metrics.bootstrap import Blocked
 from libml.sampler import CandidateSampler
+from libml.system.scratch import on_disk
 
 STDS = (0.25, 0.5, 0.75, 1.0)  # of z, besides z = 0
 SHOWN = 8  # images of each row that are kept for pictures
+
+Found = tuple[float, float]  # a number and its standard error
 
 
 class Row(NamedTuple):
@@ -28,7 +35,8 @@ class Row(NamedTuple):
     std: float
     samples: int  # an image
     values: dict[str, float]
-    each: dict[str, np.ndarray]  # of a measure that is a mean: what it is the mean of, [N, samples] or [N]
+    errors: dict[str, float]  # standard errors of the values
+    each: dict[str, np.ndarray]  # what each image adds to a measure that is made of a mean over images, [N, ...]
     shown: np.ndarray  # uint8 [up to SHOWN, H, W, C], the first sample of each image
 
 
@@ -73,49 +81,57 @@ class _Judge:
 
     def __init__(self, pairs: Pairs, yardsticks: Yardsticks, seed: int, batch: int):
         self.pairs, self.yardsticks, self.seed, self.batch = pairs, yardsticks, seed, batch
-        self.truth = ImageSet(pairs.hires, yardsticks)
+        self.truth, self.halves = ImageSet(pairs.hires, yardsticks), Halves(pairs.hires, seed)
         self.measures = [m for m in measures.MEASURES if not m.lack(pairs, yardsticks)]
+        self.shares = bootstrap.resamples(len(pairs.hires), rng.key(seed, "bootstrap"))
 
     def measure(
         self, label: str, sampler: CandidateSampler, std: float, samples: int, advance: Callable[[int], object]
     ) -> Row:
         """A row. Calls advance(images) on the way."""
-        parts, firsts = [], []
+        parts = []
+        saved = on_disk([samples, *self.pairs.hires.shape], np.uint8)
         together = max(1, self.batch // samples)  # inputs whose samples are in memory
         for start in range(0, len(self.pairs.hires), together):
             part = self.pairs.part(start, together)
-            found, saved = self._inputs(label, sampler, std, samples, part)
+            found, of_part = self._inputs(label, sampler, std, samples, part)
             parts.append(found)
-            firsts.append(saved[:, 0].copy())
+            saved[:, start : start + together] = of_part.swapaxes(0, 1)
             advance(len(part.hires))
         each = {key: np.concatenate([found[key] for found in parts]) for key in parts[0]}
-        saved = np.concatenate(firsts)
-        values = {m.key: m.of_mean(float(np.mean(each[m.key].ravel()))) for m in self.measures if m.key in each}
-        values |= self._as_sets(saved)
-        return Row(label, std, samples, values, each, saved[:SHOWN].copy())
+        values, errors = {}, {}
+        for measure in self.measures:
+            if measure.key in each:
+                found = self._of_images(measure, each[measure.key])
+            elif measure.sees is PerSet:
+                found = self._of_sets(measure, saved)
+            else:
+                continue
+            values |= {key: value for key, (value, _) in found.items()}
+            errors |= {key: error for key, (_, error) in found.items()}
+        return Row(label, std, samples, values, errors, each, saved[0, :SHOWN].copy())
 
     def _inputs(
         self, label: str, sampler: CandidateSampler, std: float, samples: int, part: Pairs
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Values of each image or input, [N, samples] or [N], and the images as they would be saved.
+        """What each input adds to the measures, [N, ...], and the images as they would be saved.
 
         No more than `batch` samples are floats at a time, the others bytes.
         """
-        saved, found = np.empty([len(part.hires), samples, *part.hires.shape[1:]], np.uint8), []
+        saved, sums = np.empty([len(part.hires), samples, *part.hires.shape[1:]], np.uint8), {}
         for first in range(0, samples, self.batch):
             stds = [std] * min(self.batch, samples - first)
             images = sampler.candidates(part.lores, stds, self.seed, part.indices, first)
             if not np.all(np.isfinite(images)):
                 raise UserError(f"{label} makes images that are not finite, at noise {std:g}: has its run diverged?")
             saved[:, first : first + len(stds)] = to_uint8(images)
-            found.append(self._images(images, saved[:, first : first + len(stds)], part))
-        values = {key: np.concatenate([f[key] for f in found], axis=1) for key in found[0]}
-        if samples > 1:
-            values |= self._samples(saved, part)
-        return values, saved
+            for key, found in self._images(images, saved[:, first : first + len(stds)], part).items():
+                sums[key] = sums.get(key, 0) + found.sum(axis=1, dtype=np.float64)
+        means = {key: total / samples for key, total in sums.items()}
+        return means | self._samples(saved, part, std), saved
 
     def _images(self, images: np.ndarray, saved: np.ndarray, part: Pairs) -> dict[str, np.ndarray]:
-        """Values of each image, [N, samples].
+        """Values of each image, [N, samples, ...].
 
         Args:
             images: float32 [N, samples, H, W, C].
@@ -130,22 +146,29 @@ class _Judge:
             part.lores.repeat(samples, axis=0),
             lambda x: DOWNSCALERS[part.downscaler](tf.constant(x), part.scale).numpy(),
         )
-        return {m.key: m.compute(seen).reshape(n, samples) for m in self.measures if m.sees is PerImage}
+        found = {m.key: m.compute(seen) for m in self.measures if m.sees is PerImage}
+        return {key: value.reshape(n, samples, *value.shape[1:]) for key, value in found.items()}
 
-    def _samples(self, saved: np.ndarray, part: Pairs) -> dict[str, np.ndarray]:
-        """Values of the samples of each input, [N]."""
+    def _samples(self, saved: np.ndarray, part: Pairs, std: float) -> dict[str, np.ndarray]:
+        """Values of the samples of each input, [N, ...]."""
+        several = saved.shape[1] > 1
+        chosen = [m for m in self.measures if m.sees is PerInput and (several or (m.of_center and std == 0))]
         of_inputs = zip(saved, part.hires, part.lores, strict=True)
         seen = [PerInput(*input_, part.scale, self.yardsticks, self.batch) for input_ in of_inputs]
-        return {m.key: np.array([m.compute(s) for s in seen]) for m in self.measures if m.sees is PerInput}
+        return {m.key: np.array([m.compute(s) for s in seen], np.float64) for m in chosen}
 
-    def _as_sets(self, saved: np.ndarray) -> dict[str, float]:
-        """How far the images [N, H, W, C], one an input, are as a set from the true ones."""
-        seen, values = PerSet(ImageSet(saved, self.yardsticks), self.truth, self.seed), {}
-        for measure in self.measures:
-            if measure.sees is PerSet:
-                value = measure.compute(seen)
-                if measure.levels:
-                    values |= {f"{measure.key}_{level}": number for level, number in value.items()}
-                    value = float(np.mean(list(value.values())))
-                values[measure.key] = value
-        return values
+    def _of_images(self, measure: Measure, each: np.ndarray) -> dict[str, Found]:
+        """The measure's number from what each image adds to it, with its bootstrap error."""
+        error = bootstrap.standard_error(each, measure.of_mean, self.shares)
+        return {measure.key: (float(measure.of_mean(each.mean(axis=0))), float(error))}
+
+    def _of_sets(self, measure: Measure, saved: np.ndarray) -> dict[str, Found]:
+        """How far the images [samples, N, H, W, C] are as sets from the true ones, with errors from blocks of them."""
+        samples = [ImageSet(images, self.yardsticks) for images in saved]
+        found = measure.compute(PerSet(samples, self.truth, self.seed, self.halves))
+        if measure.levels:
+            mean = Blocked.mean(list(found.values()))
+            found = {f"{measure.key}_{level}": distance for level, distance in found.items()} | {measure.key: mean}
+        else:
+            found = {measure.key: found}
+        return {key: (distance.value, distance.error) for key, distance in found.items()}

@@ -2,80 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from lag.evaluation.pairs import Pairs
+from lag.evaluation.seen import Halves, PerImage, PerInput, PerSet, swd_seed
 from lag.evaluation.yardsticks import Yardsticks
 from libml import rng
-from libml.images import to_float
-from libml.metrics import distances, fid, swd
+from libml.metrics import bands, distances, ensembles, fid, swd
+from libml.metrics.bootstrap import Blocked, blocked
 
-UP, DOWN = "↑", "↓"  # which way is better
-DISTORTION, CONSISTENCY, DIVERSITY, REALISM = "Distortion", "Consistency with the input", "Diversity", "Realism"
-
-
-@dataclass(frozen=True)
-class PerImage:
-    """What a measure of each image sees: generated images beside the true ones, M of each."""
-
-    images: np.ndarray  # float32 [M, H, W, C]
-    saved: np.ndarray  # uint8 [M, H, W, C]: the same as they would be saved
-    truth: np.ndarray  # uint8 [M, H, W, C]
-    lores: np.ndarray  # float32 [M, h, w, C] in [-1, 1]
-    downscale: Callable[[np.ndarray], np.ndarray]  # the runs' own
-
-    @cached_property
-    def again(self) -> np.ndarray:
-        """The images made small again, float32 [M, h, w, C]."""
-        return self.downscale(self.images)
-
-    @cached_property
-    def saved_again(self) -> np.ndarray:
-        """The saved images made small again, float32 [M, h, w, C]."""
-        return self.downscale(to_float(self.saved))
-
-
-@dataclass(frozen=True)
-class PerInput:
-    """What a measure of an input's samples sees."""
-
-    saved: np.ndarray  # uint8 [M, H, W, C]: the samples as they would be saved, M at least 2
-    truth: np.ndarray  # uint8 [H, W, C]
-    lores: np.ndarray  # float32 [h, w, C] in [-1, 1]
-    scale: int
-    yardsticks: Yardsticks
-    batch: int  # images that a network takes at a time
-
-    def latents(self) -> np.ndarray:
-        """Points of the samples in the critic's latent space, [M, ...]."""
-        parts = [to_float(self.saved[i : i + self.batch]) for i in range(0, len(self.saved), self.batch)]
-        project = self.yardsticks.critic.project
-        return np.concatenate([project(part, self.lores[None].repeat(len(part), axis=0)) for part in parts])
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Images of one source, and what networks make of them."""
-
-    images: np.ndarray  # uint8 [N, H, W, C]
-    yardsticks: Yardsticks
-
-    @cached_property
-    def features(self) -> np.ndarray:
-        """InceptionV3's, float32 [N, 2048]."""
-        return self.yardsticks.features(self.images)
-
-
-@dataclass(frozen=True)
-class PerSet:
-    """What a measure of two sets of images sees."""
-
-    made: ImageSet  # the first sample of each input
-    truth: ImageSet
-    seed: int
+UP, DOWN, ONE, NONE = "↑", "↓", "→ 1", ""  # which way is better
+DISTORTION, CONSISTENCY, DIVERSITY = "Distortion", "Consistency with the input", "Diversity"
+SPREAD, REALISM = "Spread", "Realism"
 
 
 @dataclass(frozen=True)
@@ -83,9 +23,11 @@ class Measure:
     """A column of the report, how it is computed and how it is shown.
 
     `compute` takes what `sees` says:
-        PerImage -> [M], a value of each image; the report has the mean over inputs and samples.
-        PerInput -> a number for the samples of one input; the report has the mean over inputs. Only with 2 samples.
-        PerSet -> a number; with `levels` a number of each level, {level: number}.
+        PerImage -> [M, ...], a value or several of each image; the report has the mean over inputs and samples.
+        PerInput -> a value or several for the samples of one input; the report has the mean over inputs. Only with 2
+            samples, or of the one image without noise where the measure has `of_center`.
+        PerSet -> a value of the set, and the same of blocks of it.
+    With `levels` a dictionary of each level's; the report has them and their mean.
     """
 
     key: str  # in report.json and report.csv
@@ -98,7 +40,9 @@ class Measure:
     meaning: str  # a note of report.md
     needs: str = ""  # the field of Yardsticks that it is computed with
     least_side: int = 0  # of images, in pixels
-    of_mean: Callable[[float], float] = float  # what is made of the mean over images
+    of_mean: Callable[[Any], Any] = float  # what is made of the mean over images
+    of_center: bool = False  # the only image without noise is measured as the samples are
+    exact: bool = False  # it has no error
     factor: float = 1  # that report.md shows it times
     levels: str = ""  # name of the columns of its levels, which their mean follows
 
@@ -120,14 +64,31 @@ def _grey_error(again: np.ndarray, lores: np.ndarray) -> np.ndarray:
     return 127.5 * np.abs(again - lores).mean(axis=(1, 2, 3))
 
 
-def _swd(images: np.ndarray, truth: np.ndarray, seed: int) -> dict[int, float]:
-    return swd.sliced_wasserstein(images, truth, rng.key(seed, "sliced Wasserstein distance"))
+def _swd(seen: PerSet) -> dict[int, Blocked]:
+    return swd.distances([made.images for made in seen.samples], seen.truth.images, swd_seed(seen.seed))
+
+
+def _swd_over_chance(seen: PerSet) -> Blocked:
+    across, apart = (_mean(x) for x in (seen.halves.across([s.images for s in seen.samples]), seen.halves.apart))
+    return Blocked(across.value - apart.value, across.blocks - apart.blocks)
+
+
+def _mean(levels: dict[int, Blocked]) -> Blocked:
+    return Blocked.mean(list(levels.values()))
 
 
 def halves_apart(pairs: Pairs, seed: int) -> dict[int, float]:
-    """The sliced Wasserstein distance that chance alone makes: between two halves of the true images."""
-    half = len(pairs.hires) // 2
-    return _swd(pairs.hires[:half], pairs.hires[half : 2 * half], seed)
+    """The sliced Wasserstein distance that chance alone makes: between two random halves of the true images."""
+    return {size: distance.value for size, distance in Halves(pairs.hires, seed).apart.items()}
+
+
+def _bands(seen: PerSet) -> dict[int, Blocked]:
+    return bands.compare((made.images for made in seen.samples), seen.truth.images)
+
+
+def _kid(seen: PerSet) -> Blocked:
+    seed = rng.key(seen.seed, "KID")
+    return blocked(lambda a, b: fid.kernel_distance(a, b, seed), seen.made.features, seen.truth.features)
 
 
 MEASURES = (
@@ -250,16 +211,88 @@ MEASURES = (
         "scale x scale box of pixels of each input pixel**: values do not compare with the challenge's",
     ),
     Measure(
+        "energy_score",
+        "energy score",
+        better=DOWN,
+        group=SPREAD,
+        digits=2,
+        sees=PerInput,
+        compute=lambda seen: seen.ensemble[:2],
+        of_mean=lambda mean: ensembles.energy_score(*mean),
+        of_center=True,
+        meaning="mean of |x - G| - |G - G'| / 2 in grey levels, |.| the root of the mean square over an image, x the "
+        "truth, G and G' two samples (Gneiting and Raftery 2007): the smallest for samples of the true distribution. "
+        "Of one image without noise it is |x - G|",
+    ),
+    Measure(
+        "spread",
+        "spread ratio",
+        better=ONE,
+        group=SPREAD,
+        digits=3,
+        sees=PerInput,
+        compute=lambda seen: seen.ensemble[:2],
+        of_mean=lambda mean: ensembles.spread_ratio(*mean),
+        meaning="mean of |G - G'| over mean of |x - G|: 1 where the truth could be one of the samples, below 1 where "
+        "samples are too alike",
+    ),
+    Measure(
+        "mean_gain",
+        "gain of the mean",
+        better=NONE,
+        group=SPREAD,
+        digits=2,
+        sees=PerInput,
+        compute=lambda seen: seen.ensemble[2:],
+        of_mean=lambda mean: ensembles.gain_of_mean(*mean),
+        meaning="dB: PSNR of the mean of an input's samples less that of one sample, of the mean squared error over "
+        "everything",
+    ),
+    Measure(
+        "mean_gain_ideal",
+        "its ideal",
+        better=NONE,
+        group=SPREAD,
+        digits=2,
+        sees=PerInput,
+        compute=lambda seen: ensembles.ideal_gain(len(seen.saved)),
+        exact=True,
+        meaning="10 log10(2n / (n + 1)) dB for n samples: the gain of samples of the true distribution",
+    ),
+    Measure(
         "swd",
         "SWD mean",
         better=DOWN,
         group=REALISM,
         digits=2,
         sees=PerSet,
-        compute=lambda seen: _swd(seen.made.images, seen.truth.images, seen.seed),
+        compute=_swd,
         meaning="sliced Wasserstein distance x 1000 (Karras et al. 2018) between 7 x 7 patches, 128 an image, of each "
-        "level of the Laplacian pyramid, and the mean over levels; the first sample of each input",
+        "level of the Laplacian pyramid, and the mean over levels; the mean over samples, each with one image an input",
         levels="SWD",
+    ),
+    Measure(
+        "swd_over_chance",
+        "SWD over chance",
+        better=DOWN,
+        group=REALISM,
+        digits=2,
+        sees=PerSet,
+        compute=_swd_over_chance,
+        meaning="SWD mean of the images made of one random half of the inputs against the true images of the other "
+        "half, less that of the two true halves: 0 for images that cannot be told from true ones",
+    ),
+    Measure(
+        "band",
+        "band ratio mean",
+        better=ONE,
+        group=REALISM,
+        digits=3,
+        sees=PerSet,
+        compute=_bands,
+        meaning="standard deviation of each level of the Laplacian pyramid over that of the true images, mean over "
+        "colours: grain is above 1, blur below; SWD does not see it",
+        levels="band ratio",
     ),
     Measure(
         "fid",
@@ -268,7 +301,7 @@ MEASURES = (
         group=REALISM,
         digits=2,
         sees=PerSet,
-        compute=lambda seen: fid.frechet_distance(seen.made.features, seen.truth.features),
+        compute=lambda seen: blocked(fid.frechet_distance, seen.made.features, seen.truth.features),
         meaning="on Keras' InceptionV3, not the network of published FIDs; the first sample",
         needs="features",
     ),
@@ -279,7 +312,7 @@ MEASURES = (
         group=REALISM,
         digits=2,
         sees=PerSet,
-        compute=lambda seen: fid.kernel_distance(seen.made.features, seen.truth.features, rng.key(seen.seed, "KID")),
+        compute=_kid,
         meaning="on the same features",
         needs="features",
         factor=1000,

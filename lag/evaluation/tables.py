@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from lag.evaluation.evaluate import Row
 from lag.evaluation.measures import Measure
 from lag.evaluation.methods import LoadedRun
 from lag.evaluation.pairs import Pairs
+from libml.metrics import bootstrap
 from libml.training.schedule import KIMG
 
 DASH = "-"
@@ -27,13 +29,12 @@ class Column(NamedTuple):
     @property
     def header(self) -> str:
         """The name, and an arrow that says which way is better."""
-        return f"{self.name} {self.measure.better}"
+        return f"{self.name} {self.measure.better}".rstrip()
 
 
 def _columns(measure: Measure, rows: Sequence[Row]) -> list[Column]:
-    levels = [key for key in rows[0].values if measure.levels and key.startswith(f"{measure.key}_")]
-    names = [f"{measure.levels} {key.removeprefix(f'{measure.key}_')}" for key in levels]
-    each = [Column(key, name, measure) for key, name in zip(levels, names, strict=True)]
+    heights = [key.removeprefix(f"{measure.key}_") for key in rows[0].values] if measure.levels else []
+    each = [Column(f"{measure.key}_{n}", f"{measure.levels} {n}", measure) for n in heights if n.isdigit()]
     return [*each, Column(measure.key, measure.name, measure, measure.meaning)]
 
 
@@ -98,18 +99,22 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def _record(row: Row, keys: Sequence[str]) -> dict[str, Any]:
-    values = {key: _rounded(row.values[key]) if key in row.values else None for key in keys}
-    return {"method": row.label, "noise": row.std, "samples": row.samples, **values}
+    numbers = {}
+    for key in keys:
+        numbers[key], numbers[f"{key}_error"] = (
+            _rounded(found.get(key, math.nan)) for found in (row.values, row.errors)
+        )
+    return {"method": row.label, "noise": row.std, "samples": row.samples, **numbers}
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else float(f"{value:.{DIGITS}g}")
 
 
 def as_csv(report: Report) -> str:
-    """A line for each row; a measure that there is not is empty."""
+    """A line for each row, with the standard error of each number; a measure that there is not is empty."""
     text = io.StringIO()
-    table = csv.DictWriter(text, ["method", "noise", "samples", *report.keys], lineterminator="\n")
+    table = csv.DictWriter(text, list(_record(report.rows[0], report.keys)), lineterminator="\n")
     table.writeheader()
     table.writerows(_record(row, report.keys) for row in report.rows)
     return text.getvalue()
@@ -145,9 +150,11 @@ def _table(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
 
 
 def _cell(row: Row, column: Column) -> str:
-    if column.key not in row.values:
+    value, error = (found.get(column.key, math.nan) * column.measure.factor for found in (row.values, row.errors))
+    if math.isnan(value):
         return DASH
-    return f"{row.values[column.key] * column.measure.factor:.{column.measure.digits}f}"
+    shown = f"{value:.{column.measure.digits}f}"
+    return shown if math.isnan(error) or column.measure.exact else f"{shown} ± {error:.{column.measure.digits}f}"
 
 
 def _notes(report: Report) -> list[str]:
@@ -156,12 +163,17 @@ def _notes(report: Report) -> list[str]:
     lines.append(
         "- Noise is the standard deviation of z. All but the LR measures of unrounded images are taken of 8 bits."
     )
+    lines.append(
+        "- ± is the standard error: how far the number would move with other images of the same kind. Of means over "
+        f"images, and what is made of them: bootstrap, {bootstrap.RESAMPLES} resamples of the images, the same for all "
+        f"rows. Of whole sets: from the measure's values on up to {bootstrap.BLOCKS} blocks of the images."
+    )
     halves = ", ".join(f"SWD {size} {distance:.2f}" for size, distance in report.halves.items())
     lines.append(
-        f"- Two halves of the true images, {len(report.pairs.hires) // 2} each, are {halves} apart: the difference "
-        "expected by chance at this sample size."
+        f"- Two random halves of the true images, {len(report.pairs.hires) // 2} each, are {halves} apart: the "
+        "difference expected by chance at this sample size."
     )
-    lines.append("- A dash under Diversity: one image of an input has none.")
+    lines.append("- A dash under Diversity and Spread: one image of an input has none.")
     lines += [f"- No {reason}." for reason in skipped_lines(report)]
     if report.critic_run:
         lines.append(f"- The latent space is that of the critic of `{report.critic_run}`, for every method.")

@@ -6,13 +6,33 @@ sets, which a repeated image would bend: blocks of images, each measured by itse
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 RESAMPLES = 200
 BLOCKS = 10
 
-Statistic = Callable[[np.ndarray], float]  # means of the components [C...] -> a number
+Statistic = Callable[[np.ndarray], np.ndarray]  # means of the components [...] -> a number or several
+
+
+class Blocked(NamedTuple):
+    """A measure of whole sets, and of blocks of them."""
+
+    value: float
+    blocks: np.ndarray  # [B], its value on each block of images
+
+    @property
+    def error(self) -> float:
+        """Standard error of the value; nan of a single block."""
+        if len(self.blocks) < 2:
+            return float("nan")
+        return float(np.std(self.blocks, ddof=1) / np.sqrt(len(self.blocks)))
+
+    @classmethod
+    def mean(cls, several: Sequence["Blocked"]) -> "Blocked":
+        """Their mean, block by block."""
+        return cls(float(np.mean([b.value for b in several])), np.mean([b.blocks for b in several], axis=0))
 
 
 def resamples(count: int, seed: int) -> np.ndarray:
@@ -20,8 +40,8 @@ def resamples(count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=RESAMPLES) / count
 
 
-def standard_error(components: np.ndarray, statistic: Statistic, shares: np.ndarray) -> float:
-    """Bootstrap error of a statistic of means over images.
+def standard_error(components: np.ndarray, statistic: Statistic, shares: np.ndarray) -> np.ndarray:
+    """Bootstrap error of a statistic of means over images, of its shape.
 
     Args:
         components: what each image adds, [N, ...].
@@ -29,7 +49,7 @@ def standard_error(components: np.ndarray, statistic: Statistic, shares: np.ndar
         shares: of the images in the resamples, [R, N].
     """
     means = np.tensordot(shares, components, axes=1)
-    return float(np.std([statistic(mean) for mean in means], ddof=1))
+    return np.std([statistic(mean) for mean in means], axis=0, ddof=1)
 
 
 def blocks(count: int) -> list[slice]:
@@ -38,6 +58,6 @@ def blocks(count: int) -> list[slice]:
     return [slice(start, start + each) for start in range(0, count - each + 1, each)][:BLOCKS]
 
 
-def error_of_blocks(values: Sequence[float]) -> float:
-    """Standard error of a measure of a whole set, from its values on blocks; nan of a single block."""
-    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+def blocked(measure: Callable[[np.ndarray, np.ndarray], float], a: np.ndarray, b: np.ndarray) -> Blocked:
+    """A measure of two sets of as many images or features [N, ...], and of their blocks."""
+    return Blocked(measure(a, b), np.array([measure(a[part], b[part]) for part in blocks(len(a))]))

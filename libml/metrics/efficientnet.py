@@ -64,6 +64,11 @@ def load(path: str | Path) -> keras.Model:
         raise UserError(f"{path}: {e}") from e
 
 
+def block_name(number: int) -> str:
+    """The layer whose output is that of a residual block, of 0 to 15."""
+    return f"block_{number}"
+
+
 def network(arrays: Arrays) -> keras.Model:
     """The network with weights under PyTorch's names and axes: see load."""
     x = images = keras.Input([SIDE, SIDE, 3])
@@ -73,6 +78,7 @@ def network(arrays: Arrays) -> keras.Model:
     for kernel, stride, factor, filters, count in GROUPS:
         for i in range(count):
             x = _block(x, arrays, f"_blocks.{number}.", kernel, stride if i == 0 else 1, factor, filters)
+            x = keras.layers.Identity(name=block_name(number))(x)
             number += 1
     x = _relu6(_convolution(x, arrays, "_conv_head", "_bn1"))
     features = keras.layers.GlobalAveragePooling2D()(x)

@@ -5,13 +5,18 @@ pyramid, each colour channel normalised over the set, and the mean distance of t
 directions. The values are multiplied by 1000, as theirs are.
 """
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from scipy.ndimage import correlate1d
+
+from libml.metrics.bootstrap import Blocked, blocks
 
 SMALLEST = 16  # pixels a side of the last level
 PATCH, PATCHES = 7, 128  # side in pixels, number in each image
 REPEATS, DIRECTIONS = 4, 128
 CHUNK = 64  # images whose pyramids are in memory at a time
+TOGETHER = 16  # directions whose projections are in memory at a time
 _BLUR = np.array([1, 4, 6, 4, 1], np.float32) / 16
 
 
@@ -49,15 +54,15 @@ def pyramid_level(images: np.ndarray, level: int) -> np.ndarray:
 
 def _patches(images: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
     """Normalised patches of a level at random places: uint8 [N, H, W, C] -> float32 [128 N, 49 C]."""
-    parts, near = [], np.arange(PATCH)
+    colors, near = images.shape[-1], np.arange(PATCH)
+    patches = np.empty([len(images) * PATCHES, PATCH, PATCH, colors], np.float32)
     for start in range(0, len(images), CHUNK):
         chunk = pyramid_level(images[start : start + CHUNK], level)
         n, h, w, _ = chunk.shape
         i = np.arange(n).repeat(PATCHES)[:, None, None]
         y = rng.integers(0, h - PATCH + 1, n * PATCHES)[:, None, None] + near[:, None]
         x = rng.integers(0, w - PATCH + 1, n * PATCHES)[:, None, None] + near
-        parts.append(chunk[i, y, x])
-    patches = np.concatenate(parts)
+        patches[start * PATCHES : (start + n) * PATCHES] = chunk[i, y, x]
     patches -= patches.mean(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
     # A channel of equal values, as of a flat image, has no scale to be brought to.
     patches /= np.maximum(patches.std(axis=(0, 1, 2), dtype=np.float64), 1e-8).astype(np.float32)
@@ -66,13 +71,21 @@ def _patches(images: np.ndarray, level: int, rng: np.random.Generator) -> np.nda
 
 def sliced_distance(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> float:
     """Mean over 4 x 128 random directions of the mean distance of the sorted projections of a and b, both [N, D]."""
-    found = []
+    return _sliced_distances(a, b, rng, [])[0]
+
+
+def _sliced_distances(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, parts: Sequence[slice]) -> np.ndarray:
+    """sliced_distance of a and b, then of each of the parts of them, [1 + parts]."""
+    found = np.zeros(1 + len(parts))
     for _ in range(REPEATS):
         directions = rng.standard_normal([DIRECTIONS, a.shape[1]], np.float32)
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        apart = np.sort(directions @ a.T, axis=1) - np.sort(directions @ b.T, axis=1)
-        found.append(np.abs(apart).mean(dtype=np.float64))
-    return float(np.mean(found))
+        for start in range(0, DIRECTIONS, TOGETHER):
+            one, other = (directions[start : start + TOGETHER] @ x.T for x in (a, b))
+            for i, part in enumerate((slice(None), *parts)):
+                apart = np.sort(one[:, part], axis=1) - np.sort(other[:, part], axis=1)
+                found[i] += np.abs(apart, out=apart).sum(dtype=np.float64) / apart.shape[1]
+    return found / (REPEATS * DIRECTIONS)
 
 
 def sliced_wasserstein(a: np.ndarray, b: np.ndarray, seed: int) -> dict[int, float]:
@@ -86,9 +99,29 @@ def sliced_wasserstein(a: np.ndarray, b: np.ndarray, seed: int) -> dict[int, flo
     Returns:
         Height of the level -> distance x 1000, the full size first.
     """
-    distances = {}
-    for level, (height, _) in enumerate(level_sizes(*a.shape[1:3])):
-        # Places of their own for each set: at the same ones, images that keep to the true pixels would look realistic.
-        patches = [_patches(images, level, np.random.default_rng([seed, level, i])) for i, images in enumerate((a, b))]
-        distances[height] = 1000 * sliced_distance(*patches, np.random.default_rng([seed, level, 2]))
-    return distances
+    return {height: distance.value for height, distance in distances([a], b, seed).items()}
+
+
+def distances(sets: Iterable[np.ndarray], truth: np.ndarray, seed: int) -> dict[int, Blocked]:
+    """The mean distance of sets of images from the true ones, and that of blocks of the images.
+
+    Args:
+        sets: uint8 [N, H, W, C], each as large as the truth.
+        truth: uint8 [N, H, W, C], sides of at least 7 pixels.
+        seed: of the places and directions.
+
+    Returns:
+        Height of the level -> distance x 1000, the full size first.
+    """
+    sets, found = list(sets), {}
+    parts = [slice(PATCHES * part.start, PATCHES * part.stop) for part in blocks(len(truth))]
+    for level, (height, _) in enumerate(level_sizes(*truth.shape[1:3])):
+        # Places of their own for each side: at the same ones, images that keep to the true pixels would look realistic.
+        true_patches = _patches(truth, level, np.random.default_rng([seed, level, 1]))
+        of_sets = []
+        for images in sets:
+            patches = _patches(images, level, np.random.default_rng([seed, level, 0]))
+            of_sets.append(_sliced_distances(patches, true_patches, np.random.default_rng([seed, level, 2]), parts))
+        whole, *of_parts = 1000 * np.mean(of_sets, axis=0)
+        found[height] = Blocked(float(whole), np.array(of_parts))
+    return found

@@ -10,16 +10,18 @@ from PIL import Image
 
 from lag.evaluation import evaluate as evaluation
 from lag.evaluation import measures, report
-from lag.evaluation.measures import Measure, PerImage, PerInput, PerSet, halves_apart
+from lag.evaluation.measures import Measure, halves_apart
 from lag.evaluation.methods import LoadedRun, bicubic, load_runs, method_of, nearest
 from lag.evaluation.pairs import load_pairs
+from lag.evaluation.seen import Halves, PerImage, PerInput, PerSet, swd_seed
 from lag.evaluation.tables import Report, as_csv, as_json, as_markdown
 from lag.evaluation.yardsticks import Yardsticks, load_yardsticks
 from lag.figures import scatter
 from libml.errors import UserError
 from libml.images import to_float, to_uint8
 from libml.layers.resample import DOWNSCALERS
-from libml.metrics import fid
+from libml.metrics import fid, swd
+from libml.metrics.bootstrap import Blocked
 from libml.sampler import CandidateSampler
 from libml.training.checkpoint import Checkpoints
 from libml.training.run_folder import save_args
@@ -98,6 +100,51 @@ def test_rows_of_a_method_of_known_error(pairs):
     np.testing.assert_array_equal(noisy.shown[:2], hires[:2] + np.uint8([0, 1])[:, None, None, None])
 
 
+def test_spread_of_a_method_of_known_error(pairs):
+    pairs = pairs._replace(hires=40 + pairs.hires // 2)
+    rows, _ = measured(Shifted(pairs.hires), pairs)
+    shifts = 4 * np.arange(3) + np.array([0, 1, 0, 1, 0, 1, 0])[:, None]  # |x - G|; samples are 4, 4 and 8 apart
+    row = rows["Shifted", 1.0]
+    assert row.values["energy_score"] == pytest.approx(shifts.mean() - 16 / 3 / 2)
+    assert row.values["spread"] == pytest.approx(16 / 3 / shifts.mean())
+    gain = 10 * np.log10(np.mean(shifts**2) / np.mean(shifts.mean(axis=1) ** 2))
+    assert row.values["mean_gain"] == pytest.approx(gain)
+    assert row.values["mean_gain_ideal"] == pytest.approx(10 * np.log10(6 / 4))
+    # 3 of 7 images add 1 to |x - G|, none to |G - G'|.
+    assert row.errors["energy_score"] == pytest.approx(np.sqrt(3 / 7 * 4 / 7 / 7), rel=0.2)
+    assert row.errors["diversity"] == pytest.approx(0, abs=1e-9)
+    center, nearest = (rows[key].values for key in (("Shifted", 0.0), ("nearest", 0.0)))
+    assert center["energy_score"] == 0 and "spread" not in center and "mean_gain" not in center
+    sides = pairs.hires.astype(float) - to_uint8(pairs.lores).repeat(4, axis=1).repeat(4, axis=2)
+    assert nearest["energy_score"] == pytest.approx(np.sqrt(np.square(sides).mean((1, 2, 3))).mean())
+    assert "energy_score" not in measured(Shifted(pairs.hires), pairs, samples=1)[0]["Shifted", 1.0].values
+
+
+def test_sets_are_measured_over_all_samples_and_over_chance(pairs):
+    pairs = pairs._replace(hires=40 + pairs.hires // 2)
+    rows, _ = measured(Shifted(pairs.hires), pairs, samples=2)
+    row, truth = rows["Shifted", 1.0], pairs.hires
+    shifts = np.uint8([0, 1, 0, 1, 0, 1, 0])[:, None, None, None]
+    each = [swd.distances([truth + shifts + np.uint8(4 * k)], truth, swd_seed(0)) for k in range(2)]
+    for size in (32, 16):
+        assert row.values[f"swd_{size}"] == pytest.approx(np.mean([found[size].value for found in each]), rel=1e-4)
+    assert row.values["swd"] == pytest.approx((row.values["swd_32"] + row.values["swd_16"]) / 2)
+    assert rows["Shifted", 0.0].values["swd_over_chance"] == pytest.approx(0, abs=1e-9)  # the truth itself
+    halves = Halves(truth, 0)
+    a, b = halves.sides
+    assert sorted([*a, *b]) == sorted({*a, *b}) and len(a) == len(b) == 3  # one of seven is left over
+    samples = [truth + shifts + np.uint8(4 * k) for k in range(2)]
+    crossed = [swd.sliced_wasserstein(samples[0][a], truth[b], swd_seed(0))]
+    crossed.append(swd.sliced_wasserstein(samples[1][b], truth[a], swd_seed(0)))
+    by_chance = swd.sliced_wasserstein(truth[a], truth[b], swd_seed(0))
+    expected = np.mean([list(found.values()) for found in crossed]) - np.mean(list(by_chance.values()))
+    assert row.values["swd_over_chance"] == pytest.approx(expected, rel=1e-4)
+    assert halves_apart(pairs, 0) == pytest.approx(by_chance)
+    assert row.errors["swd"] > 0 and row.errors["swd"] < row.values["swd"]
+    assert rows["Shifted", 0.0].values["band_32"] == pytest.approx(1) == rows["Shifted", 0.0].values["band_16"]
+    assert rows["nearest", 0.0].values["band_32"] != pytest.approx(1, abs=0.05)
+
+
 def test_nearest_agrees_with_its_input(pairs):
     rows, _ = measured(Shifted(pairs.hires), pairs)
     values = rows["nearest", 0.0].values
@@ -168,7 +215,7 @@ def no_weights(*args):
 
 def test_halves_of_the_truth(pairs):
     halves = halves_apart(pairs, 0)
-    assert halves == halves_apart(pairs._replace(hires=pairs.hires[:6]), 0)  # one of seven is left over
+    assert halves == halves_apart(pairs, 0) != halves_apart(pairs, 1)
     assert halves[32] > 0 and halves[16] > 0
 
 
@@ -368,27 +415,32 @@ def test_the_tradeoff_has_distortion_across_and_realism_upwards(found, monkeypat
 def test_a_measure_is_one_row(methods, pairs, monkeypatch):
     """Computed, kept image by image, and shown, each as its row says; left out where the row says so."""
     shown = {"better": measures.UP, "group": "Own", "digits": 1, "meaning": "what it is"}
+    levels = {8: Blocked(1.0, np.array([0.0, 2.0])), 4: Blocked(2.0, np.array([1.0, 5.0]))}
     added = (
         Measure("bright", "brightness", sees=PerImage, compute=lambda seen: seen.saved.mean((1, 2, 3)), **shown),
         Measure("count", "count", sees=PerInput, compute=lambda seen: len(seen.saved), factor=10, **shown),
         Measure("root", "root", sees=PerInput, compute=lambda _: 9.0, of_mean=np.sqrt, **shown),
-        Measure("apart", "apart", sees=PerSet, compute=lambda _: {8: 1.0, 4: 2.0}, levels="level", **shown),
+        Measure("apart", "apart", sees=PerSet, compute=lambda _: levels, levels="level", **shown),
         Measure("large", "large", sees=PerSet, compute=lambda _: 1 / 0, least_side=33, **shown),
         Measure("learnt", "learnt", sees=PerSet, compute=lambda _: 1 / 0, needs="features", **shown),
     )
     monkeypatch.setattr(measures, "MEASURES", added)
     rows, skipped = evaluation.evaluate(methods, pairs, NO_YARDSTICKS, 2, 0, batch=4)
     plain, noisy = rows[0], rows[-1]
-    assert plain.each["bright"].shape == (7, 1) and list(plain.each) == ["bright"]
-    assert noisy.each["bright"].shape == (7, 2) and noisy.each["count"].tolist() == [2] * 7
+    assert plain.each["bright"].shape == (7,) and list(plain.each) == ["bright"]
+    assert noisy.each["bright"].shape == (7,) and noisy.each["count"].tolist() == [2] * 7
     assert noisy.values["bright"] == pytest.approx(noisy.each["bright"].mean())
     assert plain.values["bright"] == pytest.approx(np.repeat(np.repeat(to_uint8(pairs.lores), 4, 1), 4, 2).mean())
     assert noisy.values["root"] == 3 and noisy.values["apart"] == 1.5
+    assert noisy.errors["apart_8"] == 1 and noisy.errors["apart"] == pytest.approx(1.5)
     assert skipped == {"large": "it needs images of 33 pixels and more, these have 32", "learnt": "no weights"}
     found = Report("cifar10", 7, 2, 0, "", pairs, methods, rows, skipped, {})
     lines = as_markdown(found).splitlines()
     table = lines[lines.index("## Own") + 2 :]
     names = ["brightness", "count", "root", "level 8", "level 4", "apart", "large", "learnt"]
     assert table[0] == f"| method | noise | {' | '.join(f'{name} ↑' for name in names)} |"
-    assert table[-1 + 2 + len(rows)].endswith(" | 20.0 | 3.0 | 1.0 | 2.0 | 1.5 | - | - |")
-    assert as_csv(found).splitlines()[0] == "method,noise,samples,bright,count,root,apart_8,apart_4,apart,large,learnt"
+    assert table[-1 + 2 + len(rows)].endswith(" | 20.0 ± 0.0 | 3.0 ± 0.0 | 1.0 ± 1.0 | 2.0 ± 2.0 | 1.5 ± 1.5 | - | - |")
+    keys = ["bright", "count", "root", "apart_8", "apart_4", "apart", "large", "learnt"]
+    titles = ["method", "noise", "samples", *(name for key in keys for name in (key, f"{key}_error"))]
+    assert as_csv(found).splitlines()[0].split(",") == titles
+    assert as_json(found)["rows"][-1]["apart_error"] == 1.5

