@@ -219,7 +219,10 @@ def test_candidates_of_a_method_without_noise_are_one(data_dir, tmp_path):
 
 def test_the_programs(data_dir, tmp_path):
     flags = ["--dataset=cifar10", "--filters=4", "--blocks=1", "--batch=128", "--total_kimg=1", "--pcp_weight=0"]
-    done = start("srgan.py", *flags, f"--data_dir={data_dir}", f"--train_dir={tmp_path}")
+    flags += ["--eval_kimg=1", "--eval_images=4"]
+    place = f"--data_dir={data_dir}", f"--train_dir={tmp_path}"
+    assert "makes one image: use swd, lr_error, rmse" in mistake("srgan.py", *flags, *place, "--keep_best=energy")
+    done = start("srgan.py", *flags, *place, "--keep_best=rmse")
     assert done.returncode == 0, done.stderr
     assert "critic" in done.stdout and "1.0/1 kimg" in done.stdout and "gpcp" not in done.stdout
     (folder,) = (tmp_path / "cifar10" / "average4X").iterdir()
@@ -227,5 +230,8 @@ def test_the_programs(data_dir, tmp_path):
         "SRGAN_adv_weight0.001_batch128_blocks1_filters4_layer_nameconv2_2_lr0.0001_lr_decay0.1_pcp_weight0.0_"
         "total_kimg1"
     )
+    measured = json.loads((folder / "metrics.jsonl").read_text().splitlines()[1])
+    assert set(measured) == {"kimg", "eval/swd", "eval/lr_error", "eval/rmse"}
+    assert load(SRGAN, folder / "best").nimg == KIMG
     assert "--layer_name=conv9" in mistake("srgan2.py", "--layer_name=conv9")
     assert "did you mean cifar10" in mistake("edsr.py", "--dataset=cifar1", f"--data_dir={data_dir}")
