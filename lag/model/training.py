@@ -168,7 +168,10 @@ class LAG(tf.Module):
         return lores, hires, Noise(**dict(zip(drawn, parts, strict=True)))
 
     def _replica_step(self, lores, hires, noise: Noise, level: Level, done: tf.Tensor | float) -> tf.Tensor:
-        """One replica's share of the global batch: its gradients, applied together with the others'. self.losses."""
+        """Takes gradients on a replica's share of the global batch, and applies their mean over the replicas.
+
+        Returns what the replica's losses add to those of the global batch, in the order of self.losses.
+        """
         lores, hires, noise = self._shares(lores, hires, noise)
         replicas = self.strategy.num_replicas_in_sync
         terms = self._step_terms(lores, hires, noise, level, done)

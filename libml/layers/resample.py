@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 def shape_of(x: tf.Tensor) -> list[int | tf.Tensor]:
-    """Its sides: numbers where they are known, else scalars of the graph."""
+    """The sides of x: numbers where they are known, else scalars of the graph."""
     shape = tf.shape(x)
     return [shape[i] if side is None else side for i, side in enumerate(x.shape)]
 

@@ -65,8 +65,3 @@ class ScaledConv2D(keras.layers.Layer):
     def effective_kernel(self, kernel: tf.Tensor) -> tf.Tensor:
         """The kernel that the image is convolved with."""
         return kernel * self.scale
-
-    def get_config(self) -> dict:
-        """Constructor arguments."""
-        names = ("filters", "activation", "form", "seed")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

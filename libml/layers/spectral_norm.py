@@ -58,10 +58,6 @@ class _SpectralNorm:
         """Writes the u that follows from the present kernel and u."""
         self.u.assign(normalized(self.kernel, self.u)[1])
 
-    def get_config(self) -> dict:
-        """Constructor arguments."""
-        return {**super().get_config(), "u_seed": self.u_seed}
-
 
 class SpectralNormConv2D(_SpectralNorm, keras.layers.Conv2D):
     """keras.layers.Conv2D with a spectrally normalised kernel: [N, H, W, C] -> [N, H', W', filters]."""
