@@ -96,7 +96,7 @@ class App:
         return response
 
     def _model(self, request: Request) -> Response:
-        return _json(self.session.describe())
+        return _json({**self.session.describe(), "most_bytes": MOST_UPLOADED})
 
     def _upload(self, request: Request) -> Response:
         request.max_content_length = MOST_UPLOADED

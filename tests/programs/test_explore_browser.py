@@ -304,6 +304,20 @@ def test_a_server_that_forgot_the_picture_is_given_it_again(page, server):
     page.forgiven = ["404"]  # the browser reports it
 
 
+def test_what_cannot_be_taken_costs_one_line(page, monkeypatch):
+    said = page.locator("#error")
+    drop(page, b"no picture")
+    expect(said).to_contain_text("cannot read it as a picture")
+    monkeypatch.setattr("lag.explorer.server.MOST_UPLOADED", 100)
+    page.reload()
+    ready(page)
+    drop(page, png(9, 9))
+    expect(said).to_have_text("The file has more than 100 bytes: give a smaller picture.")
+    click(page, "#roll")
+    expect(said).to_be_empty()
+    page.forgiven = ["400"]  # the browser reports it
+
+
 def test_it_fits_any_screen(page):
     page.locator("#region").check()
     for width, scheme in itertools.product((360, 760, 1280, 1920), ("light", "dark")):

@@ -28,7 +28,9 @@ function tile(i) {
   if (tiles.children[i]) return tiles.children[i];
   const button = document.createElement("button");
   button.append(document.createElement("img"), document.createElement("span"));
-  button.addEventListener("click", () => change({ focus: button.candidate, before: null }));
+  button.addEventListener("click", () => {
+    if (button.candidate) change({ focus: button.candidate, before: null });
+  });
   tiles.append(button);
   return button;
 }

@@ -42,6 +42,8 @@ export async function takeExample(index, again = false) {
 }
 
 async function takeFile(file) {
+  const most = app.model.most_bytes;
+  if (file.size > most) throw new Error(`The file has more than ${most} bytes: give a smaller picture.`);
   say("Reading the picture…");
   const said = await upload(file, file.name ?? "");
   large = said;

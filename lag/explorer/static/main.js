@@ -13,6 +13,7 @@ import "./walk.js";
 
 let running = false;
 let again = false;
+let failed = false;
 const stale = () => again;
 
 // One request at a time, and always for what the state is now: a slider may move faster than pictures are made.
@@ -25,7 +26,10 @@ async function refresh() {
       again = false;
       await showAll();
     }
+    if (failed) complain(null);
+    failed = false;
   } catch (error) {
+    failed = true;
     say("");
     complain(error);
   }

@@ -14,13 +14,14 @@ from werkzeug.test import Client
 from lag.explorer.guard import is_loopback
 from lag.explorer.rendering import render
 from lag.explorer.result_file import encode
-from lag.explorer.server import App
+from lag.explorer.server import App, bind
 from lag.explorer.session import load_session
 from lag.explorer.turns import BusyError, Turns
 from lag.upscaling.choosing import Options, choose
 from lag.upscaling.consistency import boxes, lores_errors
 from libml.datasets.toyfaces import SEED, TRAIN_IMAGES, draw_face
 from libml.images import to_float
+from tests.load import Load
 from tests.support.explorer import CENTER, SAMPLE, made
 from tests.support.untrained import untrained_run
 
@@ -238,6 +239,19 @@ def test_beyond_a_short_queue_requests_come_back_later(session, picture):
     for thread in waiting:
         thread.join()
     assert answers == [200, 200] and turns.finish(1) and not turns.finish(0)
+
+
+def test_more_clients_than_places_lose_nothing(session):
+    server = bind(App(session, turns=Turns(most_waiting=1)), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        load = Load(f"http://127.0.0.1:{server.server_address[1]}")
+        load.run(clients=8, seconds=1)
+    finally:
+        server.shutdown()
+        thread.join()
+    assert load.counts["lost"] == 0 and load.counts["made"] >= 8 and load.counts["busy"] > 0
 
 
 def test_an_error_of_its_own_is_one_line_and_not_the_end(session, picture, monkeypatch, capsys):
