@@ -47,6 +47,12 @@ class CandidateSampler:
         """Whether it takes noise at all."""
         return bool(self.noise_shapes(1, 1))
 
+    @property
+    def parameters(self) -> int:
+        """Numbers that the generator learnt; 0 where there is no generator."""
+        generator = getattr(self, "generator", None)
+        return generator.count_params() if generator else 0
+
     def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
         """(height, width, channels) of each noise map for an LR image of h x w; none for a deterministic generator."""
         return []

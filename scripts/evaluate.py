@@ -25,10 +25,19 @@ flags.DEFINE_integer(
     "Samples an image at each noise above 0; memory holds --batch of them, and those of one image as bytes.",
 )
 flags.DEFINE_string("output", "report", "Folder for the report.")
+flags.DEFINE_bool(
+    "save_images",
+    False,
+    "Also write all images that are measured into OUTPUT/pictures, a folder a row, for other tools.",
+)
 flags.DEFINE_string(
     "critic", "", "LAG run whose critic measures distance; by default the first of the runs that is one."
 )
-flags.DEFINE_string("inception_weights", "", "File of InceptionV3's weights, no top; by default Keras' download.")
+flags.DEFINE_string(
+    "inception_weights",
+    "",
+    "File of InceptionV3's weights, no top; by default Keras' own, if Keras has fetched them before.",
+)
 flags.DEFINE_integer("batch", 16, "Test images at a time, and images that a generator makes at a time.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise and of what the measures draw.")
 flags.DEFINE_alias("out", "output")
@@ -47,6 +56,7 @@ def main() -> None:
         from lag.evaluation.measures import halves_apart
         from lag.evaluation.methods import load_runs
         from lag.evaluation.pairs import load_pairs
+        from lag.evaluation.pictures import new_pictures
         from lag.evaluation.tables import Report, skipped_lines
         from lag.evaluation.yardsticks import load_yardsticks
 
@@ -57,12 +67,15 @@ def main() -> None:
     dataset = FLAGS.dataset or runs[0].config.dataset
     pairs = load_pairs(dataset, FLAGS.data_dir, FLAGS.images, runs[0], FLAGS.batch)
     yardsticks = load_yardsticks(runs, FLAGS.critic, FLAGS.inception_weights, FLAGS.batch)
-    rows, skipped = evaluate(runs, pairs, yardsticks, FLAGS.samples, FLAGS.seed, FLAGS.batch)
+    output = Path(FLAGS.output)
+    report.check_writable(output)
+    with new_pictures(output / "pictures", FLAGS.save_images) as pictures:
+        rows, skipped = evaluate(runs, pairs, yardsticks, FLAGS.samples, FLAGS.seed, FLAGS.batch, pictures)
     asked = (dataset, FLAGS.images, FLAGS.samples, FLAGS.seed)
     halves = halves_apart(pairs, FLAGS.seed)
     found = Report(*asked, yardsticks.critic_run, pairs, runs, rows, skipped, halves)
-    report.write(found, Path(FLAGS.output))
-    print(f"wrote {Path(FLAGS.output) / 'report.md'}: {len(rows)} rows, {len(pairs.hires)} images")
+    report.write(found, output)
+    print(f"wrote {output / 'report.md'}: {len(rows)} rows, {len(pairs.hires)} images")
     for line in skipped_lines(found):
         print(f"skipped {line}")
 

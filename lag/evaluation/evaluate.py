@@ -1,5 +1,6 @@
 """Measures upscaling methods on test images: a row of numbers for each method and strength of noise."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -8,9 +9,10 @@ import tensorflow as tf
 import tqdm
 
 from lag.evaluation import measures
-from lag.evaluation.measures import Measure
+from lag.evaluation.measure import Measure
 from lag.evaluation.methods import LoadedRun, bicubic, nearest
 from lag.evaluation.pairs import Pairs
+from lag.evaluation.pictures import Pictures
 from lag.evaluation.seen import Halves, ImageSet, PerImage, PerInput, PerSet
 from lag.evaluation.yardsticks import Yardsticks
 from libml import rng
@@ -36,12 +38,20 @@ class Row(NamedTuple):
     samples: int  # an image
     values: dict[str, float]
     errors: dict[str, float]  # standard errors of the values
-    each: dict[str, np.ndarray]  # what each image adds to a measure that is made of a mean over images, [N, ...]
+    means: dict[str, np.ndarray]  # over images, of what a measure is made of, as curves are
+    parameters: int  # of the generator
+    speed: float  # images a second of the generator alone, on this machine
     shown: np.ndarray  # uint8 [up to SHOWN, H, W, C], the first sample of each image
 
 
 def evaluate(
-    runs: Sequence[LoadedRun], pairs: Pairs, yardsticks: Yardsticks, samples: int, seed: int, batch: int
+    runs: Sequence[LoadedRun],
+    pairs: Pairs,
+    yardsticks: Yardsticks,
+    samples: int,
+    seed: int,
+    batch: int,
+    pictures: Pictures | None = None,
 ) -> tuple[list[Row], dict[str, str]]:
     """Measures plain enlargements and every method, at z = 0 and, where there is a z, at each of STDS.
 
@@ -52,6 +62,7 @@ def evaluate(
         samples: images that are made of each input where there is noise.
         seed: of the noise, and of what the measures draw.
         batch: inputs at a time.
+        pictures: takes all images that are measured.
 
     Returns:
         (rows, what could not be measured and why).
@@ -67,7 +78,7 @@ def evaluate(
         plan.append((run.label, run.sampler, 0.0, 1))
         if run.sampler.stochastic:
             plan += [(run.label, run.sampler, std, samples) for std in STDS]
-    judge = _Judge(pairs, yardsticks, seed, batch)
+    judge = _Judge(pairs, yardsticks, seed, batch, pictures)
     rows = []
     with tqdm.tqdm(total=len(plan) * len(pairs.hires), unit="image", disable=None) as bar:
         for label, sampler, std, count in plan:
@@ -76,20 +87,36 @@ def evaluate(
     return rows, measures.skipped(pairs, yardsticks)
 
 
+class _Clock:
+    """Sums the seconds of what it is put around."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def __enter__(self):
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_):
+        self.seconds += time.perf_counter() - self._start
+
+
 class _Judge:
     """Measures one row after another against the same truth."""
 
-    def __init__(self, pairs: Pairs, yardsticks: Yardsticks, seed: int, batch: int):
+    def __init__(self, pairs: Pairs, yardsticks: Yardsticks, seed: int, batch: int, pictures: Pictures | None):
+        if pictures:
+            pictures.save_truth(pairs.hires)
+        self.pictures = pictures
         self.pairs, self.yardsticks, self.seed, self.batch = pairs, yardsticks, seed, batch
         self.truth, self.halves = ImageSet(pairs.hires, yardsticks), Halves(pairs.hires, seed)
         self.measures = [m for m in measures.MEASURES if not m.lack(pairs, yardsticks)]
-        self.shares = bootstrap.resamples(len(pairs.hires), rng.key(seed, "bootstrap"))
+        self.shares = {}  # of so many images in the resamples
 
     def measure(
         self, label: str, sampler: CandidateSampler, std: float, samples: int, advance: Callable[[int], object]
     ) -> Row:
         """A row. Calls advance(images) on the way."""
-        parts = []
+        parts, self.clock = [], _Clock()
         saved = on_disk([samples, *self.pairs.hires.shape], np.uint8)
         together = max(1, self.batch // samples)  # inputs whose samples are in memory
         for start in range(0, len(self.pairs.hires), together):
@@ -98,18 +125,23 @@ class _Judge:
             parts.append(found)
             saved[:, start : start + together] = of_part.swapaxes(0, 1)
             advance(len(part.hires))
-        each = {key: np.concatenate([found[key] for found in parts]) for key in parts[0]}
+        each = {key: np.concatenate([found[key] for found in parts if key in found]) for key in parts[0]}
+        if self.pictures:
+            self.pictures.save_row(label, std, saved)
         values, errors = {}, {}
+        sets = PerSet([ImageSet(images, self.yardsticks) for images in saved], self.truth, self.seed, self.halves)
         for measure in self.measures:
             if measure.key in each:
                 found = self._of_images(measure, each[measure.key])
             elif measure.sees is PerSet:
-                found = self._of_sets(measure, saved)
+                found = self._of_sets(measure, sets)
             else:
                 continue
             values |= {key: value for key, (value, _) in found.items()}
             errors |= {key: error for key, (_, error) in found.items()}
-        return Row(label, std, samples, values, errors, each, saved[0, :SHOWN].copy())
+        means = {key: found.mean(axis=0) for key, found in each.items()}
+        speed = saved[:, :, 0, 0, 0].size / self.clock.seconds
+        return Row(label, std, samples, values, errors, means, sampler.parameters, speed, saved[0, :SHOWN].copy())
 
     def _inputs(
         self, label: str, sampler: CandidateSampler, std: float, samples: int, part: Pairs
@@ -121,14 +153,18 @@ class _Judge:
         saved, sums = np.empty([len(part.hires), samples, *part.hires.shape[1:]], np.uint8), {}
         for first in range(0, samples, self.batch):
             stds = [std] * min(self.batch, samples - first)
-            images = sampler.candidates(part.lores, stds, self.seed, part.indices, first)
+            with self.clock:
+                images = sampler.candidates(part.lores, stds, self.seed, part.indices, first)
             if not np.all(np.isfinite(images)):
                 raise UserError(f"{label} makes images that are not finite, at noise {std:g}: has its run diverged?")
             saved[:, first : first + len(stds)] = to_uint8(images)
             for key, found in self._images(images, saved[:, first : first + len(stds)], part).items():
                 sums[key] = sums.get(key, 0) + found.sum(axis=1, dtype=np.float64)
         means = {key: total / samples for key, total in sums.items()}
-        return means | self._samples(saved, part, std), saved
+        center = (
+            saved[:, 0] if std == 0 else to_uint8(sampler.candidates(part.lores, [0.0], self.seed, part.indices)[:, 0])
+        )
+        return means | self._samples(saved, center, part, std), saved
 
     def _images(self, images: np.ndarray, saved: np.ndarray, part: Pairs) -> dict[str, np.ndarray]:
         """Values of each image, [N, samples, ...].
@@ -149,23 +185,29 @@ class _Judge:
         found = {m.key: m.compute(seen) for m in self.measures if m.sees is PerImage}
         return {key: value.reshape(n, samples, *value.shape[1:]) for key, value in found.items()}
 
-    def _samples(self, saved: np.ndarray, part: Pairs, std: float) -> dict[str, np.ndarray]:
-        """Values of the samples of each input, [N, ...]."""
+    def _samples(self, saved: np.ndarray, center: np.ndarray, part: Pairs, std: float) -> dict[str, np.ndarray]:
+        """Values of the samples of each input, [N, ...], or of the first inputs only where a measure asks for few."""
         several = saved.shape[1] > 1
         chosen = [m for m in self.measures if m.sees is PerInput and (several or (m.of_center and std == 0))]
-        of_inputs = zip(saved, part.hires, part.lores, strict=True)
-        seen = [PerInput(*input_, part.scale, self.yardsticks, self.batch) for input_ in of_inputs]
-        return {m.key: np.array([m.compute(s) for s in seen], np.float64) for m in chosen}
+        of_inputs = zip(saved, part.hires, part.lores, center, strict=True)
+        seen = [PerInput(s, x, y, part.scale, self.yardsticks, self.batch, c) for s, x, y, c in of_inputs]
+        found = {}
+        for m in chosen:
+            few = seen[: max(0, m.inputs - part.indices.start)] if m.inputs else seen
+            if few:
+                found[m.key] = np.array([m.compute(s) for s in few], np.float64)
+        return found
 
     def _of_images(self, measure: Measure, each: np.ndarray) -> dict[str, Found]:
         """The measure's number from what each image adds to it, with its bootstrap error."""
-        error = bootstrap.standard_error(each, measure.of_mean, self.shares)
+        if len(each) not in self.shares:
+            self.shares[len(each)] = bootstrap.resamples(len(each), rng.key(self.seed, "bootstrap"))
+        error = bootstrap.standard_error(each, measure.of_mean, self.shares[len(each)])
         return {measure.key: (float(measure.of_mean(each.mean(axis=0))), float(error))}
 
-    def _of_sets(self, measure: Measure, saved: np.ndarray) -> dict[str, Found]:
-        """How far the images [samples, N, H, W, C] are as sets from the true ones, with errors from blocks of them."""
-        samples = [ImageSet(images, self.yardsticks) for images in saved]
-        found = measure.compute(PerSet(samples, self.truth, self.seed, self.halves))
+    def _of_sets(self, measure: Measure, seen: PerSet) -> dict[str, Found]:
+        """How far the images are as sets from the true ones, with errors from blocks of them."""
+        found = measure.compute(seen)
         if measure.levels:
             mean = Blocked.mean(list(found.values()))
             found = {f"{measure.key}_{level}": distance for level, distance in found.items()} | {measure.key: mean}

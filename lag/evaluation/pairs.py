@@ -11,6 +11,7 @@ from libml.datasets.stream import Images
 from libml.errors import UserError
 from libml.images import to_uint8
 from libml.layers.resample import DOWNSCALERS
+from libml.system.scratch import on_disk
 
 
 class Pairs(NamedTuple):
@@ -47,7 +48,7 @@ def load_pairs(name: str, data_dir: str, limit: int, run: LoadedRun, batch: int)
     records = held_out.select(limit=limit)
     if len(records) < 2:  # the scale of distances between sets is that of two halves
         raise UserError(f"{dataset.name}: measuring takes at least 2 test images, found {len(records)}")
-    hires, lores = np.empty([len(records), dataset.size, dataset.size, dataset.colors], np.uint8), []
+    hires, lores = on_disk([len(records), dataset.size, dataset.size, dataset.colors], np.uint8), []
     for part in held_out.batches(records, batch):
         start = batch * len(lores)
         hires[start : start + len(part)] = to_uint8(part)

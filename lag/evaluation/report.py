@@ -1,31 +1,48 @@
 """Writes what an evaluation found: tables, and pictures that show it."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from lag.evaluation.page import as_html
 from lag.evaluation.pairs import Pairs
-from lag.evaluation.tables import Report, as_csv, as_json, as_markdown
+from lag.evaluation.tables import Report, as_csv, as_json, as_markdown, speeds_as_csv
 from lag.figures.scatter import Curve, scatter
 from libml.images import encode_png, to_float
 from libml.page import Figure, draw
-from libml.system.files import write_atomic
+from libml.system.files import user_errors, write_atomic
 
 
 def write(report: Report, folder: Path) -> None:
-    """Writes report.md, report.json, report.csv, tradeoff.png and images.png, each whole or not at all.
+    """Writes report.html, .md, .json and .csv, speed.csv, tradeoff.png and images.png, each whole or not at all.
 
     Raises:
         UserError: if the file system refuses.
     """
     write_atomic(folder / "tradeoff.png", encode_png(tradeoff(report)))
-    write_atomic(folder / "images.png", encode_png(images(report)))
+    shown = encode_png(images(report))
+    write_atomic(folder / "images.png", shown)
+    write_atomic(folder / "report.html", as_html(report, shown).encode())
+    write_atomic(folder / "speed.csv", speeds_as_csv(report).encode())
     write_atomic(folder / "report.csv", as_csv(report).encode())
     content = json.dumps(as_json(report), indent=2, ensure_ascii=False, allow_nan=False)
     write_atomic(folder / "report.json", f"{content}\n".encode())
     pictures = "\n![RMSE against SWD](tradeoff.png)\n\n![The first images](images.png)\n"
     write_atomic(folder / "report.md", (as_markdown(report) + pictures).encode())
+
+
+def check_writable(folder: Path) -> None:
+    """Makes the folder of a report and writes a file into it that goes again, before hours are spent on what it is for.
+
+    Raises:
+        UserError: if the file system refuses.
+    """
+    with user_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
 
 def tradeoff(report: Report) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What measures see: images, the samples of an input, sets of images."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from lag.evaluation.yardsticks import Yardsticks
 from libml import rng
 from libml.images import to_float
-from libml.metrics import swd
+from libml.metrics import manifolds, swd
 from libml.metrics.bootstrap import Blocked
 from libml.metrics.ensembles import Ensemble, ensemble
 
@@ -45,11 +45,22 @@ class PerInput:
     scale: int
     yardsticks: Yardsticks
     batch: int  # images that a network takes at a time
+    center: np.ndarray  # uint8 [H, W, C]: the image at z = 0
 
     @cached_property
     def ensemble(self) -> Ensemble:
         """How far the samples are from the truth and from each other, in grey levels."""
         return ensemble(self.saved, self.truth)
+
+    @cached_property
+    def activations(self) -> list[np.ndarray]:
+        """EfficientNet-Lite0's of the samples, one array a stage."""
+        return self.yardsticks.lite0.activations(self.saved)
+
+    @cached_property
+    def true_activations(self) -> list[np.ndarray]:
+        """The same of the truth, of one image."""
+        return self.yardsticks.lite0.activations(self.truth[None])
 
     def latents(self) -> np.ndarray:
         """Points of the samples in the critic's latent space, [M, ...]."""
@@ -64,11 +75,13 @@ class ImageSet:
 
     images: np.ndarray  # uint8 [N, H, W, C]
     yardsticks: Yardsticks
+    _found: dict[str, np.ndarray] = field(default_factory=dict)
 
-    @cached_property
-    def features(self) -> np.ndarray:
-        """InceptionV3's, float32 [N, 2048]."""
-        return self.yardsticks.features(self.images)
+    def features(self, network: str) -> np.ndarray:
+        """Those of a network, float32 [N, D]; network: the field of Yardsticks."""
+        if network not in self._found:
+            self._found[network] = getattr(self.yardsticks, network).features(self.images)
+        return self._found[network]
 
 
 class Halves:
@@ -107,6 +120,11 @@ class PerSet:
     truth: ImageSet
     seed: int
     halves: Halves
+
+    @cached_property
+    def manifolds(self) -> dict[str, Blocked]:
+        """How the features of the images and of the truth cover each other, on EfficientNet-Lite0."""
+        return manifolds.in_blocks(self.made.features("lite0"), self.truth.features("lite0"))
 
     @property
     def made(self) -> ImageSet:

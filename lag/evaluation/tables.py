@@ -6,15 +6,18 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lag.evaluation import measures
 from lag.evaluation.evaluate import Row
-from lag.evaluation.measures import Measure
+from lag.evaluation.measure import Measure
 from lag.evaluation.methods import LoadedRun
 from lag.evaluation.pairs import Pairs
 from libml.metrics import bootstrap
 from libml.training.schedule import KIMG
 
 DASH = "-"
+CURVES = ("truth_rank", "nearest_sample", "spectrum")  # measures whose curves report.json has
 DIGITS = 6  # that JSON and CSV have of a value
 
 
@@ -61,6 +64,11 @@ class Report(NamedTuple):
         return groups
 
     @property
+    def labels(self) -> list[str]:
+        """The methods, each once."""
+        return list(dict.fromkeys(row.label for row in self.rows))
+
+    @property
     def keys(self) -> list[str]:
         """All measures, in the order of the tables."""
         return [column.key for columns in self.groups.values() for column in columns]
@@ -89,13 +97,34 @@ def as_json(report: Report) -> dict[str, Any]:
         "seed": report.seed,
         "critic": report.critic_run or None,
         "runs": [
-            {"method": run.label, "run": run.folder, "dataset": run.config.dataset, "nimg": run.nimg}
+            {
+                "method": run.label,
+                "run": run.folder,
+                "dataset": run.config.dataset,
+                "nimg": run.nimg,
+                "parameters": run.sampler.parameters,
+            }
             for run in report.runs
         ],
         "skipped": report.skipped,
         "swd_of_true_halves": {str(size): _rounded(distance) for size, distance in report.halves.items()},
-        "rows": [_record(row, report.keys) for row in report.rows],
+        "rows": [_record(row, report.keys) | {"curves": _curves(row)} for row in report.rows],
     }
+
+
+def _curves(row: Row) -> dict[str, list]:
+    """Of each measure that is made of several numbers an image, their means: the nearest of 1, 2, ... samples, say."""
+    curves = {key: mean for key, mean in row.means.items() if key in CURVES}
+    return {key: [[_rounded(v) for v in line] for line in np.atleast_2d(mean)] for key, mean in curves.items()}
+
+
+def speeds_as_csv(report: Report) -> str:
+    """Parameters, and images a second of the generator alone, a line a row: not the same from run to run."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["method", "noise", "parameters", "images_per_second"])
+    table.writerows([row.label, f"{row.std:g}", row.parameters, _rounded(row.speed)] for row in report.rows)
+    return text.getvalue()
 
 
 def _record(row: Row, keys: Sequence[str]) -> dict[str, Any]:
@@ -120,36 +149,42 @@ def as_csv(report: Report) -> str:
     return text.getvalue()
 
 
-def as_markdown(report: Report) -> str:
-    """Tables, then what their columns mean and why some values are missing."""
+def described(report: Report) -> list[str]:
+    """A title, then what was compared and on what, a line each, in Markdown's words."""
     pairs, n = report.pairs, len(report.pairs.hires)
     fewer = f" ({report.asked} were asked for, the dataset has no more)" if n < report.asked else ""
     height, width = pairs.hires.shape[1:3]
-    lines = [
-        f"# {report.dataset}, {pairs.scale}x",
-        "",
+    return [
+        f"{report.dataset}, {pairs.scale}x",
         f"N = {n} test images{fewer} of {width} x {height} pixels, made small by `{pairs.downscaler}`; "
         f"{report.samples} samples an image where noise is above 0; seed {report.seed}.",
-        "",
+        *(
+            f"{run.label}: `{run.folder}`, trained on {run.config.dataset}, {run.nimg / KIMG:g} kimg, "
+            f"{run.sampler.parameters:,} parameters"
+            for run in report.runs
+        ),
+        "nearest: each pixel repeated",
+        'bicubic: `tf.image.resize(method="bicubic")`, Keys\' cubic with a = -1/2',
     ]
-    for run in report.runs:
-        lines.append(f"- {run.label}: `{run.folder}`, trained on {run.config.dataset}, {run.nimg / KIMG:g} kimg")
-    lines += [
-        "- nearest: each pixel repeated",
-        '- bicubic: `tf.image.resize(method="bicubic")`, Keys\' cubic with a = -1/2',
-    ]
+
+
+def as_markdown(report: Report) -> str:
+    """Tables, then what their columns mean and why some values are missing."""
+    title, about, *compared = described(report)
+    lines = [f"# {title}", "", about, "", *(f"- {line}" for line in compared)]
     for heading, columns in report.groups.items():
         lines += ["", f"## {heading}", "", *_table(columns, report.rows)]
-    return "\n".join([*lines, "", "## Notes", "", *_notes(report), ""])
+    return "\n".join([*lines, "", "## Notes", "", *(f"- {note}" for note in notes(report)), ""])
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
     lines = [f"| method | noise | {' | '.join(c.header for c in columns)} |", f"|---|{'--:|' * (len(columns) + 1)}"]
-    lines += [f"| {row.label} | {row.std:g} | {' | '.join(_cell(row, c) for c in columns)} |" for row in rows]
+    lines += [f"| {row.label} | {row.std:g} | {' | '.join(cell(row, c) for c in columns)} |" for row in rows]
     return lines
 
 
-def _cell(row: Row, column: Column) -> str:
+def cell(row: Row, column: Column) -> str:
+    """A number as tables show it, with its standard error."""
     value, error = (found.get(column.key, math.nan) * column.measure.factor for found in (row.values, row.errors))
     if math.isnan(value):
         return DASH
@@ -157,30 +192,31 @@ def _cell(row: Row, column: Column) -> str:
     return shown if math.isnan(error) or column.measure.exact else f"{shown} ± {error:.{column.measure.digits}f}"
 
 
-def _notes(report: Report) -> list[str]:
+def notes(report: Report) -> list[str]:
+    """What the columns mean, what chance makes, and why values are missing, in Markdown's words."""
     columns = [column for group in report.groups.values() for column in group]
-    lines = [f"- **{c.name}**: {c.meaning}." for c in columns if c.meaning]
+    lines = [f"**{c.name}**: {c.meaning}." for c in columns if c.meaning]
     lines.append(
-        "- Noise is the standard deviation of z. All but the LR measures of unrounded images are taken of 8 bits."
+        "Noise is the standard deviation of z. All but the LR measures of unrounded images are taken of 8 bits."
     )
     lines.append(
-        "- ± is the standard error: how far the number would move with other images of the same kind. Of means over "
+        "± is the standard error: how far the number would move with other images of the same kind. Of means over "
         f"images, and what is made of them: bootstrap, {bootstrap.RESAMPLES} resamples of the images, the same for all "
         f"rows. Of whole sets: from the measure's values on up to {bootstrap.BLOCKS} blocks of the images."
     )
     halves = ", ".join(f"SWD {size} {distance:.2f}" for size, distance in report.halves.items())
     lines.append(
-        f"- Two random halves of the true images, {len(report.pairs.hires) // 2} each, are {halves} apart: the "
+        f"Two random halves of the true images, {len(report.pairs.hires) // 2} each, are {halves} apart: the "
         "difference expected by chance at this sample size."
     )
-    lines.append("- A dash under Diversity and Spread: one image of an input has none.")
-    lines += [f"- No {reason}." for reason in skipped_lines(report)]
+    lines.append("A dash under Diversity and Spread: one image of an input has none.")
+    lines += [f"No {reason}." for reason in skipped_lines(report)]
     if report.critic_run:
-        lines.append(f"- The latent space is that of the critic of `{report.critic_run}`, for every method.")
+        lines.append(f"The latent space is that of the critic of `{report.critic_run}`, for every method.")
     if report.pairs.downscaler == "bicubic":
         shift = report.pairs.scale // 2 - 1
         lines.append(
-            f"- This `bicubic` downscaler looks {shift} pixels away from the centre of each box: runs have learnt "
+            f"This `bicubic` downscaler looks {shift} pixels away from the centre of each box: runs have learnt "
             "that; the plain enlargements have not, and are shifted against the truth."
         )
     return lines

@@ -7,6 +7,7 @@ from lag.config import LAGConfig
 from lag.evaluation.methods import LoadedRun, check_alike
 from lag.trained import TrainedCritic, load_critic
 from libml.metrics import fid
+from libml.metrics.lite0 import Lite0, NoPackageError
 from libml.training.run_folder import from_args, load_args, run_colors
 
 
@@ -15,17 +16,18 @@ class Yardsticks(NamedTuple):
 
     critic: TrainedCritic | None
     critic_run: str  # whose critic that is
-    features: fid.Features | None
-    missing: dict[str, str]  # "critic" or "features" -> why it is not there
+    inception: fid.Inception | None
+    lite0: Lite0 | None
+    missing: dict[str, str]  # the field -> why it is not there
 
 
 def load_yardsticks(runs: Sequence[LoadedRun], critic_run: str, inception_weights: str, batch: int) -> Yardsticks:
-    """The critic that spans the latent space, and InceptionV3.
+    """The critic that spans the latent space, InceptionV3 and EfficientNet-Lite0. Nothing is downloaded.
 
     Args:
         runs: that are compared.
         critic_run: the LAG run whose critic it is; '' for the first of LAG's among the runs.
-        inception_weights: file of InceptionV3's weights; '' for Keras' own.
+        inception_weights: file of InceptionV3's weights; '' for Keras' own, where Keras once fetched them.
         batch: images at a time.
 
     Raises:
@@ -37,12 +39,16 @@ def load_yardsticks(runs: Sequence[LoadedRun], critic_run: str, inception_weight
     critic = _fitting_critic(critic_run, runs[0]) if critic_run else None
     if critic is None:
         missing["critic"] = "no LAG run is compared, nor named by --critic"
-    features = None
+    inception = lite0 = None
     try:
-        features = fid.load_features(inception_weights, batch)
+        inception = fid.Inception(inception_weights, batch)
     except fid.NoWeightsError as e:
-        missing["features"] = f"InceptionV3's weights are not here (--inception_weights) and cannot be fetched: {e}"
-    return Yardsticks(critic, critic_run, features, missing)
+        missing["inception"] = str(e)
+    try:
+        lite0 = Lite0(batch)
+    except NoPackageError as e:
+        missing["lite0"] = f"EfficientNet-Lite0's weights are not installed: {e}"
+    return Yardsticks(critic, critic_run, inception, lite0, missing)
 
 
 def _fitting_critic(folder: str, first: LoadedRun) -> TrainedCritic:

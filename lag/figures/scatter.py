@@ -31,16 +31,18 @@ def ticks(low: float, high: float) -> list[float]:
     return [step * i for i in range(math.floor(low / step), math.ceil(high / step) + 1)]
 
 
-class _Axis:
+class Axis:
     """From values to pixels along one side."""
 
-    def __init__(self, values: Sequence[float], start: int, stop: int):
+    def __init__(self, values: Sequence[float], start: float, stop: float):
+        """Args: what it covers; pixels of the lowest and the highest tick."""
         self.ticks = ticks(min(values), max(values))
         if len(self.ticks) == 1:  # one round value: give it a neighbour
             self.ticks.append(self.ticks[0] + 1)
         self._start, self._stop = start, stop
 
     def __call__(self, value: float) -> float:
+        """The pixel of a value."""
         low, high = self.ticks[0], self.ticks[-1]
         return self._start + (self._stop - self._start) * (value - low) / (high - low)
 
@@ -61,8 +63,8 @@ def scatter(title: str, x_label: str, y_label: str, curves: Sequence[Curve]) -> 
     page = Image.new("RGB", (k * WIDTH, k * HEIGHT), PAPER)
     pen, font, small = ImageDraw.Draw(page), ImageFont.load_default(size=16 * k), ImageFont.load_default(size=12 * k)
     points = [point for curve in curves for point in curve.points]
-    x = _Axis([p[0] for p in points], k * LEFT, k * (WIDTH - RIGHT))
-    y = _Axis([p[1] for p in points], k * (HEIGHT - BOTTOM), k * TOP)
+    x = Axis([p[0] for p in points], k * LEFT, k * (WIDTH - RIGHT))
+    y = Axis([p[1] for p in points], k * (HEIGHT - BOTTOM), k * TOP)
     for value in x.ticks:
         pen.line([(x(value), k * TOP), (x(value), k * (HEIGHT - BOTTOM))], GRID, k)
         pen.text((x(value), k * (HEIGHT - BOTTOM + 8)), f"{value:g}", INK, small, anchor="ma")

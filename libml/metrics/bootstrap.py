@@ -52,9 +52,9 @@ def standard_error(components: np.ndarray, statistic: Statistic, shares: np.ndar
     return np.std([statistic(mean) for mean in means], axis=0, ddof=1)
 
 
-def blocks(count: int) -> list[slice]:
-    """Up to BLOCKS runs of equally many of `count` images, 2 or more each; the last few images are in none."""
-    each = max(2, count // BLOCKS)
+def blocks(count: int, least: int = 2) -> list[slice]:
+    """Up to BLOCKS runs of equally many of `count` images, `least` or more each; the last few images are in none."""
+    each = max(least, count // BLOCKS)
     return [slice(start, start + each) for start in range(0, count - each + 1, each)][:BLOCKS]
 
 

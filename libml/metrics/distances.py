@@ -71,4 +71,13 @@ def space_score(samples: np.ndarray, target: np.ndarray, box: int = 1) -> float:
         distances = downscale2d(tf.constant(errors), box).numpy().reshape(len(block), -1).astype(np.float64)
         best = min(best, distances.mean(axis=1).min())
         local = np.minimum(local, distances.min(axis=0))
-    return float(100 * (best - local.mean()) / best) if best else 0.0
+    return _space_score(best, local.mean())
+
+
+def space_score_of_maps(distances: np.ndarray) -> float:
+    """The same of distances of any kind from the truth, place by place: [M, h, w], M samples."""
+    return _space_score(distances.mean(axis=(1, 2)).min(), distances.min(axis=0).mean())
+
+
+def _space_score(best: float, local: float) -> float:
+    return float(100 * (best - local) / best) if best else 0.0

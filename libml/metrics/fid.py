@@ -4,7 +4,8 @@ The features are the pooled ones of Keras' InceptionV3, not of the graph that pu
 images are enlarged by tf.image.resize: values compare with each other, not with published ones.
 """
 
-from collections.abc import Callable
+import os
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,46 +16,54 @@ from libml.errors import UserError, reason
 SIDE = 299  # pixels that InceptionV3 takes
 KID_SUBSETS, KID_SUBSET = 50, 1000
 
-Features = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, C] -> float32 [N, 2048]
+FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"  # as Keras keeps it
 
 
 class NoWeightsError(Exception):
-    """InceptionV3's weights are not here and cannot be fetched."""
+    """InceptionV3's weights are not here."""
 
 
-def load_features(weights: str, batch: int) -> Features:
-    """The feature extractor.
+def cached_weights() -> Path:
+    """Where Keras has its own weights of InceptionV3, if it ever fetched them."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / FILE
 
-    Args:
-        weights: file of the weights of keras.applications.InceptionV3(include_top=False); '' for Keras' own,
-            which it downloads on first use.
-        batch: images at a time.
 
-    Raises:
-        UserError: if the file cannot be read as such weights.
-        NoWeightsError: if no file is given and Keras cannot download its own.
-    """
-    build = keras.applications.InceptionV3
-    try:
-        network = build(include_top=False, pooling="avg", input_shape=(SIDE, SIDE, 3), weights=weights or "imagenet")
-    except Exception as e:  # a failed download and a wrong file show as errors of many kinds
-        if not weights:
-            raise NoWeightsError(reason(e)) from e
-        raise UserError(
-            f"--inception_weights={weights} cannot be read as weights of "
-            f"keras.applications.InceptionV3(include_top=False): {reason(e)}"
-        ) from e
+class Inception:
+    """InceptionV3's features."""
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def pooled(images):
-        x = tf.image.resize(tf.cast(images, tf.float32) / 127.5 - 1, [SIDE, SIDE], antialias=True)
-        return network(x, training=False)
+    def __init__(self, weights: str, batch: int):
+        """Args: file of the weights of keras.applications.InceptionV3(include_top=False), '' for Keras' own; images.
 
-    def features(images: np.ndarray) -> np.ndarray:
+        Raises:
+            UserError: if the file cannot be read as such weights.
+            NoWeightsError: if no file is given and Keras has not fetched its own before; nothing is downloaded.
+        """
+        path = weights or cached_weights()
+        if not weights and not path.is_file():
+            raise NoWeightsError(
+                f"InceptionV3's weights are not here: give --inception_weights, or put Keras' own at {path}"
+            )
+        build = keras.applications.InceptionV3
+        try:
+            network = build(include_top=False, pooling="avg", input_shape=(SIDE, SIDE, 3), weights=str(path))
+        except Exception as e:  # a wrong file shows as errors of many kinds
+            raise UserError(
+                f"{'--inception_weights=' if weights else ''}{path} cannot be read as weights of "
+                f"keras.applications.InceptionV3(include_top=False): {reason(e)}"
+            ) from e
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def pooled(images: tf.Tensor) -> tf.Tensor:
+            x = tf.image.resize(tf.cast(images, tf.float32) / 127.5 - 1, [SIDE, SIDE], antialias=True)
+            return network(x, training=False)
+
+        self._batch, self._pooled = batch, pooled
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """uint8 [N, H, W, C] -> float32 [N, 2048]."""
         images = images.repeat(3, axis=-1) if images.shape[-1] == 1 else images
-        return np.concatenate([pooled(images[i : i + batch]).numpy() for i in range(0, len(images), batch)])
-
-    return features
+        parts = (images[i : i + self._batch] for i in range(0, len(images), self._batch))
+        return np.concatenate([self._pooled(part).numpy() for part in parts])
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -6,15 +6,18 @@ import numpy as np
 
 from libml.metrics.bootstrap import Blocked, blocks
 
-CHUNK = 64  # images whose patterns are in memory at a time
+CHUNK = 64  # images that are worked on at a time
 _AROUND = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
 FLOOR = 1e-3  # grey levels squared: below it, power is what rounding leaves
 
 
 def colors(images: np.ndarray) -> np.ndarray:
     """Share of each grey level in each colour: uint8 [N, H, W, C] -> [C, 256]."""
-    flat = images.reshape(-1, images.shape[-1])
-    return np.stack([np.bincount(flat[:, c], minlength=256) for c in range(flat.shape[1])]) / len(flat)
+    counts = np.zeros([images.shape[-1], 256])
+    for start in range(0, len(images), CHUNK):
+        part = images[start : start + CHUNK].reshape(-1, images.shape[-1])
+        counts += np.stack([np.bincount(levels, minlength=256) for levels in part.T])
+    return counts / counts.sum(axis=1, keepdims=True)
 
 
 def color_distance(a: np.ndarray, b: np.ndarray) -> float:

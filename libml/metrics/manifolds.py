@@ -7,9 +7,11 @@ nearest neighbour in the set (Kynkäänniemi et al. 2019; Naeem et al. 2020). Po
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial.distance import cdist
+
+from libml.metrics.bootstrap import Blocked, blocks
 
 NEAREST_OF_PRECISION, NEAREST_OF_DENSITY = 3, 5  # k, as their papers have it
+LEAST = NEAREST_OF_DENSITY + 1  # points of a set
 ROWS = 256  # points whose distances to all others are in memory at a time
 
 
@@ -26,7 +28,7 @@ def manifolds(points: np.ndarray, truth: np.ndarray) -> Manifolds:
     """The four numbers of two sets.
 
     Args:
-        points: features [N, D] of images; N more than k = 5.
+        points: features [N, D] of images, N at least LEAST.
         truth: features [M, D] of true images, M likewise.
     """
     points, truth = points.astype(np.float64), truth.astype(np.float64)
@@ -35,7 +37,7 @@ def manifolds(points: np.ndarray, truth: np.ndarray) -> Manifolds:
     precise = dense = 0
     nearest_point, within = np.full(len(truth), np.inf), np.zeros(len(truth), bool)
     for start in range(0, len(points), ROWS):
-        apart = cdist(points[start : start + ROWS], truth)
+        apart = _distances(points[start : start + ROWS], truth)
         precise += np.count_nonzero((apart <= near_truth).any(axis=1))
         dense += np.count_nonzero(apart <= wide_truth)
         nearest_point = np.minimum(nearest_point, apart.min(axis=0))
@@ -50,5 +52,18 @@ def manifolds(points: np.ndarray, truth: np.ndarray) -> Manifolds:
 
 def _radii(points: np.ndarray, k: int) -> np.ndarray:
     """How far the k-th nearest other point is from each."""
-    parts = [cdist(points[i : i + ROWS], points) for i in range(0, len(points), ROWS)]
+    parts = (_distances(points[i : i + ROWS], points) for i in range(0, len(points), ROWS))
     return np.concatenate([np.partition(apart, k, axis=1)[:, k] for apart in parts])  # the 0th is the point itself
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Euclidean distances of all points of a from all of b, by one product of matrices."""
+    squares = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1) - 2 * a @ b.T
+    return np.sqrt(np.maximum(squares, 0))
+
+
+def in_blocks(points: np.ndarray, truth: np.ndarray) -> dict[str, Blocked]:
+    """Each number by its name, with that of blocks of as many points and true points."""
+    whole = manifolds(points, truth)
+    parts = [manifolds(points[part], truth[part]) for part in blocks(len(truth), LEAST)]
+    return {name: Blocked(getattr(whole, name), np.array([getattr(p, name) for p in parts])) for name in whole._fields}

@@ -1,6 +1,7 @@
 """Reports on runs, from methods of known behaviour and from run folders."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -10,7 +11,8 @@ from PIL import Image
 
 from lag.evaluation import evaluate as evaluation
 from lag.evaluation import measures, report
-from lag.evaluation.measures import Measure, halves_apart
+from lag.evaluation.measure import UP, Measure
+from lag.evaluation.measures import halves_apart
 from lag.evaluation.methods import LoadedRun, bicubic, load_runs, method_of, nearest
 from lag.evaluation.pairs import load_pairs
 from lag.evaluation.seen import Halves, PerImage, PerInput, PerSet, swd_seed
@@ -20,7 +22,7 @@ from lag.figures import scatter
 from libml.errors import UserError
 from libml.images import to_float, to_uint8
 from libml.layers.resample import DOWNSCALERS
-from libml.metrics import fid, swd
+from libml.metrics import efficientnet, fid, lite0, manifolds, swd
 from libml.metrics.bootstrap import Blocked
 from libml.sampler import CandidateSampler
 from libml.training.checkpoint import Checkpoints
@@ -30,6 +32,7 @@ from tests.support.programs import mistake, start
 from tests.support.untrained import untrained_run
 
 FILES = ("report.md", "report.json", "report.csv", "tradeoff.png", "images.png")
+NOT_ALIKE = ("report.html", "speed.csv")  # they say how long it took
 
 
 class Shifted(CandidateSampler):
@@ -67,7 +70,9 @@ def pairs(methods, data_dir):
     return load_pairs("cifar10", data_dir, 7, methods[0], batch=4)
 
 
-NO_YARDSTICKS = Yardsticks(None, "", None, {"critic": "no critic", "features": "no weights"})
+NO_YARDSTICKS = Yardsticks(
+    None, "", None, None, {"critic": "no critic", "inception": "no weights", "lite0": "no package"}
+)
 
 
 def measured(source, pairs, samples=3, batch=4):
@@ -195,9 +200,10 @@ def test_enlargements(pairs):
 
 
 def test_latent_distance_is_the_critics(run, methods, pairs, monkeypatch):
-    monkeypatch.setattr(fid, "load_features", no_weights)
+    monkeypatch.setenv("KERAS_HOME", "nowhere")
+    monkeypatch.setattr(efficientnet, "package_file", lambda: None)
     yardsticks = load_yardsticks(methods, "", "", batch=4)
-    assert yardsticks.critic_run == str(run) and "not here" in yardsticks.missing["features"]
+    assert yardsticks.critic_run == str(run) and "not here" in yardsticks.missing["inception"]
     rows, _ = evaluation.evaluate(methods, pairs, yardsticks, 2, 0, batch=4)
     (row,) = (r for r in rows if r.std == 1.0)
     made = methods[0].sampler.candidates(pairs.lores, [1.0, 1.0], 0, pairs.indices)
@@ -209,26 +215,76 @@ def test_latent_distance_is_the_critics(run, methods, pairs, monkeypatch):
     assert "--critic" in load_yardsticks(no_lag, "", "", batch=4).missing["critic"]
 
 
-def no_weights(*args):
-    raise fid.NoWeightsError("no network")
-
-
 def test_halves_of_the_truth(pairs):
     halves = halves_apart(pairs, 0)
     assert halves == halves_apart(pairs, 0) != halves_apart(pairs, 1)
     assert halves[32] > 0 and halves[16] > 0
 
 
-def test_features_give_fid_and_kid(methods, pairs):
-    def features(images):
-        return images.reshape(len(images), 16, -1).mean(-1)
+class Means:
+    """In the place of a network: means of pixels."""
 
-    yardsticks = NO_YARDSTICKS._replace(features=features, missing={"critic": "no critic"})
+    def __init__(self, count):
+        self.count = count
+
+    def features(self, images):
+        return images.reshape(len(images), self.count, -1).mean(-1)
+
+    def activations(self, images):
+        return [images[:, : 8 * side : 8, : 8 * side : 8] / 255 for side in (4, 2, 1)]
+
+
+def test_features_give_distances_named_after_their_network(pairs):
+    yardsticks = Yardsticks(None, "", Means(16), Means(128), {"critic": "no critic"})
     method = [LoadedRun("Shifted", Shifted(pairs.hires), "run", None, 3, 0)]
     rows, skipped = evaluation.evaluate(method, pairs, yardsticks, 2, 0, batch=4)
     values = {(row.label, row.std): row.values for row in rows}
     assert values["Shifted", 0.0]["fid"] == pytest.approx(0, abs=1e-2) and "fid" not in skipped
     assert values["nearest", 0.0]["fid"] > 0.1 and np.isfinite(values["nearest", 0.0]["kid"])
+    truth = Means(128).features(pairs.hires)
+    for label in ("nearest", "Shifted"):
+        made = {"Shifted": pairs.hires, "nearest": to_uint8(pairs.lores).repeat(4, axis=1).repeat(4, axis=2)}[label]
+        features, row = Means(128).features(made), values[label, 0.0]
+        assert row["kid_lite0"] == pytest.approx(fid.kernel_distance(features, truth, 0), rel=1e-6)
+        expected = fid.frechet_distance(lite0.projected(features), lite0.projected(truth))
+        assert row["fd_lite0"] == pytest.approx(expected, rel=1e-6, abs=1e-9)
+        for name, number in manifolds.manifolds(features, truth)._asdict().items():
+            assert row[f"{name}_lite0"] == number
+    center = values["Shifted", 0.0]
+    assert center["precision_lite0"] == center["recall_lite0"] == center["coverage_lite0"] == 1
+    few = evaluation.evaluate(method, pairs.part(0, 5), yardsticks, 2, 0, batch=4)
+    assert few[1]["recall_lite0"] == "it needs 6 images and more, these are 5" and "fd_lite0" in few[0][0].values
+
+
+def test_feature_distances_of_samples_are_of_the_first_inputs(pairs, monkeypatch):
+    yardsticks = Yardsticks(None, "", None, Means(128), {"critic": "no critic", "inception": "no weights"})
+    few = [m for m in measures.MEASURES if m.key in ("diversity_lite0", "space_score_lite0")]
+    monkeypatch.setattr(lite0, "SIDES", (4, 2, 1))
+    monkeypatch.setattr(measures, "MEASURES", [dataclasses.replace(m, inputs=5) for m in few])
+    source = Shifted(40 + pairs.hires // 2)
+    method = [LoadedRun("Shifted", source, "run", None, 3, 0)]
+    for batch in (2, 3, 100):
+        rows, _ = evaluation.evaluate(method, pairs, yardsticks, 3, 0, batch=batch)
+        samples = to_uint8(source.candidates(pairs.lores[:5], [1.0] * 3, 0, range(5)))
+        found = [Means(0).activations(s) for s in samples]
+        expected = np.mean([lite0.pairwise_distance(stages) for stages in found])
+        assert rows[-1].values["diversity_lite0"] == pytest.approx(expected, rel=1e-6)
+        maps = [lite0.distance_maps(f, Means(0).activations(x[None])) for f, x in zip(found, pairs.hires, strict=False)]
+        expected = np.mean([100 * (1 - m.min(0).mean() / m.mean((1, 2)).min()) for m in maps])
+        assert rows[-1].values["space_score_lite0"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_ranks_are_by_the_distance_to_the_image_without_noise(pairs):
+    """The truth is 3 grey levels from the centre; the samples are 0, 4, 8 or 1, 5, 9 from it."""
+    pairs = pairs._replace(hires=40 + pairs.hires // 2)
+    rows, _ = measured(Shifted(pairs.hires), pairs._replace(hires=pairs.hires - 3))
+    row = rows["Shifted", 1.0]
+    np.testing.assert_allclose(row.means["truth_rank"], [0, 1, 0, 0])
+    assert row.values["truth_rank"] == pytest.approx(1 / 3)
+    assert row.values["miscalibration"] == pytest.approx((1 / 4 + 2 / 4 + 1 / 4) / 3)
+    np.testing.assert_allclose(row.means["nearest_sample"], [3 + 3 / 7] * 3)
+    assert row.values["nearest_sample"] == pytest.approx(3 + 3 / 7)
+    assert "truth_rank" not in rows["Shifted", 0.0].values
 
 
 def test_methods_are_known_by_their_parameters_or_the_name_of_the_folder(tmp_path):
@@ -320,17 +376,17 @@ def test_scatter():
 
 
 def test_twice_from_the_command_line(run, data_dir, tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))  # no weights there, and no way to fetch them
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))  # no weights there
     command = ["scripts/evaluate.py", f"--run={run}", f"--data_dir={data_dir}", "--images=12", "--samples=2"]
     for flag, folder in (("out", "one"), ("output", "other")):
         done = start(*command, f"--{flag}={tmp_path}/{folder}")
         assert done.returncode == 0, done.stderr
         assert f"wrote {tmp_path}/{folder}/report.md: 7 rows, 10 images\n" in done.stdout
-        assert "skipped FID, KID" in done.stdout
+        assert "skipped FID, KID" in done.stdout and "Downloading" not in done.stdout + done.stderr
+        assert not (tmp_path / "keras" / "models").exists()
     for name in FILES:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
-    assert sorted(p.name for p in (tmp_path / "one").iterdir()) == sorted(FILES)
+    assert sorted(p.name for p in (tmp_path / "one").iterdir()) == sorted((*FILES, *NOT_ALIKE))
     content = json.loads((tmp_path / "one" / "report.json").read_text())
     assert content["images"] == 10 and content["images_asked"] == 12 and content["critic"] == str(run)
     assert [row["noise"] for row in content["rows"]] == [0, 0, 0, 0.25, 0.5, 0.75, 1]
@@ -341,8 +397,28 @@ def test_twice_from_the_command_line(run, data_dir, tmp_path, monkeypatch):
     assert Image.open(tmp_path / "one" / "images.png").size[0] > 6 * 96
 
 
+def test_all_images_are_saved_for_other_tools(run, data_dir, tmp_path):
+    command = ["scripts/evaluate.py", f"--run={run}", f"--data_dir={data_dir}", "--images=2", "--samples=2"]
+    done = start(*command, f"--output={tmp_path}", "--save_images")
+    assert done.returncode == 0, done.stderr
+    folders = {str(p.parent.relative_to(tmp_path / "pictures")) for p in (tmp_path / "pictures").rglob("*.png")}
+    noisy = {f"LAG_noise{std}/sample{i}" for std in ("0.25", "0.5", "0.75", "1") for i in (0, 1)}
+    assert folders == {"truth", "nearest_noise0", "bicubic_noise0", "LAG_noise0"} | noisy
+    content = json.loads((tmp_path / "report.json").read_text())
+    truth, made = (
+        np.stack([np.asarray(Image.open(tmp_path / "pictures" / name / f"00000{i}.png"), float) for i in range(2)])
+        for name in ("truth", "bicubic_noise0")
+    )
+    assert np.sqrt(np.square(truth - made).mean()) == pytest.approx(content["rows"][1]["rmse"], rel=1e-4)
+    assert "is there already" in mistake(*command, f"--output={tmp_path}", "--save_images")
+
+
 def test_mistakes(run, tmp_path):
     assert "no run folder" in mistake("scripts/evaluate.py", f"--run={tmp_path}")
+    (tmp_path / "file").touch()
+    assert f"cannot write {tmp_path}/file: " in mistake(
+        "scripts/evaluate.py", f"--run={run}", f"--output={tmp_path}/file"
+    )
     assert "--samples=0 must be" in mistake("scripts/evaluate.py", f"--run={run}", "--samples=0")
 
 
@@ -414,7 +490,7 @@ def test_the_tradeoff_has_distortion_across_and_realism_upwards(found, monkeypat
 
 def test_a_measure_is_one_row(methods, pairs, monkeypatch):
     """Computed, kept image by image, and shown, each as its row says; left out where the row says so."""
-    shown = {"better": measures.UP, "group": "Own", "digits": 1, "meaning": "what it is"}
+    shown = {"better": UP, "group": "Own", "digits": 1, "meaning": "what it is"}
     levels = {8: Blocked(1.0, np.array([0.0, 2.0])), 4: Blocked(2.0, np.array([1.0, 5.0]))}
     added = (
         Measure("bright", "brightness", sees=PerImage, compute=lambda seen: seen.saved.mean((1, 2, 3)), **shown),
@@ -422,14 +498,13 @@ def test_a_measure_is_one_row(methods, pairs, monkeypatch):
         Measure("root", "root", sees=PerInput, compute=lambda _: 9.0, of_mean=np.sqrt, **shown),
         Measure("apart", "apart", sees=PerSet, compute=lambda _: levels, levels="level", **shown),
         Measure("large", "large", sees=PerSet, compute=lambda _: 1 / 0, least_side=33, **shown),
-        Measure("learnt", "learnt", sees=PerSet, compute=lambda _: 1 / 0, needs="features", **shown),
+        Measure("learnt", "learnt", sees=PerSet, compute=lambda _: 1 / 0, needs="inception", **shown),
     )
     monkeypatch.setattr(measures, "MEASURES", added)
     rows, skipped = evaluation.evaluate(methods, pairs, NO_YARDSTICKS, 2, 0, batch=4)
     plain, noisy = rows[0], rows[-1]
-    assert plain.each["bright"].shape == (7,) and list(plain.each) == ["bright"]
-    assert noisy.each["bright"].shape == (7,) and noisy.each["count"].tolist() == [2] * 7
-    assert noisy.values["bright"] == pytest.approx(noisy.each["bright"].mean())
+    assert list(plain.means) == ["bright"] and noisy.means["count"] == 2
+    assert noisy.values["bright"] == noisy.means["bright"]
     assert plain.values["bright"] == pytest.approx(np.repeat(np.repeat(to_uint8(pairs.lores), 4, 1), 4, 2).mean())
     assert noisy.values["root"] == 3 and noisy.values["apart"] == 1.5
     assert noisy.errors["apart_8"] == 1 and noisy.errors["apart"] == pytest.approx(1.5)

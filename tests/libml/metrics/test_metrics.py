@@ -108,6 +108,8 @@ def test_space_score():
     for box in (1, 2, 4):
         assert metrics.space_score(np.stack([left, right]), truth, box) == pytest.approx(100)
     assert metrics.space_score(np.stack([left, right]), truth, 8) == 0  # one place is the whole image
+    maps = np.array([[[1.0, 9.0]], [[4.0, 1.0]]])
+    assert metrics.space_score_of_maps(maps) == pytest.approx(60) and metrics.space_score_of_maps(0 * maps) == 0
 
 
 def test_space_score_in_boxes_is_hardly_won_by_grain():
@@ -226,13 +228,18 @@ class PooledMeans(keras.Model):
         return keras.ops.mean(x, axis=(1, 2))
 
 
-def test_features_have_inceptions_size_and_range(monkeypatch):
+def test_features_have_inceptions_size_and_range(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    file = tmp_path / "models" / "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    file.parent.mkdir()
+    file.touch()
+
     def build(include_top, pooling, input_shape, weights):
-        assert (include_top, pooling, input_shape, weights) == (False, "avg", (299, 299, 3), "imagenet")
+        assert (include_top, pooling, input_shape, weights) == (False, "avg", (299, 299, 3), str(file))
         return PooledMeans()
 
     monkeypatch.setattr(keras.applications, "InceptionV3", build)
-    features = fid.load_features("", batch=2)
+    features = fid.Inception("", batch=2).features
     flat = np.zeros([3, 8, 8, 3], np.uint8)
     flat[1], flat[2] = 255, 51
     np.testing.assert_allclose(features(flat), np.repeat([[-1], [1], [-0.6]], 3, axis=1), atol=1e-3)
@@ -241,14 +248,11 @@ def test_features_have_inceptions_size_and_range(monkeypatch):
 
 def test_no_inception_weights(monkeypatch, tmp_path):
     with pytest.raises(UserError, match="--inception_weights="):
-        fid.load_features(str(tmp_path / "none.h5"), batch=2)
-
-    def no_network(**options):
-        raise Exception("URL fetch failure on https://...\nmore")
-
-    monkeypatch.setattr(keras.applications, "InceptionV3", no_network)
-    with pytest.raises(fid.NoWeightsError, match="URL fetch failure"):
-        fid.load_features("", batch=2)
+        fid.Inception(str(tmp_path / "none.h5"), batch=2)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(keras.applications, "InceptionV3", lambda **options: 1 / 0)  # it would fetch them
+    with pytest.raises(fid.NoWeightsError, match=f"--inception_weights, or put Keras' own at {tmp_path}"):
+        fid.Inception("", batch=2)
 
 
 def test_swd_normalises_each_colour_of_its_own():
