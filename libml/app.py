@@ -95,6 +95,12 @@ def device_options() -> dict[str, Any]:
     }
 
 
+def fetched_by_keras(name: str) -> str:
+    """The path of a file of weights that Keras has fetched before; '' if it has not."""
+    path = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / name
+    return str(path) if path.is_file() else ""
+
+
 def default_data_dir() -> str:
     """$ML_DATA, or ./data."""
     return os.environ.get("ML_DATA", "data")

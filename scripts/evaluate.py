@@ -36,7 +36,7 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "inception_weights",
     "",
-    "File of InceptionV3's weights, no top; by default Keras' own, if Keras has fetched them before.",
+    "File of InceptionV3's weights, no top; imagenet lets Keras fetch them. By default Keras' own, if it has them.",
 )
 flags.DEFINE_integer("batch", 16, "Test images at a time, and images that a generator makes at a time.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise and of what the measures draw.")
@@ -59,6 +59,7 @@ def main() -> None:
         from lag.evaluation.pictures import new_pictures
         from lag.evaluation.tables import Report, skipped_lines
         from lag.evaluation.yardsticks import load_yardsticks
+        from libml.metrics import fid
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several runs' generators look like one retraced often
     tf.config.experimental.enable_op_determinism()
@@ -66,7 +67,8 @@ def main() -> None:
     runs = load_runs(FLAGS.run, FLAGS.batch)
     dataset = FLAGS.dataset or runs[0].config.dataset
     pairs = load_pairs(dataset, FLAGS.data_dir, FLAGS.images, runs[0], FLAGS.batch)
-    yardsticks = load_yardsticks(runs, FLAGS.critic, FLAGS.inception_weights, FLAGS.batch)
+    inception = FLAGS.inception_weights or app.fetched_by_keras(fid.FILE)
+    yardsticks = load_yardsticks(runs, FLAGS.critic, inception, FLAGS.batch)
     output = Path(FLAGS.output)
     report.check_writable(output)
     with new_pictures(output / "pictures", FLAGS.save_images) as pictures:

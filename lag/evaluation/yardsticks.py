@@ -27,7 +27,7 @@ def load_yardsticks(runs: Sequence[LoadedRun], critic_run: str, inception_weight
     Args:
         runs: that are compared.
         critic_run: the LAG run whose critic it is; '' for the first of LAG's among the runs.
-        inception_weights: file of InceptionV3's weights; '' for Keras' own, where Keras once fetched them.
+        inception_weights: file of InceptionV3's weights; '' if there is none.
         batch: images at a time.
 
     Raises:

@@ -4,9 +4,6 @@ The features are the pooled ones of Keras' InceptionV3, not of the graph that pu
 images are enlarged by tf.image.resize: values compare with each other, not with published ones.
 """
 
-import os
-from pathlib import Path
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -23,32 +20,27 @@ class NoWeightsError(Exception):
     """InceptionV3's weights are not here."""
 
 
-def cached_weights() -> Path:
-    """Where Keras has its own weights of InceptionV3, if it ever fetched them."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / FILE
-
-
 class Inception:
     """InceptionV3's features."""
 
     def __init__(self, weights: str, batch: int):
-        """Args: file of the weights of keras.applications.InceptionV3(include_top=False), '' for Keras' own; images.
+        """Args: file of the weights of keras.applications.InceptionV3(include_top=False), "imagenet" to let Keras fetch
+        its own, '' if there are none; images at a time.
 
         Raises:
             UserError: if the file cannot be read as such weights.
-            NoWeightsError: if no file is given and Keras has not fetched its own before; nothing is downloaded.
+            NoWeightsError: if there are none.
         """
-        path = weights or cached_weights()
-        if not weights and not path.is_file():
+        if not weights:
             raise NoWeightsError(
-                f"InceptionV3's weights are not here: give --inception_weights, or put Keras' own at {path}"
+                "InceptionV3's weights are not here: --inception_weights=imagenet lets Keras fetch them"
             )
         build = keras.applications.InceptionV3
         try:
-            network = build(include_top=False, pooling="avg", input_shape=(SIDE, SIDE, 3), weights=str(path))
+            network = build(include_top=False, pooling="avg", input_shape=(SIDE, SIDE, 3), weights=weights)
         except Exception as e:  # a wrong file shows as errors of many kinds
             raise UserError(
-                f"{'--inception_weights=' if weights else ''}{path} cannot be read as weights of "
+                f"--inception_weights={weights} cannot be read as weights of "
                 f"keras.applications.InceptionV3(include_top=False): {reason(e)}"
             ) from e
 

@@ -30,3 +30,11 @@ def test_resuming_takes_the_runs_parameters_but_for_the_flags_given(tmp_path):
     assert done.stdout.split() == ["7", "64", "3", str(run)], done.stderr
     done = start(script, "--batch=64", f"--train_dir={tmp_path}")
     assert done.stdout.split()[:3] == ["0", "64", "8"], done.stderr
+
+
+def test_files_that_keras_has_fetched(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert app.fetched_by_keras("a.h5") == ""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "a.h5").touch()
+    assert app.fetched_by_keras("a.h5") == str(tmp_path / "models" / "a.h5")

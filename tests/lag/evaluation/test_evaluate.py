@@ -200,7 +200,6 @@ def test_enlargements(pairs):
 
 
 def test_latent_distance_is_the_critics(run, methods, pairs, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", "nowhere")
     monkeypatch.setattr(efficientnet, "package_file", lambda: None)
     yardsticks = load_yardsticks(methods, "", "", batch=4)
     assert yardsticks.critic_run == str(run) and "not here" in yardsticks.missing["inception"]
