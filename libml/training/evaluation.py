@@ -9,7 +9,8 @@ from libml import rng
 from libml.errors import UserError
 from libml.images import to_uint8
 from libml.layers.resample import DOWNSCALERS
-from libml.metrics.distances import pairwise_rms
+from libml.metrics.calibration import mean_rank, rank_shares
+from libml.metrics.ensembles import energy_score, ensemble, spread_ratio
 from libml.metrics.swd import sliced_wasserstein
 from libml.sampler import CandidateSampler
 from libml.training.config import MEASURES, OF_SAMPLES, RunConfig
@@ -47,7 +48,7 @@ class Evaluation:
         centers, saved, errors = (np.concatenate(part) for part in zip(*parts, strict=True))
         swd = sliced_wasserstein(saved[:, 0], self._hires, rng.key(self._config.seed, "sliced Wasserstein distance"))
         values = {"swd": float(np.mean(list(swd.values()))), "lr_error": float(errors.mean())}
-        values["rmse"] = float(np.sqrt(_mean_square(centers, self._hires).mean()))
+        values["rmse"] = float(np.sqrt(np.square(centers.astype(np.float32) - self._hires).mean(dtype=np.float64)))
         return values | (self._of_samples(centers, saved) if sampler.stochastic else {})
 
     def _part(self, sampler: CandidateSampler, part: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -62,18 +63,12 @@ class Evaluation:
 
     def _of_samples(self, centers: np.ndarray, saved: np.ndarray) -> dict[str, float]:
         """How the samples of an image are spread about its centre and its truth."""
-        error = float(np.sqrt(_mean_square(saved, self._hires[:, None])).mean())  # |x - G|
-        distance = float(np.mean([pairwise_rms(samples) for samples in saved]))  # |G - G'|
-        away = _mean_square(saved, centers[:, None])
-        truth_away = _mean_square(self._hires, centers)[:, None]
+        found = [ensemble(samples, truth) for samples, truth in zip(saved, self._hires, strict=True)]
+        error, distance = (float(np.mean([getattr(e, name) for e in found])) for name in ("error", "distance"))
+        ranks = [rank_shares(*images) for images in zip(saved, self._hires, centers, strict=True)]
         return {
-            "energy": error - distance / 2,
+            "energy": energy_score(error, distance),
             "diversity": distance,
-            "spread": distance / error if error else float("nan"),
-            "rank": float(((away < truth_away) + (away == truth_away) / 2).mean()),
+            "spread": spread_ratio(error, distance),
+            "rank": mean_rank(np.mean(ranks, axis=0)),
         }
-
-
-def _mean_square(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Mean squares of differences in grey levels of uint8 images [..., H, W, C]; [...]"""
-    return np.square(images.astype(np.float32) - others).mean(axis=(-3, -2, -1))
