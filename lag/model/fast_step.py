@@ -186,9 +186,9 @@ class Step:
             pairs = [(real, no_delta), *((image, self._delta(image, self.excess)) for image in judged)]
             latent_real, *latents = self._passes(self.projection, weights, *pairs)
             frozen = tf.nest.map_structure(tf.stop_gradient, weights)
-            seen = [(fake, config.center_every), *((image, config.energy_every) for image in second)]
-            seen = [(image, self._delta(image, self.excess, every)) for image, every in seen]
-            latent, *latent_second = self._passes(self.projection, frozen, *seen)
+            unjudged = [(fake, self._delta(fake, self.excess, config.center_every))]
+            unjudged += [(image, self._delta(image, self.excess, config.energy_every)) for image in second]
+            latent, *latent_second = self._passes(self.projection, frozen, *unjudged)
             score_fake = tf.concat([self.head(p) for p in latents], 0)
             critic, share, values = adversarial(losses.GAN_LOSSES[config.gan_loss], self.head(latent_real), score_fake)
             truth = tf.stop_gradient(latent_real)

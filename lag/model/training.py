@@ -126,7 +126,7 @@ class LAG(tf.Module):
         return Networks(self.generator, self.projection, self.head, encoder)
 
     def optimizer(self, name: str, k: int) -> Adam:
-        """That of stage k of a network of networks.trained."""
+        """The optimizer of stage k of a network of networks.trained."""
         return getattr(self, f"{LETTERS[name]}_optimizer_{k}")
 
     @property

@@ -24,7 +24,7 @@ class ComparedGenerator(keras.Model):
     scale: int
 
     def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
-        """As libml.sampler.CandidateSampler."""
+        """Shapes of the noise maps for an LR image of h x w pixels, as CandidateSampler.noise_shapes."""
         return []
 
 
