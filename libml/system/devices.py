@@ -77,7 +77,7 @@ def make_devices(
         tf.config.experimental.enable_op_determinism()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the strategies announce themselves at length
     _choose_gpus(gpus)
-    worker, workers = _place(tf_config)
+    worker, workers = place_in_cluster(tf_config)
     if workers > 1:
         devices = Devices(_join_cluster(worker), worker, workers)
     else:
@@ -106,8 +106,12 @@ def _choose_gpus(wanted: Sequence[int] | None) -> None:
     tf.config.set_visible_devices([present[i] for i in wanted], "GPU")
 
 
-def _place(tf_config: str | None) -> tuple[int, int]:
-    """(index of this worker, number of workers)."""
+def place_in_cluster(tf_config: str | None) -> tuple[int, int]:
+    """(index of this worker, number of workers).
+
+    Raises:
+        UserError: if TF_CONFIG makes no sense.
+    """
     if not tf_config:
         return 0, 1
     try:

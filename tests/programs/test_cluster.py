@@ -55,7 +55,7 @@ def start(data_dir, train_dir: Path, workers: int, *flags) -> list[subprocess.Po
 
 def place(workers, index=0, **task) -> tuple[int, int]:
     config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index, **task}}
-    return devices._place(json.dumps(config))
+    return devices.place_in_cluster(json.dumps(config))
 
 
 @pytest.mark.parametrize("host", ["a", "10.0.0.1", "node-1.local", "[::1]", "a_b"])
@@ -83,7 +83,7 @@ def test_a_worker_s_address_that_cannot_be_is_named(address):
 )
 def test_what_is_no_cluster_is_one_line(text):
     with pytest.raises(UserError, match="TF_CONFIG"):
-        devices._place(text)
+        devices.place_in_cluster(text)
 
 
 def test_a_place_that_is_none():
@@ -104,6 +104,11 @@ def test_a_port_that_another_program_has_is_one_line(tmp_path, monkeypatch):
         config = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": 0}}
         monkeypatch.setenv("TF_CONFIG", json.dumps(config))
         assert "port" in mistake("lag.py", "--scale=4", f"--train_dir={tmp_path}", f"--data_dir={tmp_path}")
+
+
+def test_a_dry_run_looks_at_the_cluster_before_tensorflow_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": 3}, "task": {"type": "worker", "index": 0}}))
+    assert "TF_CONFIG" in mistake("lag.py", "--scale=4", "--dry_run", f"--train_dir={tmp_path}")
 
 
 def logs(train_dir: Path) -> list[str]:
