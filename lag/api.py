@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lag.formats.registry import load_model
 from lag.upscaling import one_picture as upscale
 from lag.upscaling.consistency import project
 from lag.upscaling.one_picture import TILE
@@ -31,7 +32,7 @@ def load(path: str | os.PathLike[str]) -> "Model":
     Raises:
         UserError: if it is none of these.
     """
-    return Model(upscale.load_model(Path(path)), Path(path))
+    return Model(load_model(path), Path(path))
 
 
 class Model:

@@ -10,8 +10,9 @@ import tensorflow as tf
 from lag import sampling
 from lag.config import LAGConfig
 from lag.formats.saved_model import export_at_end
+from lag.model import costs
 from lag.model.training import LAG
-from lag.performance import costs, duration
+from lag.performance import duration
 from lag.performance.memory import estimate_bytes
 from libml.datasets.catalogue import Dataset, check_sizes, lookup
 from libml.layers.resample import DOWNSCALERS

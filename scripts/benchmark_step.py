@@ -132,7 +132,7 @@ def threads_per_op(size: str) -> int:
     Raises:
         UserError: if lag.py would not use the same for all configurations of a size, and no flag says what to do.
     """
-    from lag.performance import costs
+    from lag.model import costs
 
     if FLAGS.threads_per_op >= 0:
         return FLAGS.threads_per_op

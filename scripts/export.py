@@ -10,13 +10,14 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from lag.formats.registry import FORMATS, export_run
 from libml import app
 from libml.errors import UserError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of the trained run.", required=True)
 flags.DEFINE_string("output", None, "Folder to write; an older export there is replaced.", required=True)
-flags.DEFINE_enum("format", "savedmodel", ["savedmodel", "onnx"], "What to export; onnx: for onnxruntime and others.")
+flags.DEFINE_enum("format", "savedmodel", list(FORMATS), "What to export; onnx: for onnxruntime and others.")
 flags.DEFINE_string("weights", "float32", "How weights are stored: float32; float16 or bfloat16 take half the room.")
 flags.DEFINE_alias("ckpt", "run")
 flags.DEFINE_alias("export_dir", "output")
@@ -24,16 +25,13 @@ flags.DEFINE_alias("export_dir", "output")
 
 def main() -> None:
     """Exports the run's newest checkpoint."""
-    if FLAGS.format == "onnx" and FLAGS.weights != "float32":
-        raise UserError(f"--weights={FLAGS.weights} is for --format=savedmodel: an ONNX file has float32 weights")
+    stored = FORMATS[FLAGS.format].weights
+    if FLAGS.weights not in stored:
+        raise UserError(f"--weights={FLAGS.weights}: --format={FLAGS.format} stores {', '.join(stored)}")
     with app.importing():  # TensorFlow
-        from lag.formats import onnx_export
-        from lag.formats import saved_model as export
+        import tensorflow  # noqa: F401
 
-    if FLAGS.format == "onnx":
-        made = onnx_export.export_run(FLAGS.run, FLAGS.output)
-    else:
-        made = export.export_run(FLAGS.run, FLAGS.output, FLAGS.weights)
+    made = export_run(FLAGS.format, FLAGS.run, FLAGS.output, FLAGS.weights)
     if made["weights_psnr"] is not None:
         print(f"images with {made['weights']} weights against float32 ones: {made['weights_psnr']} dB (PSNR)")
     print(f"wrote {FLAGS.output}: {made['format']}, {made['dataset']} {made['scale']}x, {made['nimg'] / 1024:g} kimg")

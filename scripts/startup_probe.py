@@ -29,7 +29,7 @@ WATCHED = {  # functions and methods, and the part that their time belongs to
     ("libml.compared.method", "ComparedMethod.__init__"): "networks",
     ("lag.model.training", "LAG.train_step"): "step",
     ("libml.compared.method", "ComparedMethod.train_step"): "step",
-    ("lag.upscaling.one_picture", "load_model"): "loading",
+    ("lag.formats.registry", "load_model"): "loading",
     ("lag.upscaling.folder", "upscale_all"): "upscaling",
 }
 

@@ -75,7 +75,7 @@ def make_again() -> None:
 
     recipes = remaking.load_recipes(Path(FLAGS.recipe))
     with app.importing():  # TensorFlow, where the model needs it
-        from lag.upscaling.one_picture import load_model
+        from lag.formats.registry import load_model
 
         model = load_model(FLAGS.model)
     remaking.make_again(model, recipes, Path(FLAGS.input), Path(FLAGS.output), FLAGS.overwrite)
@@ -98,9 +98,9 @@ def main() -> int:
     if not Path(FLAGS.input).exists():
         raise UserError(f"--input={FLAGS.input} does not exist")
     with app.importing():  # TensorFlow, where the model needs it
+        from lag.formats.registry import load_model
         from lag.upscaling.choosing import Options
         from lag.upscaling.folder import upscale_all
-        from lag.upscaling.one_picture import load_model
 
         critic = None
         if choice.get("choose"):

@@ -259,7 +259,7 @@ def load_session(path: Path, data_dir: str) -> Session:
     Raises:
         UserError: if it is none of these.
     """
-    from lag.upscaling.one_picture import load_model
+    from lag.formats.registry import load_model
     from libml.training.run_folder import RunFolder
 
     model, critic = load_model(path), None

@@ -24,12 +24,13 @@ AXES = {
 }
 
 
-def export_run(run: str | Path, folder: str | Path) -> dict[str, Any]:
+def export_run(run: str | Path, folder: str | Path, weights: str = "float32") -> dict[str, Any]:
     """Exports the generator of a run's newest checkpoint: model.onnx, model.json and README.md, all or nothing.
 
     Args:
         run: folder of the run.
         folder: where to export to; an older export there is replaced, anything else is left alone.
+        weights: float32.
 
     Returns:
         The contents of model.json.
@@ -42,7 +43,7 @@ def export_run(run: str | Path, folder: str | Path) -> dict[str, Any]:
     check_installed()
     trained = load_trained(run)
     module = ExportedGenerator(trained)
-    card = describe(trained, module, "float32", None)
+    card = describe(trained, module, weights, None)
     card |= {"format": ONNX, "signatures": {"generate": SIGNATURES["generate"]}}
     file = convert(module, card)
     with new_export(folder) as temporary:

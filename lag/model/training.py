@@ -8,12 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from lag.config import LAGConfig
-from lag.model import losses
+from lag.model import costs, losses
 from lag.model.build import build_encoder, build_generator, build_projection
 from lag.model.fast_step import Step
 from lag.model.networks import CriticHead, Generator
 from lag.model.objectives import Networks, Noise, Objectives, StepTerms
-from lag.performance import costs
 from libml import rng
 from libml.errors import UserError
 from libml.system.devices import replica_share

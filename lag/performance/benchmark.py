@@ -13,9 +13,9 @@ import tensorflow as tf
 from lag.config import LAGConfig
 from lag.formats.exported import ExportedGenerator
 from lag.formats.saved_model import write_saved_model
+from lag.model import costs
 from lag.model.build import build_generator
 from lag.model.training import LAG
-from lag.performance import costs
 from lag.trained import TrainedGenerator
 from libml.errors import UserError
 from libml.layers.resample import DOWNSCALERS

@@ -6,8 +6,8 @@ import time
 import tensorflow as tf
 
 from lag.config import LAGConfig
+from lag.model import costs
 from lag.model.training import LAG
-from lag.performance import costs
 from libml.layers.resample import DOWNSCALERS
 from libml.system.devices import Devices
 from libml.training.schedule import Phase

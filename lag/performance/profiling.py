@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from lag.config import LAGConfig
-from lag.performance import costs
+from lag.model import costs
 from libml.layers.fast.convolution import GRADIENT, SPREAD
 from libml.layers.fast.weights_gradient import OVER_BATCH
 

@@ -1,12 +1,10 @@
 """Sets of large pictures from a small one of any size."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lag.formats.card import ONNX_FILE
 from lag.upscaling.consistency import lores_errors, project
 from lag.upscaling.picture_file import ALL, Picture
 from lag.upscaling.tiling import Span, tiles
@@ -51,22 +49,6 @@ def described(
     """A generator with what its card says of it."""
     facts = [card[name] for name in ("scale", "colors", "noise_dim", "receptive_radius", "fingerprint")]
     return Upscaler(generate, *facts, card, normal_parts)
-
-
-def load_model(path: str | Path) -> Upscaler:
-    """The generator of a run folder (its newest checkpoint), of an export, or of an ONNX file.
-
-    Raises:
-        UserError: if it is none of these.
-    """
-    path = Path(path)
-    if path.suffix == ".onnx" or (path / ONNX_FILE).exists():
-        from lag.formats import onnx_model
-
-        return onnx_model.load(path)
-    from lag.formats import tensorflow_model  # and TensorFlow
-
-    return tensorflow_model.load(path)
 
 
 def try_out(model: Upscaler) -> None:

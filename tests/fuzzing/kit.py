@@ -19,9 +19,9 @@ import tensorflow as tf
 
 from edsr import EDSR, EDSRConfig
 from lag.formats import saved_model as export
+from lag.formats.registry import load_model
 from lag.upscaling.choosing import Options
 from lag.upscaling.folder import upscale_all
-from lag.upscaling.one_picture import load_model
 from libml.datasets.making import folder as folder_dataset
 from libml.datasets.making.pictures import PictureOptions as Stored
 from libml.images import encode_png

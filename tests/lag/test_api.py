@@ -9,10 +9,10 @@ from PIL import Image
 
 import lag
 from lag.formats import saved_model as export
+from lag.formats.registry import load_model
 from lag.trained import load_critic, load_trained
 from lag.upscaling.choosing import Options
 from lag.upscaling.folder import upscale_all
-from lag.upscaling.one_picture import load_model
 from libml.images import to_uint8
 from tests.programs.test_programs import ROOT
 from tests.support.untrained import untrained_run

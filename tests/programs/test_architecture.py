@@ -1,6 +1,8 @@
 """Who may import whom, and where flags and the environment are read."""
 
 import ast
+import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,99 @@ def imports(path: Path) -> set[str]:
 
 def forbidden(path: Path, *modules: str) -> set[str]:
     return {i for i in imports(path) for m in modules if i == m or i.startswith(f"{m}.")}
+
+
+# The wings from the ground up: their folders and files, and the wings that they import besides the ground.
+FLOORS = {
+    "ground": ("libml/__init__ libml/errors libml/seeds libml/philox libml/rng libml/color_profiles", ""),
+    "system": ("libml/system", ""),
+    "images": ("libml/images libml/page", "system"),
+    "layers": ("libml/layers", "system"),
+    "metrics": ("libml/metrics", "layers"),
+    "sampler": ("libml/sampler", "images layers"),
+    "toyfaces": ("libml/datasets/toyfaces", "system images"),
+    "originals": ("libml/datasets/originals", "system images"),
+    "datasets": ("libml/datasets", "system images layers toyfaces"),
+    "making": ("libml/datasets/making", "system images originals datasets"),
+    "training": ("libml/training", "system images layers metrics sampler datasets"),
+    "app": ("libml/app", "system datasets training"),
+    "compared": ("libml/compared", "system images layers sampler datasets training app"),
+    "config": ("lag/config", "training"),
+    "model": ("lag/model", "system layers training config"),
+    "trained": ("lag/sampling lag/trained", "system layers sampler training config model"),
+    "upscaling": ("lag/upscaling", "system images making trained"),
+    "formats": ("lag/formats", "system images layers training config model trained upscaling"),
+    "performance": ("lag/performance", "system layers training config model trained formats"),
+    "figures": ("lag/figures", "images layers sampler datasets training trained"),
+    "evaluation": (
+        "lag/evaluation",
+        "system images layers metrics sampler datasets training compared config trained figures",
+    ),
+    "explorer": (
+        "lag/explorer",
+        "system images layers toyfaces datasets making training trained upscaling formats",
+    ),
+    "api": ("lag/__init__ lag/api lag/commands", "images training trained upscaling formats"),
+    "program": ("lag/program", "system layers datasets training config model trained formats performance"),
+}
+WING_OF = {place: wing for wing, (places, _) in FLOORS.items() for place in places.split()}
+
+
+def wing_of(path: Path) -> str:
+    """The wing of a module, that of the longest path that it lies in."""
+    place = path.relative_to(ROOT).with_suffix("")
+    return next(WING_OF[str(p)] for p in (place, *place.parents) if str(p) in WING_OF)
+
+
+def by_name() -> dict[Path, list[Path]]:
+    """Modules that import others by their names, and which those are."""
+    originals, formats = ROOT / "libml/datasets/originals", ROOT / "lag/formats"
+    return {
+        ROOT / "lag/evaluation/methods.py": COMPARED,
+        ROOT / "libml/datasets/making/standard.py": sorted(originals.glob("[!_]*.py")),
+        formats / "registry.py": [path for path in sorted(formats.glob("[!_]*.py")) if path.stem != "registry"],
+    }
+
+
+def graph() -> dict[Path, set[Path]]:
+    """Which of our modules each imports, wherever the import stands, those imported by name included."""
+    files = {str(p.relative_to(ROOT).with_suffix("")).replace("/", "."): p for p in [*LIBRARY, *COMPARED]}
+    files |= {name.removesuffix(".__init__"): p for name, p in files.items() if name.endswith(".__init__")}
+    found = {}
+    for path in set(files.values()):
+        names = imports(path) & files.keys()
+        names = {name for name in names if not any(other.startswith(f"{name}.") for other in names)}
+        found[path] = {files[name] for name in names} - {path} | set(by_name().get(path, ()))
+    return found
+
+
+def test_wings_import_those_below_them_alone():
+    """As the table says, and no more stands in the table than there is."""
+    used = {wing: set() for wing in FLOORS}
+    for path, others in graph().items():
+        if path in LIBRARY:
+            used[wing_of(path)] |= {wing_of(other) for other in others if other in LIBRARY} - {"ground"}
+    names = list(FLOORS)
+    assert {wing: wings - {wing} for wing, wings in used.items()} == {
+        wing: set(below.split()) for wing, (_, below) in FLOORS.items()
+    }
+    for wing, (_, below) in FLOORS.items():
+        assert all(names.index(other) < names.index(wing) for other in below.split())
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    tuple(graphlib.TopologicalSorter(graph()).static_order())
+
+
+def test_the_documents_have_the_same_wings():
+    text = (ROOT / "docs/architecture.md").read_text()
+    rows = re.findall(r"^\| \*\*(\w+)\*\* \| (.+?): .* \| (.*) \|$", text, re.MULTILINE)
+    said = {wing: (places.replace("`", "").split(", "), below.split(", ")) for wing, places, below in rows}
+    expected = {}
+    for wing, (places, below) in FLOORS.items():
+        files = [f"{p}.py" if (ROOT / f"{p}.py").is_file() else f"{p}/" for p in places.split()]
+        expected[wing] = ([f for f in files if not f.endswith("__init__.py")], below.split() or ["-"])
+    assert said == expected and list(said) == list(expected)
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(ROOT)))
@@ -95,10 +190,9 @@ def test_the_table_of_methods_names_their_classes(name, place):
 
 
 def test_no_other_module_of_the_library_imports_a_module_by_its_name():
-    """But for packages of others, looked for before a dataset is fetched, and readers of original files."""
+    """But for packages of others, looked for before a dataset is fetched."""
     callers = {path for path in LIBRARY if "import_module" in path.read_text()}
-    making = ROOT / "libml/datasets/making"
-    assert callers == {ROOT / "lag/evaluation/methods.py", making / "fetched.py", making / "standard.py"}
+    assert callers == {*by_name(), ROOT / "libml/datasets/making/fetched.py"}
 
 
 @pytest.mark.parametrize("path", COMPARED, ids=lambda p: p.name)

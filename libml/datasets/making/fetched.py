@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from libml.datasets.catalogue import Standard
-from libml.datasets.making import lsun
+from libml.datasets.originals import lsun
 from libml.datasets.originals.sources import Differences, Originals, Split
 from libml.errors import UserError, reason
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from libml.datasets import parquet
 from libml.datasets.making.pictures import SUFFIXES
+from libml.datasets.originals import parquet
 from libml.errors import UserError
 from libml.system.files import user_errors
 

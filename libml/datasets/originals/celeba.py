@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from libml.datasets import parquet
-from libml.datasets.originals import celeba_parquet
+from libml.datasets.originals import celeba_parquet, parquet
 from libml.datasets.originals.celeba_lists import (
     ARCHIVE,
     COUNTS,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from libml.datasets import parquet
+from libml.datasets.originals import parquet
 from libml.datasets.originals.celeba_lists import ATTRIBUTE_NAMES, COUNTS, SIZE, official_split, stem
 from libml.datasets.originals.sources import Differences, Features, Originals, Split, check_counts, checked
 from libml.errors import UserError

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from libml.datasets.making.lsun import examples
+from libml.datasets.originals.lsun import examples
 from libml.datasets.originals.sources import (
     Differences,
     Features,

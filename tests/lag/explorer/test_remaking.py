@@ -9,7 +9,7 @@ from PIL import Image
 from lag.explorer.remaking import load_recipes, make_again
 from lag.explorer.rendering import render
 from lag.explorer.result_file import encode, recipes_in
-from lag.upscaling.one_picture import load_model
+from lag.formats.registry import load_model
 from lag.upscaling.picture_file import read_picture
 from libml.errors import UserError
 from tests.support.explorer import CENTER, SAMPLE, made

@@ -5,8 +5,9 @@ import pytest
 from scipy import ndimage
 
 from lag.explorer.rendering import feathered, mask, render
+from lag.formats.registry import load_model
 from lag.upscaling.consistency import lores_errors
-from lag.upscaling.one_picture import load_model, upscale
+from lag.upscaling.one_picture import upscale
 from libml.errors import UserError
 from tests.support.explorer import CENTER, SAMPLE, cells, made, small
 from tests.support.untrained import untrained_run

@@ -13,8 +13,8 @@ from PIL import Image
 
 from lag.formats import saved_model as export
 from lag.formats.exported import ExportedGenerator
+from lag.formats.registry import load_model
 from lag.trained import load_trained
-from lag.upscaling.one_picture import load_model
 from libml.errors import UserError
 from libml.images import encode_png, to_uint8
 from libml.system.files import lock_file

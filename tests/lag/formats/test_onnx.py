@@ -15,9 +15,9 @@ from PIL import Image
 import lag
 from lag.formats import card, onnx_export, onnx_model
 from lag.formats import saved_model as export
+from lag.formats.registry import load_model
 from lag.upscaling.choosing import Options
 from lag.upscaling.folder import upscale_all
-from lag.upscaling.one_picture import load_model
 from libml.errors import UserError
 from libml.images import to_uint8
 from libml.layers.resample import DOWNSCALERS
@@ -236,4 +236,4 @@ def test_the_program(run, tmp_path):
     words = ["scripts/export.py", f"--run={run}", f"--output={tmp_path}/model", "--format=onnx"]
     done = start(*words)
     assert (done.returncode, done.stdout) == (0, f"wrote {tmp_path}/model: ONNX, cifar10 4x, 3 kimg\n"), done.stderr
-    assert "an ONNX file has float32 weights" in mistake(*words, "--weights=float16")
+    assert "--format=onnx stores float32" in mistake(*words, "--weights=float16")

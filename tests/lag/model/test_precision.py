@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 
 from lag.config import LAGConfig
+from lag.model.costs import Plan
 from lag.model.networks import Generator
 from lag.model.objectives import Objectives
 from lag.model.training import LAG
-from lag.performance.costs import Plan
 from lag.trained import load_trained
 from libml.errors import UserError
 from libml.layers.fast.convolution import FORMS

@@ -9,10 +9,9 @@ from PIL import Image
 
 from lag import config
 from lag.config import LAGConfig
-from lag.model import losses
+from lag.model import costs, losses
 from lag.model.fast_step import adversarial
 from lag.model.objectives import up_to
-from lag.performance import costs
 from libml.errors import UserError
 from libml.layers.resample import antialias_downscale2d, average_downscale2d, upscale2d
 from libml.training.schedule import KIMG, Level, Phase

@@ -10,8 +10,9 @@ from absl.testing import flagsaver
 
 from lag import program
 from lag.config import LAGConfig
+from lag.model import costs
 from lag.model.training import LAG
-from lag.performance import benchmark, costs, profiling
+from lag.performance import benchmark, profiling
 from libml.errors import UserError
 from scripts import benchmark_step
 from tests.support.programs import mistake, start

@@ -3,7 +3,8 @@
 import pytest
 
 from lag.config import LAGConfig
-from lag.performance import costs, duration
+from lag.model import costs
+from lag.performance import duration
 from libml.system.devices import make_devices
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lag.formats.registry import load_model
 from lag.upscaling import folder as upscale_folder
 from lag.upscaling import results as results_table
 from lag.upscaling.choosing import Options
 from lag.upscaling.folder import result_stems, upscale_all
-from lag.upscaling.one_picture import load_model
 from lag.upscaling.results import COLUMNS, Table
 from libml.errors import UserError
 from tests.support.untrained import untrained_run

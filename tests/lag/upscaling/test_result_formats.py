@@ -8,10 +8,10 @@ import tensorflow as tf
 import tifffile
 from PIL import Image
 
+from lag.formats.registry import load_model
 from lag.upscaling.choosing import Options
 from lag.upscaling.consistency import lores_errors, project
 from lag.upscaling.folder import upscale_all
-from lag.upscaling.one_picture import load_model
 from tests.support.images import blobs
 from tests.support.programs import mistake
 from tests.support.untrained import untrained_run

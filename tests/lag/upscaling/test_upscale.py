@@ -14,13 +14,14 @@ from PIL import Image
 
 import lag
 from lag.formats import saved_model as export
+from lag.formats.registry import load_model
 from lag.model.networks import Generator, receptive_radius
 from lag.trained import load_critic, load_trained
 from lag.upscaling import choosing as ranking
 from lag.upscaling.choosing import Options
 from lag.upscaling.consistency import lores_errors, project
 from lag.upscaling.folder import upscale_all
-from lag.upscaling.one_picture import Upscaler, generate_tiles, load_model, sample_noise, upscale
+from lag.upscaling.one_picture import Upscaler, generate_tiles, sample_noise, upscale
 from lag.upscaling.picture_file import Picture, read_picture
 from lag.upscaling.tiling import tiles
 from libml import rng

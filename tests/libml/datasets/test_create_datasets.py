@@ -18,8 +18,8 @@ from lag.config import LAGConfig
 from lag.model.training import LAG
 from libml.datasets import catalogue as data
 from libml.datasets import manifest, shards
-from libml.datasets.making import build, check, fetched, lsun, standard
-from libml.datasets.originals import celeba_lists, lsun_archives
+from libml.datasets.making import build, check, fetched, standard
+from libml.datasets.originals import celeba_lists, lsun, lsun_archives
 from libml.datasets.originals.sources import Differences, decodable
 from libml.datasets.stream import Images
 from libml.errors import UserError

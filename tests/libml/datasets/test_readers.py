@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lag.formats.registry import load_model
 from lag.upscaling.choosing import Options
 from lag.upscaling.folder import upscale_all
-from lag.upscaling.one_picture import load_model
 from lag.upscaling.picture_file import read_picture
 from libml.datasets.making import folder, pictures
 from libml.datasets.making.pictures import CONVERTED, FIRST_FRAME, SUFFIXES, PictureOptions

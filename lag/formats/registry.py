@@ -1,0 +1,50 @@
+"""The forms of a trained generator outside of its run: each is one row of FORMATS."""
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lag.formats.card import ONNX_FILE
+
+if TYPE_CHECKING:  # it imports NumPy, which --help need not wait for
+    from lag.upscaling.one_picture import Upscaler
+
+
+class Format(NamedTuple):
+    """A form that a generator is exported in and read from, and its modules in lag/formats."""
+
+    exporter: str  # whose export_run(run, folder, weights) writes it
+    loader: str  # whose load(path) reads it
+    file: str = ""  # that its folder holds, and that can be read alone; '' for what only a whole folder is
+    weights: tuple[str, ...] = ("float32",)  # types that its weights can be stored in
+
+
+FORMATS = {
+    "savedmodel": Format("saved_model", "tensorflow_model", weights=("float32", "float16", "bfloat16")),
+    "onnx": Format("onnx_export", "onnx_model", ONNX_FILE),
+}
+
+
+def export_run(name: str, run: str | Path, folder: str | Path, weights: str = "float32") -> dict[str, Any]:
+    """Exports the generator of a run's newest checkpoint in one of FORMATS.
+
+    Returns:
+        The contents of model.json.
+
+    Raises:
+        UserError: if there is nothing to export, or it cannot be written.
+    """
+    return importlib.import_module(f"lag.formats.{FORMATS[name].exporter}").export_run(run, folder, weights)
+
+
+def load_model(path: str | Path) -> "Upscaler":
+    """The generator of a run folder (its newest checkpoint), of an export, or of an ONNX file.
+
+    Raises:
+        UserError: if it is none of these.
+    """
+    path, loader = Path(path), FORMATS["savedmodel"].loader  # which reads runs, too
+    for row in FORMATS.values():
+        if row.file and (path.suffix == Path(row.file).suffix or (path / row.file).exists()):
+            loader = row.loader
+    return importlib.import_module(f"lag.formats.{loader}").load(path)  # TensorFlow, where it needs that
