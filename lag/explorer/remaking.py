@@ -22,6 +22,8 @@ def load_recipes(path: Path) -> list[Recipe]:
         UserError: naming the file.
     """
     with user_errors(path, "read"):
+        if path.exists() and not path.is_file():  # reading a pipe or a device could wait for ever
+            raise UserError(f"cannot read {path}: it is no regular file")
         if path.stat().st_size > MOST_BYTES:
             raise UserError(f"{path} has more than {MOST_BYTES} bytes: that is no file of recipes")
         data = path.read_bytes()

@@ -1,7 +1,8 @@
 """Makes the good files that the kinds spoil: python tests/fuzzing/kit.py FOLDER.
 
 data: cifar10, pets (of a folder of pictures, with a manifest) and Models/vgg19.npy; runs: a LAG run and an EDSR run,
-both complete; export: of the first; tf1: a run of the reference; pictures: two; out: results of upscaling them.
+both complete; export: of the first; tf1: a run of the reference; pictures: two; out: results of upscaling them;
+recipes: of one of them.
 """
 
 import os
@@ -18,10 +19,14 @@ os.environ.update(DEFAULTS | os.environ | {"CUDA_VISIBLE_DEVICES": "-1"})
 import tensorflow as tf
 
 from edsr import EDSR, EDSRConfig
+from lag.explorer import recipe as recipes
+from lag.explorer.rendering import render
+from lag.explorer.result_file import encode
 from lag.formats import saved_model as export
 from lag.formats.registry import load_model
 from lag.upscaling.choosing import Options
 from lag.upscaling.folder import upscale_all
+from lag.upscaling.picture_file import read_picture
 from libml.datasets.making import folder as folder_dataset
 from libml.datasets.making.pictures import PictureOptions as Stored
 from libml.images import encode_png
@@ -53,6 +58,26 @@ def make(place: Path) -> None:
     for i, image in enumerate(blobs(2, size=6)):
         Path(f"pictures/{i}.png").write_bytes(encode_png(image))
     assert not upscale_all(load_model("export"), None, Path("pictures"), Path("out"), Options(samples=2))
+    make_recipes()
+
+
+def make_recipes() -> None:
+    """A recipe with every operation, as a line of JSON and in its PNG."""
+    model, picture = load_model("export"), read_picture(Path("pictures/0.png"), 3)
+    sample, drawn = {"op": "sample", "index": 1, "noise": 1.0}, {"index": 2, "noise": 0.5}
+    operations = [
+        {"op": "paint", "pixels": [[0, 1, 255, 0, 0], [5, 5, 0, 0, 0]]},
+        sample,
+        {"op": "near", **drawn, "degrees": 30},
+        {"op": "region", **drawn, "cells": "0f00f00000", "hold": True},
+        {"op": "walk", "seed": 3, "at": 0.5, "to": [sample]},
+        {"op": "consistent"},
+    ]
+    head = {"recipe": 1, "model": model.fingerprint, "picture": picture.content, "seed": 1}
+    recipe = recipes.parse({**head, "operations": operations})
+    os.makedirs("recipes")
+    Path("recipes/pins.jsonl").write_text(f"{recipe.json()}\n")
+    Path("recipes/pin.png").write_bytes(encode(render(model, picture, recipe), picture, recipe, model.scale))
 
 
 def make_pets() -> None:

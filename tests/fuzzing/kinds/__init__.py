@@ -4,7 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from tests.fuzzing.kinds import cluster, exports, flags, manifests, npy, originals, outputs, pictures, records, runs
+from tests.fuzzing.kinds import (
+    cluster,
+    exports,
+    flags,
+    manifests,
+    npy,
+    originals,
+    outputs,
+    pictures,
+    recipes,
+    records,
+    runs,
+)
 from tests.fuzzing.trial import Trial
 
 Make = Callable[[Random, Path, Path], Trial]
@@ -23,6 +35,7 @@ KINDS: dict[str, Make] = {
     "export": exports.make,
     "cluster": cluster.make,
     "originals": originals.make,
+    "recipes": recipes.make,
 }
 # Of each round through the kinds, how many trials are of one.
 SHARES = {"flags": 4, "records": 3, "pictures": 4, "checkpoint": 2, "args": 2, "manifest": 2, "originals": 3}

@@ -1,6 +1,7 @@
 """Files that say what made them, and making them again from what they say."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -78,6 +79,9 @@ def test_mistakes_cost_one_line(run, model, face, tmp_path):
     for name, said in lines.items():
         with pytest.raises(UserError, match=rf"{name}.*{said}|{said}.*{name}"):
             load_recipes(tmp_path / name)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe: it is no regular file"):
+        load_recipes(tmp_path / "pipe")
     with pytest.raises(UserError, match="cannot read it as a PNG"):
         recipes_in(b"\x89PNG\r\n\x1a\nnothing")
 
