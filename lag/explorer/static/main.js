@@ -65,7 +65,10 @@ async function start() {
   const state = steps.read();
   if (state?.picture) travelTo(state);
   else if (app.model.examples) await takeExample(0, true);
-  else show();
+  else {
+    show();
+    say("To begin, choose a picture, drop it on the page, or paste it.");
+  }
 }
 
 addEventListener("keydown", (e) => {

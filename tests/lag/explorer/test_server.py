@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import threading
+import time
 from random import Random
 
 import numpy as np
@@ -230,7 +231,7 @@ def test_beyond_a_short_queue_requests_come_back_later(session, picture):
         for thread in waiting:
             thread.start()
         while turns._here < 3:
-            pass
+            time.sleep(0.01)
         refused = client.get(f"/api/pictures/{picture.content}/small.png")
         assert refused.status_code == 503 and refused.headers["Retry-After"] == "1"
         with pytest.raises(BusyError), turns.turn():
