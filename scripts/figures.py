@@ -18,11 +18,11 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lag.figures.indices import parse_indices
+from lag.figures.registry import FIGURES, make
 from libml import app
 from libml.errors import UserError
 
 MOST = 1_000  # columns of a figure, images at a time
-FIGURES = ("candidates", "mirror", "cross", "noise", "progress", "walk")
 FRAME = 80  # milliseconds
 LARGEST_NOISE = 10
 
@@ -47,19 +47,20 @@ def main() -> None:
     name, indices = FLAGS.figure, parse_indices(FLAGS.samples)
     if name not in FIGURES:
         raise UserError(f"--figure={name} is unknown: use {', '.join(FIGURES)}")
-    if name == "walk" and FLAGS.output and not FLAGS.output.lower().endswith(".webp"):
-        raise UserError(f"--output={FLAGS.output}: --figure=walk writes an animation, name a file that ends with .webp")
+    kind = FIGURES[name]
+    if kind.moves and FLAGS.output and not FLAGS.output.lower().endswith(".webp"):
+        raise UserError(
+            f"--output={FLAGS.output}: --figure={name} writes an animation, name a file that ends with .webp"
+        )
     for option in ("columns", "batch", "frames"):
         if not 1 <= FLAGS[option].value <= MOST:
             raise UserError(f"--{option}={FLAGS[option].value} must be from 1 to {MOST}")
     if not 0 < FLAGS.noise <= LARGEST_NOISE:
         raise UserError(f"--noise={FLAGS.noise} must be above 0 and at most {LARGEST_NOISE}")
-    if name == "cross" and not FLAGS.dataset:
-        raise UserError("--figure=cross shows inputs of another dataset: add --dataset=NAME")
+    if kind.foreign and not FLAGS.dataset:
+        raise UserError(f"--figure={name} shows inputs of another dataset: add --dataset=NAME")
     with app.importing():  # TensorFlow
-        from lag.figures import paper as figures
         from lag.figures.inputs import Inputs, load_test_images
-        from lag.figures.walk import walk
         from lag.trained import load_trained
         from libml.images import encode_png, encode_webp
         from libml.page import draw
@@ -67,26 +68,17 @@ def main() -> None:
 
     trained = load_trained(FLAGS.run)
     config = trained.config
-    if name == "cross" and FLAGS.dataset == config.dataset:
-        raise UserError(f"--figure=cross shows inputs of another dataset than {config.dataset}, the run's own")
+    if kind.foreign and FLAGS.dataset == config.dataset:
+        raise UserError(f"--figure={name} shows inputs of another dataset than {config.dataset}, the run's own")
     hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, trained.generator.colors)
     inputs = Inputs(hires, indices, config.downscaler, config.scale)
     title = f"{config.dataset} {config.scale}x, {trained.nimg / 1024:g} kimg"
     title += f", inputs of {FLAGS.dataset}" if FLAGS.dataset else ""
     sampler = trained.sampler(FLAGS.batch)
-    make = {
-        "candidates": lambda: figures.candidates(sampler, inputs, FLAGS.columns, FLAGS.seed, title),
-        "cross": lambda: figures.candidates(sampler, inputs, FLAGS.columns, FLAGS.seed, title),
-        "mirror": lambda: figures.mirror(sampler, inputs, FLAGS.columns, title),
-        "noise": lambda: figures.noise(sampler, inputs, FLAGS.columns, FLAGS.seed, title),
-        "progress": lambda: figures.progress(FLAGS.run, inputs, FLAGS.seed, FLAGS.batch, title),
-    }
-    path = FLAGS.output or f"{name}.{'webp' if name == 'walk' else 'png'}"
-    if name == "walk":
-        frames = walk(sampler, inputs, FLAGS.frames, FLAGS.noise, FLAGS.seed, title)
-        write_atomic(path, encode_webp([draw(frame) for frame in frames], FRAME))
-    else:
-        write_atomic(path, encode_png(draw(make[name]())))
+    path = FLAGS.output or f"{name}.{'webp' if kind.moves else 'png'}"
+    options = {option: FLAGS[option].value for option in ("run", "columns", "frames", "noise", "seed", "batch")}
+    pictures = [draw(figure) for figure in make(name, sampler=sampler, inputs=inputs, title=title, **options)]
+    write_atomic(path, encode_webp(pictures, FRAME) if kind.moves else encode_png(pictures[0]))
     print(f"wrote {path}: {name} of {title}")
 
 

@@ -83,11 +83,12 @@ def wing_of(path: Path) -> str:
 
 def by_name() -> dict[Path, list[Path]]:
     """Modules that import others by their names, and which those are."""
-    originals, formats = ROOT / "libml/datasets/originals", ROOT / "lag/formats"
+    originals, formats, figures = (ROOT / name for name in ("libml/datasets/originals", "lag/formats", "lag/figures"))
     return {
         ROOT / "lag/evaluation/methods.py": COMPARED,
         ROOT / "libml/datasets/making/standard.py": sorted(originals.glob("[!_]*.py")),
         formats / "registry.py": [path for path in sorted(formats.glob("[!_]*.py")) if path.stem != "registry"],
+        figures / "registry.py": [path for path in sorted(figures.glob("[!_]*.py")) if path.stem != "registry"],
     }
 
 

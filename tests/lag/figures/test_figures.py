@@ -7,9 +7,11 @@ from PIL import Image
 from lag.figures import paper as figures
 from lag.figures.indices import parse_indices
 from lag.figures.inputs import Inputs, load_test_images
+from lag.figures.registry import FIGURES, make
 from lag.trained import load_trained
 from libml.errors import UserError
 from libml.page import draw
+from tests.support import ROOT
 from tests.support.images import blobs, write_images
 from tests.support.programs import mistake, start
 from tests.support.untrained import untrained_run
@@ -72,6 +74,19 @@ def test_progress_shows_every_checkpoint(run, inputs):
     )[0]  # fmt: skip
     np.testing.assert_allclose(images[-2:], newest, atol=1e-5)
     assert np.max(np.abs(images[2] - images[6])) > 0.01
+
+
+def test_every_figure_is_one_row(run, trained, inputs):
+    """Made with what its function asks for, and named where the program says what it draws."""
+    given = {"run": run, "sampler": trained.sampler(), "inputs": inputs, "columns": 2, "frames": 4, "noise": 1.0}
+    made = {name: make(name, **given, seed=0, batch=16, title=name) for name in FIGURES}
+    assert {name: len(pages) for name, pages in made.items()} == dict.fromkeys(FIGURES, 1) | {"walk": 4}
+    assert all(page.title == name for name, pages in made.items() for page in pages)
+    (candidates,), (cross,), (mirror,) = (made[name] for name in ("candidates", "cross", "mirror"))
+    np.testing.assert_array_equal(candidates.rows[1][1], cross.rows[1][1])
+    assert mirror.columns == ["original", "mirrored"]
+    program = (ROOT / "scripts/figures.py").read_text()
+    assert all(f"\n{name} " in program for name in FIGURES)
 
 
 def test_drawn_small_images_are_enlarged_and_labelled(trained, inputs):
