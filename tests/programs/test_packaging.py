@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from lag.evaluation.methods import COMPARED
 from tests.support import ROOT
 
-PROGRAMS = {"lag", "edsr", "srgan", "srgan2", "cgan"}
+PROGRAMS = {"lag", *(place.split(":")[0] for place in COMPARED.values())}
 COMMANDS = {  # and a flag that its --help shows
     "lag-train": "--noise_dim",
     "lag-upscale": "--[no]consistent",

@@ -70,7 +70,7 @@ def test_mocked_sets_reach_training(name, tmp_path):
     assert {split: entry["images"] for split, entry in content["splits"].items()} == {
         split: 6 * len(sources) for split, sources in data.STANDARD[name].splits.items()
     }
-    sized = name if name in ("cifar10", "mnist", "svhn") else f"{name}32"
+    sized = next(iter(data.STANDARD[name].sized()))
     _, lores, hires = first_batch(sized, tmp_path)
     assert hires.shape[1] == data.lookup(sized).size and lores.shape[-1] == data.lookup(sized).colors
     train_a_step(lores, hires)
