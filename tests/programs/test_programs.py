@@ -19,7 +19,7 @@ def test_train_then_candidates(data_dir, tmp_path):
     done = start("lag.py", *TINY, *lengths, f"--data_dir={data_dir}", f"--train_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("noise_dim ") == 1 and "lod 1 -> 2  2.0/3 kimg  gap " in done.stdout
-    assert "weight_avg" not in done.stdout  # it has its default
+    assert "color_round" not in done.stdout  # it has its default
     (args,) = tmp_path.rglob("args.json")
     assert (args.parent.parent / "export" / "saved_model.pb").exists()
     picture = tmp_path / "candidates.png"
