@@ -27,7 +27,7 @@ from libml.system.scratch import on_disk
 STDS = (0.25, 0.5, 0.75, 1.0)  # of z, besides z = 0
 SHOWN = 8  # images of each row that are kept for pictures
 
-Found = tuple[float, float]  # a number and its standard error
+Found = tuple[float, np.ndarray]  # a number, and draws of how far it may be off
 
 
 class Row(NamedTuple):
@@ -42,6 +42,7 @@ class Row(NamedTuple):
     parameters: int  # of the generator
     speed: float  # images a second of the generator alone, on this machine
     shown: np.ndarray  # uint8 [up to SHOWN, H, W, C], the first sample of each image
+    draws: dict[str, np.ndarray]  # of how far each value may be off: the same images in every row
 
 
 def evaluate(
@@ -128,7 +129,7 @@ class _Judge:
         each = {key: np.concatenate([found[key] for found in parts if key in found]) for key in parts[0]}
         if self.pictures:
             self.pictures.save_row(label, std, saved)
-        values, errors = {}, {}
+        values, draws = {}, {}
         sets = PerSet([ImageSet(images, self.yardsticks) for images in saved], self.truth, self.seed, self.halves)
         for measure in self.measures:
             if measure.key in each:
@@ -138,10 +139,12 @@ class _Judge:
             else:
                 continue
             values |= {key: value for key, (value, _) in found.items()}
-            errors |= {key: error for key, (_, error) in found.items()}
+            draws |= {key: drawn for key, (_, drawn) in found.items()}
         means = {key: found.mean(axis=0) for key, found in each.items()}
         speed = saved[:, :, 0, 0, 0].size / self.clock.seconds
-        return Row(label, std, samples, values, errors, means, sampler.parameters, speed, saved[0, :SHOWN].copy())
+        errors = {key: bootstrap.spread(drawn) for key, drawn in draws.items()}
+        shown = saved[0, :SHOWN].copy()
+        return Row(label, std, samples, values, errors, means, sampler.parameters, speed, shown, draws)
 
     def _inputs(
         self, label: str, sampler: CandidateSampler, std: float, samples: int, part: Pairs
@@ -199,18 +202,18 @@ class _Judge:
         return found
 
     def _of_images(self, measure: Measure, each: np.ndarray) -> dict[str, Found]:
-        """The measure's number from what each image adds to it, with its bootstrap error."""
+        """The measure's number from what each image adds to it, with bootstrap draws."""
         if len(each) not in self.shares:
             self.shares[len(each)] = bootstrap.resamples(len(each), rng.key(self.seed, "bootstrap"))
-        error = bootstrap.standard_error(each, measure.of_mean, self.shares[len(each)])
-        return {measure.key: (float(measure.of_mean(each.mean(axis=0))), float(error))}
+        draws = bootstrap.draws(each, measure.of_mean, self.shares[len(each)])
+        return {measure.key: (float(measure.of_mean(each.mean(axis=0))), draws)}
 
     def _of_sets(self, measure: Measure, seen: PerSet) -> dict[str, Found]:
-        """How far the images are as sets from the true ones, with errors from blocks of them."""
+        """How far the images are as sets from the true ones, with draws from blocks of them."""
         found = measure.compute(seen)
         if measure.levels:
             mean = Blocked.mean(list(found.values()))
             found = {f"{measure.key}_{level}": distance for level, distance in found.items()} | {measure.key: mean}
         else:
             found = {measure.key: found}
-        return {key: (distance.value, distance.error) for key, distance in found.items()}
+        return {key: (distance.value, distance.draws) for key, distance in found.items()}

@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 
 from lag.evaluation import plots
+from lag.evaluation.best import best
 from lag.evaluation.evaluate import Row
 from lag.evaluation.tables import Column, Report, cell, described, notes
 
@@ -71,7 +72,8 @@ def _words(line: str) -> str:
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    lines = [[_cell(row, column) for column in columns] for row in rows]
+    marks = [best(rows, column.key, column.measure.better) for column in columns]
+    lines = [[_cell(row, c, mark[i]) for c, mark in zip(columns, marks, strict=True)] for i, row in enumerate(rows)]
     return _html_table([column.header for column in columns], rows, lines)
 
 
@@ -84,9 +86,10 @@ def _html_table(headers: Sequence[str], rows: Sequence[Row], cells: Sequence[Seq
     return f"<table><thead><tr>{heads}</tr></thead><tbody>\n{body}\n</tbody></table>"
 
 
-def _cell(row: Row, column: Column) -> str:
+def _cell(row: Row, column: Column, mark: bool) -> str:
     value = row.values.get(column.key, math.nan)
     number, _, error = cell(row, column).partition(" ± ")
+    number = f"<b>{number}</b>" if mark else number
     shown = f'{number} <span class="error">± {error}</span>' if error else number
     return f'<td data-value="{"" if math.isnan(value) else repr(float(value))}">{shown}</td>'
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lag.evaluation import measures
+from lag.evaluation.best import ERRORS, best
 from lag.evaluation.evaluate import Row
 from lag.evaluation.measure import Measure
 from lag.evaluation.methods import LoadedRun
@@ -179,7 +180,11 @@ def as_markdown(report: Report) -> str:
 
 def _table(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
     lines = [f"| method | noise | {' | '.join(c.header for c in columns)} |", f"|---|{'--:|' * (len(columns) + 1)}"]
-    lines += [f"| {row.label} | {row.std:g} | {' | '.join(cell(row, c) for c in columns)} |" for row in rows]
+    marks = [best(rows, column.key, column.measure.better) for column in columns]
+    for row, *marked in zip(rows, *marks, strict=True):
+        cells = [cell(row, c) for c in columns]
+        shown = [f"**{words}**" if mark else words for words, mark in zip(cells, marked, strict=True)]
+        lines.append(f"| {row.label} | {row.std:g} | {' | '.join(shown)} |")
     return lines
 
 
@@ -203,6 +208,10 @@ def notes(report: Report) -> list[str]:
         "± is the standard error: how far the number would move with other images of the same kind. Of means over "
         f"images, and what is made of them: bootstrap, {bootstrap.RESAMPLES} resamples of the images, the same for all "
         f"rows. Of whole sets: from the measure's values on up to {bootstrap.BLOCKS} blocks of the images."
+    )
+    lines.append(
+        "Bold is the best of a column, and what cannot be told from it: a difference below "
+        f"{ERRORS} standard errors of the difference, on the same images."
     )
     halves = ", ".join(f"SWD {size} {distance:.2f}" for size, distance in report.halves.items())
     lines.append(

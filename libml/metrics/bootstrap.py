@@ -23,11 +23,14 @@ class Blocked(NamedTuple):
     blocks: np.ndarray  # [B], its value on each block of images
 
     @property
+    def draws(self) -> np.ndarray:
+        """By how much the value may be off, [B]: their standard deviation is its standard error; none of one block."""
+        return (self.blocks - self.blocks.mean()) / np.sqrt(len(self.blocks)) if len(self.blocks) > 1 else np.empty(0)
+
+    @property
     def error(self) -> float:
         """Standard error of the value; nan of a single block."""
-        if len(self.blocks) < 2:
-            return float("nan")
-        return float(np.std(self.blocks, ddof=1) / np.sqrt(len(self.blocks)))
+        return spread(self.draws)
 
     @classmethod
     def mean(cls, several: Sequence["Blocked"]) -> "Blocked":
@@ -40,8 +43,8 @@ def resamples(count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=RESAMPLES) / count
 
 
-def standard_error(components: np.ndarray, statistic: Statistic, shares: np.ndarray) -> np.ndarray:
-    """Bootstrap error of a statistic of means over images, of its shape.
+def draws(components: np.ndarray, statistic: Statistic, shares: np.ndarray) -> np.ndarray:
+    """By how much a statistic of means over images may be off, as the bootstrap has it: [R], or [R, ...] of several.
 
     Args:
         components: what each image adds, [N, ...].
@@ -49,7 +52,12 @@ def standard_error(components: np.ndarray, statistic: Statistic, shares: np.ndar
         shares: of the images in the resamples, [R, N].
     """
     means = np.tensordot(shares, components, axes=1)
-    return np.std([statistic(mean) for mean in means], axis=0, ddof=1)
+    return np.array([statistic(mean) for mean in means]) - statistic(components.mean(axis=0))
+
+
+def spread(draws: np.ndarray) -> float:
+    """Standard error, from draws [R]; nan of fewer than two."""
+    return float(np.std(draws, ddof=1)) if len(draws) > 1 else float("nan")
 
 
 def blocks(count: int, least: int = 2) -> list[slice]:

@@ -60,8 +60,8 @@ def found():
               "spectrum": np.array([[4.0, 1.0], [2.0, 1.0]])}  # fmt: skip
     bad = {"psnr": 20.0, "rmse": 9.0, "swd": 90.0, "swd_8": 90.0, "energy_score": 9.5}
     good = {"psnr": 21.5, "rmse": 8.0, "swd": 20.0, "swd_8": 20.0, "energy_score": 5.0, "spread": 0.9}
-    plain = Row("near <est>", 0, 1, bad, {"psnr": 0.25}, {}, 0, 1000.0, hires[:1])
-    noisy = Row("LAG", 1, 2, good, {"psnr": 0.5}, curves, 1234, 55.5, hires[:1])
+    plain = Row("near <est>", 0, 1, bad, {"psnr": 0.25}, {}, 0, 1000.0, hires[:1], {})
+    noisy = Row("LAG", 1, 2, good, {"psnr": 0.5}, curves, 1234, 55.5, hires[:1], {})
     rows = [plain, noisy._replace(std=0.5), noisy]
     run = LoadedRun("LAG", nearest(4), "a/run", RunConfig(dataset="x"), 3, 2048)
     return Report("x", 3, 2, 0, "", pairs, [run], rows, {"kid": "none & none"}, {8: 5.0})

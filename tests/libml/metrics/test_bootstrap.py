@@ -8,12 +8,16 @@ from libml.metrics import bootstrap
 RNG = np.random.default_rng(0)
 
 
+def standard_error(components, statistic, shares):
+    return bootstrap.spread(bootstrap.draws(components, statistic, shares))
+
+
 def test_error_of_a_mean_is_the_textbooks():
     values = RNG.normal(5, 3, 400)
     shares = bootstrap.resamples(400, 0)
     assert shares.shape == (200, 400) and shares.sum(axis=1) == pytest.approx(1)
-    assert bootstrap.standard_error(values, float, shares) == pytest.approx(values.std() / 20, rel=0.15)
-    root = bootstrap.standard_error(values**2, np.sqrt, shares)  # by the delta method
+    assert standard_error(values, float, shares) == pytest.approx(values.std() / 20, rel=0.15)
+    root = standard_error(values**2, np.sqrt, shares)  # by the delta method
     assert root == pytest.approx((values**2).std() / 20 / 2 / np.sqrt((values**2).mean()), rel=0.15)
 
 
@@ -21,8 +25,8 @@ def test_error_of_a_ratio_of_means_is_that_of_paired_values():
     error = RNG.uniform(1, 100, [300, 1])
     components = np.concatenate([error, 0.9 * error], axis=1)  # they rise and fall together
     shares = bootstrap.resamples(300, 1)
-    assert bootstrap.standard_error(components, lambda m: m[1] / m[0], shares) < 1e-12
-    assert bootstrap.standard_error(components[:, 0], float, shares) > 0.5
+    assert standard_error(components, lambda m: m[1] / m[0], shares) < 1e-12
+    assert standard_error(components[:, 0], float, shares) > 0.5
 
 
 def test_the_seed_decides():
@@ -46,3 +50,4 @@ def test_error_of_what_is_measured_in_blocks():
     assert bootstrap.Blocked.mean([found, other]).value == pytest.approx(found.value + 1)
     assert bootstrap.Blocked.mean([found, other]).error == pytest.approx(found.error)
     assert np.isnan(bootstrap.blocked(lambda x, y: 1.0, a[:3], b[:3]).error)
+    assert bootstrap.spread(found.draws) == found.error and found.draws.mean() == pytest.approx(0, abs=1e-12)
