@@ -59,6 +59,7 @@ def main() -> None:
     check_downscaler(FLAGS.downscaler)
     with app.importing():  # TensorFlow
         from libml.datasets import catalogue as data
+        from libml.datasets.measuring import decoded_batches, raw_batches
         from libml.datasets.stream import Images, reading
 
     dataset = data.lookup(FLAGS.dataset, FLAGS.data_dir)
@@ -67,8 +68,8 @@ def main() -> None:
     images.check()
     streams = {
         "pipeline": images.batches(batch=FLAGS.batch, scale=FLAGS.scale, downscaler=FLAGS.downscaler, seed=0),
-        "records": images.raw_batches(FLAGS.batch),
-        "decoding": images.decoded_batches(FLAGS.batch),
+        "records": raw_batches(images, FLAGS.batch),
+        "decoding": decoded_batches(images, FLAGS.batch),
     }
     print(f"{dataset.name}: {sum(images.counts)} images, batch {FLAGS.batch}, {FLAGS.samples} samples")
     print(f"{'images/s':<10}{'median':>10}{'least':>10}{'most':>10}")

@@ -26,11 +26,9 @@ from libml.datasets.decoding import (
     locate_bad,
     looked_up,
     options,
-    parse,
     places_of,
     plain,
     reading,
-    record_at,
 )
 from libml.datasets.finding import find_files, known_counts, present_files
 from libml.datasets.held_out import HeldOut
@@ -98,7 +96,7 @@ class Images:
             print(f"{self.dataset.name} is made of {names}; missing: {', '.join(missing)}", file=sys.stderr)
         return tuple(present)
 
-    def _in_order(self, member: int, order: tf.Tensor | None = None) -> tf.data.Dataset:
+    def in_order(self, member: int, order: tf.Tensor | None = None) -> tf.data.Dataset:
         """The numbers of a member's sound records, in the order of the files or another one of their stretches."""
         starts, sizes = (tf.constant(part, tf.int64) for part in zip(*self._pieces[member], strict=True))
         if order is not None:
@@ -113,7 +111,7 @@ class Images:
 
         def epoch_numbers(epoch: tf.Tensor) -> tf.data.Dataset:
             order = tf.random.experimental.stateless_shuffle(tf.range(pieces), rng.stateless_seed(shuffle_key, epoch))
-            numbers = self._in_order(member, order)
+            numbers = self.in_order(member, order)
             numbers = numbers.shuffle(SHUFFLE_BUFFER, seed=shuffle_key % (1 << 40) + epoch)
             start = epoch * count
             passed = tf.maximum(tf.constant(position, tf.int64) - start, 0)
@@ -121,7 +119,7 @@ class Images:
 
         return tf.data.Dataset.range(position // count, np.iinfo(np.int64).max).flat_map(epoch_numbers)
 
-    def _numbers(self, seed: int, position: int) -> tf.data.Dataset:
+    def numbers(self, seed: int, position: int) -> tf.data.Dataset:
         """Endless (position, number of a record): the members take turns."""
         m = len(self.members)
         if m == 1:
@@ -173,7 +171,7 @@ class Images:
         def finish(p, hires, _):
             return p[-1] + 1, DOWNSCALERS[downscaler](hires, scale), hires
 
-        numbers = self._numbers(seed, position)
+        numbers = self.numbers(seed, position)
         if workers > 1:
             places = places_of(self.train, self._share(numbers.batch(LOOKED_UP), batch, worker, workers)).unbatch()
         else:
@@ -193,7 +191,7 @@ class Images:
         """
         usable = Usable(self.train, self.members)
         if self.skip_bad_records:
-            sound = (self._in_order(i) for i in range(len(self.members)))
+            sound = (self.in_order(i) for i in range(len(self.members)))
             usable.decode_all(functools.reduce(tf.data.Dataset.concatenate, sound), loads(self.dataset))
 
         def deal(dealt: tf.Tensor, element: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tuple]:
@@ -206,30 +204,6 @@ class Images:
 
         return numbers.scan(tf.constant(0, tf.int64), deal)
 
-    def raw_batches(self, batch: int) -> tf.data.Dataset:
-        """For measuring: positions and records of the training stream, not decoded."""
-        places = looked_up(self.train, self._numbers(seed=0, position=0))
-        records = places.map(
-            lambda p, *place: (p, record_at(self.train, place)), num_parallel_calls=loads(self.dataset)
-        )
-        return records.batch(batch).prefetch(2).with_options(options())
-
-    def decoded_batches(self, batch: int) -> tf.data.Dataset:
-        """For measuring: nothing but decoding, over and over the first images of the training files; [N] heights."""
-        mean = sum(f.stat().st_size for f in self.train.files) / self.train.counts.sum()
-        most = min(SHUFFLE_BUFFER, at_once(int(mean))) // len(self.members)
-        streams = []
-        for i, member in enumerate(self.members):
-            places = looked_up(self.train, self._in_order(i).take(max(1, most)))
-            streams.append(places.map(lambda *place, m=member: parse(record_at(self.train, place), m)))
-        first = functools.reduce(tf.data.Dataset.concatenate, streams).cache().repeat()
-
-        def height(encoded: tf.Tensor) -> tf.Tensor:
-            return tf.shape(tf.io.decode_image(encoded, expand_animations=False))[0]
-
-        decoded = first.map(height, num_parallel_calls=loads(self.dataset))
-        return decoded.batch(batch).prefetch(2).with_options(options())
-
     @plain
     def check(self) -> None:
         """Reads until the first usable training image, so that a stream of none cannot hang.
@@ -238,7 +212,7 @@ class Images:
             UserError: if no training image has the declared number of channels, or none can be read.
         """
         for i, member in enumerate(self.members):
-            places = looked_up(self.train, self._in_order(i))  # a shuffle would first look through many files
+            places = looked_up(self.train, self.in_order(i))  # a shuffle would first look through many files
             images = places.map(lambda *place: image_at(self.train, self.members, place))
             images = images.ignore_errors() if self.skip_bad_records else images
             usable = images.filter(lambda image, fits: fits).take(1)
