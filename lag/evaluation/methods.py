@@ -19,7 +19,12 @@ from libml.training.run_folder import load_args, run_colors
 
 LAG_NAME = "LAG"
 # Name of a compared method -> "module:class". The module is a program, so it is imported only when a run asks for it.
-COMPARED = {"EDSR": "edsr:EDSR", "SRGAN": "srgan:SRGAN", "SRGAN2": "srgan2:SRGAN2", "cGAN": "cgan:CGAN"}
+COMPARED = {
+    "EDSR": "edsr:EDSR",
+    "SRGAN": "srgan:SRGAN",
+    "SRGAN2": "srgan2:SRGAN2",
+    "cGAN": "cgan:CGAN",
+}
 
 
 class LoadedRun(NamedTuple):
