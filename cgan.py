@@ -8,9 +8,11 @@ import math
 import os
 from collections.abc import Callable
 
+from libml.system import starting
 from libml.system.environment import DEFAULTS
 
 os.environ.update(DEFAULTS | os.environ)  # before TensorFlow is imported
+starting.begin(__name__, os.environ["TF_CPP_MIN_LOG_LEVEL"] == DEFAULTS["TF_CPP_MIN_LOG_LEVEL"])
 
 import keras
 import tensorflow as tf
@@ -83,7 +85,7 @@ class CGANGenerator(ComparedGenerator):
     def __init__(self, *, colors: int, scale: int, filters: int, blocks: int, noise: int, seed: int):
         """Builds every layer; arguments as in CGANConfig."""
         super().__init__(name="generator")
-        self.colors, self.scale, self.noise = colors, scale, noise
+        self.colors, self.scale, self.noise, self.base_blocks = colors, scale, noise, blocks
         seed, lods = rng.key(seed, "generator"), ilog2(scale)
         widths = [(filters << lods, False)] * blocks
         for b in reversed(range(lods)):
@@ -97,6 +99,14 @@ class CGANGenerator(ComparedGenerator):
         self.built = True  # as GeneratorBlock
         # Makes every variable.
         self(tf.zeros([1, 4, 4, colors]), *(tf.zeros([1, *shape]) for shape in self.noise_shapes(4, 4)))
+
+    @property
+    def radius(self) -> int:
+        """Followed from the image down: four convolutions at each larger size, two in each block at the LR size."""
+        seen = 1
+        for _ in range(ilog2(self.scale)):
+            seen = -(-(seen + 4) // 2)
+        return seen + 2 * self.base_blocks
 
     def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
         """A map at each size that is then doubled."""

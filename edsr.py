@@ -6,9 +6,11 @@ Lim et al., 2017, with the constants of the LAG paper's comparison.
 import dataclasses
 import os
 
+from libml.system import starting
 from libml.system.environment import DEFAULTS
 
 os.environ.update(DEFAULTS | os.environ)  # before TensorFlow is imported
+starting.begin(__name__, os.environ["TF_CPP_MIN_LOG_LEVEL"] == DEFAULTS["TF_CPP_MIN_LOG_LEVEL"])
 
 import tensorflow as tf
 
@@ -49,6 +51,11 @@ class EDSRGenerator(ComparedGenerator):
                 setattr(self, f"block_{b}_conv_{i}", conv2d(f"block_{b}_conv_{i}", filters, 3, seed))
         self.to_image = conv2d("to_image", colors * scale**2, 3, seed)
         self(tf.zeros([1, 4, 4, colors]))  # makes every variable
+
+    @property
+    def radius(self) -> int:
+        """A pixel for each of the convolutions, one after another."""
+        return 2 + 2 * self.repeat
 
     def call(self, lores, training: bool = False) -> tf.Tensor:
         """[N, h, w, C] in [-1, 1] -> [N, scale h, scale w, C]."""

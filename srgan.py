@@ -6,9 +6,11 @@ Ledig et al., 2017, with the constants of the LAG paper's comparison.
 import dataclasses
 import os
 
+from libml.system import starting
 from libml.system.environment import DEFAULTS
 
 os.environ.update(DEFAULTS | os.environ)  # before TensorFlow is imported
+starting.begin(__name__, os.environ["TF_CPP_MIN_LOG_LEVEL"] == DEFAULTS["TF_CPP_MIN_LOG_LEVEL"])
 
 import keras
 import tensorflow as tf

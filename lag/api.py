@@ -17,6 +17,7 @@ from lag.upscaling.picture_file import Picture, content_hash
 from libml.errors import UserError
 from libml.images import to_float, to_levels, to_uint8
 from libml.training.run_folder import RunFolder
+from libml.training.run_names import find_model
 
 if TYPE_CHECKING:  # it imports TensorFlow
     from lag.trained import TrainedCritic
@@ -32,7 +33,8 @@ def load(path: str | os.PathLike[str]) -> "Model":
     Raises:
         UserError: if it is none of these.
     """
-    return Model(load_model(path), Path(path))
+    path = find_model(os.fspath(path))
+    return Model(load_model(path), path)
 
 
 class Model:

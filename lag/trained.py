@@ -2,21 +2,24 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from lag.config import LAGConfig
 from lag.model import losses
 from lag.model.build import build_generator, build_projection
-from lag.model.networks import CriticHead, Generator
+from lag.model.networks import CriticHead, Generator, receptive_radius
 from lag.sampling import Sampler
 from libml.errors import UserError
 from libml.layers.downscalers import LEAST_LORES
-from libml.layers.resample import DOWNSCALERS, downscale2d
+from libml.layers.resample import DOWNSCALERS, downscale2d, upscale2d
+from libml.sampler import CandidateSampler
 from libml.system.tfio import tensorflow_errors
 from libml.training import checkpoint
+from libml.training.config import RunConfig
 from libml.training.run_folder import RunFolder, from_args, load_args, run_colors
 from libml.training.schedule import Phase
 
@@ -41,6 +44,8 @@ def load_critic(run: str | Path) -> TrainedCritic:
     if not RunFolder(Path(run)).is_run():
         raise UserError(f"ranking needs the critic, which {run} lacks: give a run folder as --model, not an export")
     args = load_args(run)
+    if (method := args.get("method", LAGConfig.method)) != LAGConfig.method:
+        raise UserError(f"{run} is a run of {method}: ranking needs the critic of a run of LAG")
     config = from_args(LAGConfig, args)
     nimg, path = checkpoint.of_run(run)
     projection = build_projection(config, run_colors(args, run))
@@ -73,12 +78,55 @@ def load_critic(run: str | Path) -> TrainedCritic:
     return TrainedCritic(checked, CriticHead())
 
 
+class Trained(Protocol):
+    """A trained generator of any method, as upscaling, export and figures ask for it."""
+
+    config: RunConfig
+    nimg: int
+    lod: float
+    colors: int
+    noise_dim: int  # channels of z; 0 of a method that takes no noise
+    radius: int  # LR pixels away that an input can be and still change an output pixel
+    variables: list[keras.Variable]
+
+    def images(self, lores: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """[N, h, w, C] in [-1, 1] and z [N, h, w, noise_dim] -> [N, scale h, scale w, C]."""
+
+    def sampler(self, batch: int = 16) -> CandidateSampler:
+        """The generator as a function that makes `batch` images at a time."""
+
+
 class TrainedGenerator(NamedTuple):
     """A generator from a checkpoint, and where in its training that was."""
 
     generator: Generator  # the moving average's weights, or G's own where that is turned off
     config: LAGConfig
     nimg: int
+
+    @property
+    def colors(self) -> int:
+        """Colour channels."""
+        return self.generator.colors
+
+    @property
+    def noise_dim(self) -> int:
+        """Channels of z."""
+        return self.generator.noise_dim
+
+    @property
+    def radius(self) -> int:
+        """How many LR pixels away an input can be and still change an output pixel."""
+        return receptive_radius(self.generator, self.phase.lod_stop)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The weights of the stages in use."""
+        return [v for k in range(self.phase.lod_stop + 1) for v in self.generator.stage_variables(k)]
+
+    def images(self, lores: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """[N, h, w, C] in [-1, 1] and z [N, h, w, noise_dim] -> [N, scale h, scale w, C]."""
+        made = self.generator(lores, z, level=self.phase.level(self.nimg))
+        return upscale2d(made, 2 ** (self.generator.lods - self.phase.lod_stop))
 
     @property
     def phase(self) -> Phase:

@@ -3,7 +3,9 @@
 import contextlib
 import dataclasses
 import gc
+import logging as std_logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +14,22 @@ from typing import Any
 from absl import app, flags, logging
 
 from libml.errors import UserError, printable
+from libml.system import interrupts, starting
 from libml.system.environment import DEFAULTS
+from libml.system.interrupts import Stopped
 from libml.training.config import RunConfig
-from libml.training.run_folder import from_args, load_args
+from libml.training.run_folder import RunFolder, check_same_run, from_args, load_args
+from libml.training.run_names import find_run
 
 LONGEST_LINE = 1000  # characters of a mistake
+MOST_CPUS = 64
+# What other programs, or the reference's, call what a program may have under another name.
+ELSEWHERE = {
+    **{"blocks": ("repeat",), "repeat": ("blocks",), "no-export": ("noexport",)},
+    **{"run": ("model", "resume"), "ckpt": ("model", "resume"), "model": ("run", "resume"), "input": ("run",)},
+    **{"ncand": ("columns", "samples"), "columns": ("ncand", "samples")},
+    **{"output": ("train_dir", "data_dir"), "out": ("output",), "save_to": ("output",)},
+}
 
 _DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_boolean}
 
@@ -30,13 +43,21 @@ def define_flags(config: type[RunConfig]) -> None:
 
 def define_run_flags() -> None:
     """Defines the flags of every training program that are no part of a run's config."""
-    flags.DEFINE_string("data_dir", default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
+    define_data_dir()
     flags.DEFINE_list("gpus", None, "Which GPUs to use, as 0,2; by default all. TF_CONFIG names further machines.")
+    flags.DEFINE_integer("cpus", 1, "Devices to make of the CPU, to try what several do; without GPUs only.")
     flags.DEFINE_boolean("skip_bad_records", False, "Skip and count records that cannot be read, instead of stopping.")
     flags.DEFINE_boolean("deterministic", False, "Use only operations whose result never depends on timing.")
     flags.DEFINE_string("resume", "", "Folder of a run to go on with under its parameters; --batch may be given anew.")
     flags.DEFINE_boolean("reset", False, "Forget what the run's folder holds and train from scratch.")
-    _show_in_help("data_dir", "gpus", "skip_bad_records", "deterministic", "resume", "reset")
+    _show_in_help("data_dir", "gpus", "cpus", "skip_bad_records", "deterministic", "resume", "reset")
+
+
+def define_data_dir() -> None:
+    """Defines --data_dir."""
+    text = "Folder of the datasets; by default the run's, then $ML_DATA, then ./data."
+    flags.DEFINE_string("data_dir", default_data_dir(), text)
+    _show_in_help("data_dir")
 
 
 def _show_in_help(*names: str) -> None:
@@ -54,7 +75,7 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
         UserError: for the first parameter that cannot be, or that a resumed run cannot change; for an unknown dataset,
             or one that does not fit them.
     """
-    resume = flags.FLAGS.resume
+    resume = flags.FLAGS.resume and find_run(flags.FLAGS.resume)
     names = [field.name for field in dataclasses.fields(config)]
     given = {name: flags.FLAGS[name].value for name in names if flags.FLAGS[name].present}
     if not resume:
@@ -65,12 +86,19 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
     made.validate()
     if not resume or flags.FLAGS["total_kimg"].present:  # older runs may have been asked for less than they did
         made.check_total(begun=bool(resume))
+    folder = Path(resume) if resume else made.folder
+    if RunFolder(folder).is_run() and not flags.FLAGS.reset:
+        check_same_run(made, folder)
+        flags.FLAGS.data_dir = data_dir_of(folder)
     # Training asks these again; asked here, the answer does not wait for TensorFlow.
     from libml.datasets.catalogue import check_sizes, lookup  # which --help need not wait for
 
-    check_sizes(lookup(made.dataset, flags.FLAGS.data_dir), made.scale, made.downscaler)
+    dataset = lookup(made.dataset, flags.FLAGS.data_dir)
+    check_sizes(dataset, made.scale, made.downscaler)
+    if (few := dataset.smaller)[0]:
+        print(f"{few[0]} of {few[1]} images are smaller than {dataset.size} and will be enlarged", file=sys.stderr)
     made.schedule()
-    return made, Path(resume) if resume else made.folder
+    return made, folder
 
 
 def run_options(*more: str) -> dict[str, Any]:
@@ -82,14 +110,17 @@ def device_options() -> dict[str, Any]:
     """What --gpus, --deterministic and TF_CONFIG say, for libml.system.devices.make_devices.
 
     Raises:
-        UserError: if --gpus are not numbers.
+        UserError: if --gpus are not numbers, or --cpus cannot be.
     """
+    if not 1 <= flags.FLAGS.cpus <= MOST_CPUS:
+        raise UserError(f"--cpus={flags.FLAGS.cpus} must be from 1 to {MOST_CPUS}")
     try:
         gpus = None if flags.FLAGS.gpus is None else [int(i) for i in flags.FLAGS.gpus]
     except ValueError:
         raise UserError(f"--gpus={','.join(flags.FLAGS.gpus)}: write numbers, as 0,2") from None
     return {
         "gpus": gpus,
+        "cpus": flags.FLAGS.cpus,
         "deterministic": flags.FLAGS.deterministic,
         "tf_config": os.environ.get("TF_CONFIG"),
     }
@@ -106,16 +137,43 @@ def default_data_dir() -> str:
     return os.environ.get("ML_DATA", "data")
 
 
+def data_dir_of(run: str | os.PathLike, dataset: str = "") -> str:
+    """The data folder for a run's images: --data_dir if it is given, else the one that the run remembers, else the
+    default.
+
+    Args:
+        run: its folder.
+        dataset: another dataset than the run's, which the default folder may have instead.
+
+    Raises:
+        UserError: if the folder holds no run.
+    """
+    flag, remembered = flags.FLAGS["data_dir"], load_args(run).get("data_dir")
+    if flag.present or not isinstance(remembered, str) or not remembered or remembered == flag.value:
+        return flag.value
+    if not os.path.isdir(remembered):
+        print(f"the run's data folder {remembered} is not there: looking in {flag.value}", file=sys.stderr)
+        return flag.value
+    if dataset:
+        from libml.datasets.finding import has_test_images
+
+        if not has_test_images(dataset, remembered) and has_test_images(dataset, flag.value):
+            return flag.value
+    return remembered
+
+
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """Wrap the import of TensorFlow, and of modules that import it, in this: it takes a third less time.
+    """Wrap the import of TensorFlow, and of modules that import it, in this: it is quiet and takes a third less time.
 
     The import makes a million objects, all of which stay. The garbage collector would search them again and again,
     during the import and later.
     """
     gc.disable()
     try:
-        yield
+        with starting.quietly(os.environ.get("TF_CPP_MIN_LOG_LEVEL") == DEFAULTS["TF_CPP_MIN_LOG_LEVEL"]):
+            yield
+        std_logging.getLogger("tensorflow").setLevel(std_logging.ERROR)  # it warns of functions that it traces again
     finally:
         gc.freeze()
         gc.enable()
@@ -129,25 +187,41 @@ def complain(mistake: Exception | str) -> None:
     print(f"error: {text}", file=sys.stderr)
 
 
+def _plainly(text: str) -> str:
+    """What absl says of a flag, in the words of these programs."""
+    text = re.sub(r"^flag --(\w+)=None: Flag --\w+ must have a value other than None\.", r"--\1 is missing", text)
+    text = re.sub(r"^flag (--\w+=.*): invalid literal for int\(\) with base 10: .*", r"\1 must be a whole number", text)
+    return re.sub(r"^flag (--\w+=.*): could not convert string to float: .*", r"\1 must be a number", text)
+
+
 def _parse(argv: list[str]) -> list[str]:
     """The words that are no flags; a flag that cannot be ends the program as a UserError does."""
     try:
         return flags.FLAGS(argv)
     except (flags.Error, UnicodeError) as e:  # the latter of a --flagfile that is no text
-        complain("; ".join([*str(e).splitlines(), "--help lists the flags"]))
+        unknown = getattr(e, "flagname", "") if isinstance(e, flags.UnrecognizedFlagError) else ""
+        hints = [f"here it is --{name}" for name in ELSEWHERE.get(unknown, ()) if name in flags.FLAGS]
+        complain("; ".join([*map(_plainly, str(e).splitlines()), *hints, "--help lists the flags"]))
         sys.exit(1)
 
 
-def run(main: Callable[..., int | None], arguments: bool = False) -> None:
-    """Runs a program: a mistake, or too little memory, is one line on stderr and exit status 1; Ctrl-C one and 130.
+def run(main: Callable[..., int | None], arguments: bool = False, when_stopped: str = "") -> None:
+    """Runs a program: a mistake, or too little memory, is one line on stderr and exit status 1; so are Ctrl-C and
+    SIGTERM, and 130 or 143.
 
     Args:
         main: what to run; it returns the exit status, or None for 0.
         arguments: whether it takes the list of words that are no flags; otherwise these are refused.
+        when_stopped: what to say to who stopped it.
     """
+    interrupts.stop_at_once()
     os.environ.update(DEFAULTS | os.environ)  # TensorFlow is imported later, by main
 
     def guarded(argv: list[str]) -> int | None:
+        with interrupts.stopping():
+            return judged(argv)
+
+    def judged(argv: list[str]) -> int | None:
         try:
             logging.set_verbosity(logging.WARNING)  # libraries announce each of their steps
             if arguments:
@@ -159,9 +233,9 @@ def run(main: Callable[..., int | None], arguments: bool = False) -> None:
             complain(e)
         except OSError as e:  # as of a name that is too long for the file system to be asked about
             complain(f"{e.filename}: {e.strerror}" if e.filename else e)
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return 130
+        except Stopped as e:
+            print(interrupts.line(e.number, when_stopped), file=sys.stderr)
+            return 128 + e.number
         except Exception as e:
             if not isinstance(e, MemoryError) and type(e).__name__ != "ResourceExhaustedError":  # TensorFlow's
                 raise

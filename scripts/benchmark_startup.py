@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
 from libml.errors import UserError
+from libml.system import outputs
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = flags.FLAGS
@@ -102,6 +103,8 @@ def main() -> None:
         raise UserError(f"--only={min(unknown)}: choose among {', '.join(COMMANDS)}")
     if FLAGS.repeats < 1:
         raise UserError(f"--repeats={FLAGS.repeats} must be at least 1")
+    if FLAGS.output:
+        outputs.check_file("output", FLAGS.output, ".json")
     records = []
     with tempfile.TemporaryDirectory() as folder:
         names = FLAGS.only or list(COMMANDS)

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lag.config import LAGConfig
 from libml import app
 from libml.errors import UserError
+from libml.system import outputs
 
 # Side of the HR image, and what differs from the defaults.
 SIZES = {
@@ -216,6 +217,8 @@ def main() -> None:
         raise UserError("--batch, --replicas and --seconds must be positive")
     if FLAGS.profile and (FLAGS.compare or FLAGS.inference or FLAGS.phase or FLAGS.replicas > 1):
         raise UserError("--profile is for one device and the last phase: leave out --compare, --inference and the like")
+    if FLAGS.output:
+        outputs.check_file("output", FLAGS.output, ".json")
     for size in FLAGS.sizes:
         configurations(size)
         threads_per_op(size)

@@ -7,7 +7,7 @@ python scripts/create_datasets.py --parquet=FOLDER --name=pets
 python scripts/create_datasets.py --check=pets
 
 Exit status: 0 if all went well; 3 if a dataset was made, but some files of the folder could not be read; 1 for a
-mistake, or if a dataset could not be made; 130 if interrupted.
+mistake, or if a dataset could not be made; 130 or 143 if stopped by Ctrl-C or SIGTERM.
 """
 
 import os
@@ -26,6 +26,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
 flags.DEFINE_string("tfds_dir", "", "Where TensorFlow Datasets keeps its files; by default tfds in the data folder.")
 flags.DEFINE_boolean("overwrite", False, "Make again what is complete, or replace files of other makes.")
+flags.DEFINE_boolean("update", False, "Add what --input has and the complete dataset lacks; only new files are read.")
 flags.DEFINE_string("from", "", "File or folder that has a standard set's original files; by default they are fetched.")
 flags.DEFINE_string("check", "", "Name of a dataset to read back and verify.")
 flags.DEFINE_string("input", "", "Folder of pictures to make a dataset of, with all folders below it.")
@@ -44,23 +45,21 @@ READ_WITH_PROBLEMS = 3
 
 def main(names: list[str]) -> int:
     """Checks what is asked for, then does it; returns the exit status."""
-    try:
-        if FLAGS.check:
-            return check()
-        if FLAGS.input or FLAGS.parquet or FLAGS.name:
-            if names:
-                raise UserError(f"make {names[0]} in a run of its own, without --input and --name")
-            if FLAGS["from"].value:
-                raise UserError("--from is for the original files of a standard set: name the set, without --input")
-            return make_from_folder()
-        if not names:
-            if FLAGS["from"].value:
-                raise UserError("--from needs the name of a standard set, as in celeba --from=PATH")
-            raise UserError("nothing to make: name standard datasets, or give --input and --name; see --help")
-        return make_standard(names)
-    except KeyboardInterrupt:
-        print("interrupted: what was not complete is removed", file=sys.stderr)
-        return 130
+    if FLAGS.check:
+        return check()
+    if FLAGS.input or FLAGS.parquet or FLAGS.name:
+        if names:
+            raise UserError(f"make {names[0]} in a run of its own, without --input and --name")
+        if FLAGS["from"].value:
+            raise UserError("--from is for the original files of a standard set: name the set, without --input")
+        return make_from_folder()
+    if FLAGS.update:
+        raise UserError("--update adds pictures to a dataset of your own: give --input and --name")
+    if not names:
+        if FLAGS["from"].value:
+            raise UserError("--from needs the name of a standard set, as in celeba --from=PATH")
+        raise UserError("nothing to make: name standard datasets, or give --input and --name; see --help")
+    return make_standard(names)
 
 
 def check() -> int:
@@ -79,18 +78,23 @@ def make_from_folder() -> int:
     with app.importing():  # TensorFlow
         from libml.datasets import catalogue as data
         from libml.datasets import manifest
+        from libml.datasets.catalogue import OWN_SIZES
         from libml.datasets.making import folder
 
     folder.check_name(FLAGS.name, data.names())
-    arguments = (FLAGS.test_fraction, FLAGS.workers, FLAGS.overwrite, bool(FLAGS.parquet))
+    arguments = (FLAGS.test_fraction, FLAGS.workers, FLAGS.overwrite, bool(FLAGS.parquet), FLAGS.update)
     content = folder.make(FLAGS.parquet or FLAGS.input, FLAGS.name, FLAGS.data_dir, options, *arguments)
     if content is None:
-        print(f"{FLAGS.name} is complete; --overwrite makes it again")
+        what = "has all that is there" if FLAGS.update else "is complete"
+        print(f"{FLAGS.name} {what}; --overwrite makes it again")
         return 0
     counts = content["report"]
-    size = min(128, max(content["image_size"]["max"]))
+    size = max(OWN_SIZES[0], min(128, manifest.usual_side(content)))
     made = manifest.path(FLAGS.data_dir, FLAGS.name)
     print(f"wrote {made}: {summary(content)}; train with --dataset={FLAGS.name}{size}")
+    few, total = manifest.smaller(content, size)
+    if few:
+        print(f"{few} of {total} images are smaller than {size} and will be enlarged; --min_size would leave them out")
     if any(counts.values()):
         said = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
         print(f"{said}: see {os.path.join(FLAGS.data_dir, FLAGS.name)}-report.txt")
@@ -109,6 +113,9 @@ def folder_options() -> Any:
 
     if FLAGS.input and FLAGS.parquet:
         raise UserError("--input and --parquet are two sources of pictures: make a dataset of each in a run of its own")
+    if FLAGS.update and (FLAGS.overwrite or FLAGS.parquet):
+        other = "--overwrite" if FLAGS.overwrite else "--parquet"
+        raise UserError(f"--update adds the new pictures of --input to a dataset: leave out {other}")
     for flag in ("name",) if FLAGS.parquet else ("input", "name"):
         if not getattr(FLAGS, flag):
             raise UserError(f"--{flag} is missing: a dataset of your own needs --input=PICTURES and --name=NAME")
@@ -127,13 +134,16 @@ def folder_options() -> Any:
 def make_standard(names: list[str]) -> int:
     """Each set in turn; one that fails does not keep the others from being made."""
     with app.importing():  # TensorFlow
-        from libml.datasets import manifest
+        from libml.datasets import catalogue, manifest
         from libml.datasets.making import standard
 
     status = 0
     tfds_dir = FLAGS.tfds_dir or os.path.join(FLAGS.data_dir, "tfds")
     for name in standard.expand(names):
         try:
+            if name in catalogue.drawn():
+                draw(name)
+                continue
             content = standard.make(name, FLAGS.data_dir, tfds_dir, FLAGS.overwrite, FLAGS["from"].value)
             made = content and f"wrote {manifest.path(FLAGS.data_dir, name)}: {summary(content)}"
             print(made or f"{name} is complete; --overwrite makes it again")
@@ -145,6 +155,20 @@ def make_standard(names: list[str]) -> int:
     return status
 
 
+def draw(name: str) -> None:
+    """An embedded dataset, where it is not there."""
+    from libml.datasets import catalogue, finding
+
+    if FLAGS.overwrite or FLAGS["from"].value:
+        raise UserError(f"{name} is always the same, and drawn by this program: leave out --overwrite and --from")
+    dataset = catalogue.lookup(name)
+    if finding.has_test_images(name, FLAGS.data_dir) and finding.find_files(dataset, Path(FLAGS.data_dir), "train"):
+        print(f"{name} is complete")
+        return
+    dataset.make(Path(FLAGS.data_dir))
+    print(f"wrote {os.path.join(FLAGS.data_dir, name)}-*.tfrecord; train with --dataset={name}")
+
+
 def summary(content: dict) -> str:
     """'45 train and 5 test images in 2 files'."""
     counts = " and ".join(f"{entry['images']} {split}" for split, entry in content["splits"].items())
@@ -153,4 +177,4 @@ def summary(content: dict) -> str:
 
 
 if __name__ == "__main__":
-    app.run(main, arguments=True)
+    app.run(main, arguments=True, when_stopped="what was not complete is removed")

@@ -13,11 +13,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
 from libml.errors import UserError
+from libml.system import outputs
+from libml.training.run_names import find_run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("run", None, "Folder of a trained run of any method; may be repeated.", required=True)
 flags.DEFINE_string("dataset", "", "Whose test images to use; by default those of the first run's dataset.")
-flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
+app.define_data_dir()
 flags.DEFINE_integer("images", 1000, "How many test images, from the first on; fewer where the dataset has fewer.")
 flags.DEFINE_integer(
     "samples",
@@ -48,10 +50,13 @@ def main() -> None:
     for name, least in (("images", 2), ("samples", 1), ("batch", 1)):
         if FLAGS[name].value < least:
             raise UserError(f"--{name}={FLAGS[name].value} must be at least {least}")
+    outputs.check_folder("output", FLAGS.output)
+    FLAGS.run = [str(find_run(run)) for run in FLAGS.run]
+    FLAGS.critic = FLAGS.critic and str(find_run(FLAGS.critic))
     with app.importing():  # TensorFlow
         import tensorflow as tf
 
-        from lag.evaluation import report
+        from lag.evaluation import recommend, report
         from lag.evaluation.evaluate import evaluate
         from lag.evaluation.measures import halves_apart
         from lag.evaluation.methods import load_runs
@@ -66,7 +71,8 @@ def main() -> None:
     tf.config.experimental.enable_tensor_float_32_execution(False)
     runs = load_runs(FLAGS.run, FLAGS.batch)
     dataset = FLAGS.dataset or runs[0].config.dataset
-    pairs = load_pairs(dataset, FLAGS.data_dir, FLAGS.images, runs[0], FLAGS.batch)
+    data_dir = app.data_dir_of(FLAGS.run[0], FLAGS.dataset)
+    pairs = load_pairs(dataset, data_dir, FLAGS.images, runs[0], FLAGS.batch)
     inception = FLAGS.inception_weights or app.fetched_by_keras(fid.FILE)
     yardsticks = load_yardsticks(runs, FLAGS.critic, inception, FLAGS.batch)
     output = Path(FLAGS.output)
@@ -78,9 +84,11 @@ def main() -> None:
     found = Report(*asked, yardsticks.critic_run, pairs, runs, rows, skipped, halves)
     report.write(found, output)
     print(f"wrote {output / 'report.md'}: {len(rows)} rows, {len(pairs.hires)} images")
+    for line in recommend.record(runs, rows):
+        print(line)
     for line in skipped_lines(found):
         print(f"skipped {line}")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, when_stopped="a report is written when all is measured")

@@ -12,10 +12,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
 from libml.errors import UserError
+from libml.training.run_folder import RunFolder
+from libml.training.run_names import find_model
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", None, "Folder of a trained run or of an export, or an ONNX file.", required=True)
-flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
+app.define_data_dir()
 flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; another than this machine's own lets others in.")
 flags.DEFINE_integer("port", 8008, "Port to listen at; 0 for any that is free.")
 
@@ -24,11 +26,13 @@ def main() -> None:
     """Loads the model and serves the page until Ctrl-C."""
     if not 0 <= FLAGS.port <= 65535:
         raise UserError(f"--port={FLAGS.port} must be from 0 to 65535")
+    model = find_model(FLAGS.model)
+    data_dir = app.data_dir_of(model) if RunFolder(model).is_run() else FLAGS.data_dir
     with app.importing():  # TensorFlow, where the model needs it
         from lag.explorer.server import serve
         from lag.explorer.session import load_session
 
-        session = load_session(Path(FLAGS.model), FLAGS.data_dir)
+        session = load_session(model, data_dir)
     session.warm_up()
     serve(session, FLAGS.host, FLAGS.port)
 

@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lag.formats.registry import FORMATS, export_run
 from libml import app
 from libml.errors import UserError
+from libml.system import outputs
+from libml.training.run_names import find_run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of the trained run.", required=True)
@@ -28,6 +30,8 @@ def main() -> None:
     stored = FORMATS[FLAGS.format].weights
     if FLAGS.weights not in stored:
         raise UserError(f"--weights={FLAGS.weights}: --format={FLAGS.format} stores {', '.join(stored)}")
+    outputs.check_folder("output", FLAGS.output)
+    FLAGS.run = str(find_run(FLAGS.run))
     with app.importing():  # TensorFlow
         import tensorflow  # noqa: F401
 

@@ -21,6 +21,8 @@ from lag.figures.indices import parse_indices
 from lag.figures.registry import FIGURES, make
 from libml import app
 from libml.errors import UserError
+from libml.system import outputs
+from libml.training.run_names import find_run
 
 MOST = 1_000  # columns of a figure, images at a time
 FRAME = 80  # milliseconds
@@ -30,7 +32,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of the trained run.", required=True)
 flags.DEFINE_string("figure", "candidates", f"Which one: {', '.join(FIGURES)}.")
 flags.DEFINE_string("dataset", "", "Whose test images to use; by default those of the run's dataset.")
-flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
+app.define_data_dir()
 flags.DEFINE_string("samples", "0-3", "Which test images: numbers and spans, as 0,3,5-8.")
 flags.DEFINE_integer("columns", 8, "Images a row: samples, or steps of blending.")
 flags.DEFINE_integer("frames", 64, "Images of a walk.")
@@ -48,10 +50,6 @@ def main() -> None:
     if name not in FIGURES:
         raise UserError(f"--figure={name} is unknown: use {', '.join(FIGURES)}")
     kind = FIGURES[name]
-    if kind.moves and FLAGS.output and not FLAGS.output.lower().endswith(".webp"):
-        raise UserError(
-            f"--output={FLAGS.output}: --figure={name} writes an animation, name a file that ends with .webp"
-        )
     for option in ("columns", "batch", "frames"):
         if not 1 <= FLAGS[option].value <= MOST:
             raise UserError(f"--{option}={FLAGS[option].value} must be from 1 to {MOST}")
@@ -59,23 +57,29 @@ def main() -> None:
         raise UserError(f"--noise={FLAGS.noise} must be above 0 and at most {LARGEST_NOISE}")
     if kind.foreign and not FLAGS.dataset:
         raise UserError(f"--figure={name} shows inputs of another dataset: add --dataset=NAME")
+    suffix = ".webp" if kind.moves else ".png"
+    path = FLAGS.output or f"{name}{suffix}"
+    outputs.check_file("output", path, suffix)
+    FLAGS.run = str(find_run(FLAGS.run))
     with app.importing():  # TensorFlow
+        from lag.any_method import load_any
         from lag.figures.inputs import Inputs, load_test_images
-        from lag.trained import load_trained
         from libml.images import encode_png, encode_webp
         from libml.page import draw
         from libml.system.files import write_atomic
 
-    trained = load_trained(FLAGS.run)
+    trained = load_any(FLAGS.run)
     config = trained.config
     if kind.foreign and FLAGS.dataset == config.dataset:
         raise UserError(f"--figure={name} shows inputs of another dataset than {config.dataset}, the run's own")
-    hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, trained.generator.colors)
+    data_dir = app.data_dir_of(FLAGS.run, FLAGS.dataset)
+    hires = load_test_images(FLAGS.dataset, data_dir, indices, config, trained.colors)
     inputs = Inputs(hires, indices, config.downscaler, config.scale)
     title = f"{config.dataset} {config.scale}x, {trained.nimg / 1024:g} kimg"
     title += f", inputs of {FLAGS.dataset}" if FLAGS.dataset else ""
     sampler = trained.sampler(FLAGS.batch)
-    path = FLAGS.output or f"{name}.{'webp' if kind.moves else 'png'}"
+    if kind.moves and not sampler.stochastic:
+        raise UserError(f"{config.method} takes no noise: there is nothing to walk through")
     options = {option: FLAGS[option].value for option in ("run", "columns", "frames", "noise", "seed", "batch")}
     pictures = [draw(figure) for figure in make(name, sampler=sampler, inputs=inputs, title=title, **options)]
     write_atomic(path, encode_webp(pictures, FRAME) if kind.moves else encode_png(pictures[0]))

@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lag.figures.indices import parse_indices
 from libml import app
 from libml.errors import UserError
+from libml.system import outputs
+from libml.training.run_names import find_run
 
 MOST = 10_000  # candidates an image, candidates at a time
 LARGEST_CELL = 1024
@@ -21,7 +23,7 @@ LARGEST_CELL = 1024
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of the trained run, of any method.", required=True)
 flags.DEFINE_string("dataset", "", "Whose test images to use; by default those of the run's dataset.")
-flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
+app.define_data_dir()
 flags.DEFINE_string("samples", "0-7", "Which test images: numbers and spans, as 0,3,5-8.")
 flags.DEFINE_integer(
     "ncand",
@@ -46,6 +48,8 @@ def main() -> None:
             raise UserError(f"--{name}={getattr(FLAGS, name)} must be from 1 to {MOST}")
     if not 1 <= FLAGS.cell <= LARGEST_CELL:
         raise UserError(f"--cell={FLAGS.cell} must be from 1 to {LARGEST_CELL}")
+    outputs.check_file("output", FLAGS.output, ".png")
+    FLAGS.run = str(find_run(FLAGS.run))
     with app.importing():  # TensorFlow
         from lag.evaluation.methods import load_run
         from lag.figures.inputs import load_test_images
@@ -56,7 +60,7 @@ def main() -> None:
 
     run = load_run(FLAGS.run, FLAGS.batch)
     sampler, config = run.sampler, run.config
-    hires = load_test_images(FLAGS.dataset, FLAGS.data_dir, indices, config, run.colors)
+    hires = load_test_images(FLAGS.dataset, app.data_dir_of(FLAGS.run, FLAGS.dataset), indices, config, run.colors)
     stds = candidate_stds(FLAGS.ncand if sampler.stochastic else 1)
     given = (sampler, hires, config.downscaler, stds, FLAGS.seed, indices)
     if FLAGS.plain:

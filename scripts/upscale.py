@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
 from libml.errors import UserError
+from libml.system import outputs
+from libml.training.run_names import find_model
 
 MOST_SAMPLES = 10_000  # of one picture
 FAILED = 3  # exit status when some of the files could not be upscaled
@@ -22,7 +24,7 @@ flags.DEFINE_string("model", None, "Folder of a trained run or of an export, or 
 flags.DEFINE_string("input", None, "A picture, or a folder of them.", required=True)
 flags.DEFINE_string("output", None, "Folder for the large ones.", required=True)
 flags.DEFINE_integer("samples", 4, "Results a picture; the first is the centre, z = 0.")
-flags.DEFINE_float("noise", 1.0, "Standard deviation of z of the others.")
+flags.DEFINE_float("noise", None, "Standard deviation of z of the others; by default what the model recommends.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise.")
 flags.DEFINE_enum("format", "png", ["png", "webp", "jpeg", "tiff"], "Kind of files of the results.")
 flags.DEFINE_enum("bits", "8", ["8", "16"], "Bits a channel of the results; 16 with --format=png and tiff.")
@@ -33,6 +35,7 @@ flags.DEFINE_boolean(
     "Shift each result so that its box means equal the input; by default where the model was trained so.",
 )
 flags.DEFINE_integer("tile", 64, "Side in input pixels of the tiles that large pictures are made in.")
+flags.DEFINE_boolean("yes", False, "Make results of more than 67 million pixels a picture, which take long.")
 flags.DEFINE_boolean("overwrite", False, "Make again what is there already.")
 flags.DEFINE_integer("best", 0, "Keep so many of --of samples: those the critic finds most realistic. Needs a run.")
 flags.DEFINE_integer("diverse", 0, "Keep so many of --of samples: the centre and those farthest apart. Needs a run.")
@@ -87,7 +90,7 @@ def main() -> int:
         make_again()
         return 0
     for name, least in (("samples", 1), ("tile", 1), ("noise", 0), ("of", 1)):
-        if not least <= FLAGS[name].value < math.inf:  # nor is NaN
+        if FLAGS[name].value is not None and not least <= FLAGS[name].value < math.inf:  # nor is NaN
             raise UserError(f"--{name}={FLAGS[name].value} must be a number of at least {least}")
     for name in ("samples", "of"):
         if FLAGS[name].value > MOST_SAMPLES:
@@ -97,7 +100,10 @@ def main() -> int:
     choice = chosen()
     if not Path(FLAGS.input).exists():
         raise UserError(f"--input={FLAGS.input} does not exist")
+    outputs.check_folder("output", FLAGS.output)
+    FLAGS.model = str(find_model(FLAGS.model))
     with app.importing():  # TensorFlow, where the model needs it
+        from lag.formats.card import recommended_noise
         from lag.formats.registry import load_model
         from lag.upscaling.choosing import Options
         from lag.upscaling.folder import upscale_all
@@ -108,11 +114,28 @@ def main() -> int:
 
             critic = load_critic(FLAGS.model)
         model = load_model(FLAGS.model)
+    if not model.noise_dim:
+        if choice.get("choose") or (FLAGS["samples"].present and FLAGS.samples > 1):
+            raise UserError(f"{model.card['method']} takes no noise, so a picture has one result: use --samples=1")
+        choice = {"samples": 1}
+    if FLAGS.noise is None:
+        FLAGS.noise = recommended_noise(model.card)
+        if model.noise_dim:
+            print(
+                f"noise {FLAGS.noise:g}, as the model recommends; --noise=1 is the whole spread, --noise=0 the centre"
+            )
     common = {k: FLAGS[k].value for k in ("noise", "seed", "tile", "grid", "overwrite")}
     consistent = FLAGS.consistent if FLAGS["consistent"].present else model.consistent
-    options = Options(consistent=consistent, **common, **choice, format=FLAGS.format, bits=int(FLAGS.bits))
+    common |= {
+        "consistent": consistent,
+        "large": FLAGS.yes,
+        "model_path": FLAGS.model,
+        "format": FLAGS.format,
+        "bits": int(FLAGS.bits),
+    }
+    options = Options(**common, **choice)
     return FAILED if upscale_all(model, critic, Path(FLAGS.input), Path(FLAGS.output), options) else 0
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, when_stopped="what was made is kept, the same command goes on")

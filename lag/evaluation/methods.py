@@ -1,30 +1,17 @@
 """What is compared: runs of LAG and of the other methods, and plain enlargement."""
 
-import importlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from lag.trained import load_trained
-from libml.compared.sampler import load
+from lag.any_method import load_any
 from libml.errors import UserError
 from libml.layers.resample import upscale2d
 from libml.sampler import CandidateSampler
 from libml.training.config import RunConfig
-from libml.training.run_folder import load_args, run_colors
-
-LAG_NAME = "LAG"
-# Name of a compared method -> "module:class". The module is a program, so it is imported only when a run asks for it.
-COMPARED = {
-    "EDSR": "edsr:EDSR",
-    "SRGAN": "srgan:SRGAN",
-    "SRGAN2": "srgan2:SRGAN2",
-    "cGAN": "cgan:CGAN",
-}
 
 
 class LoadedRun(NamedTuple):
@@ -38,21 +25,6 @@ class LoadedRun(NamedTuple):
     nimg: int
 
 
-def method_of(run: str | Path, args: dict) -> str:
-    """The method of a run: as its args.json says, else the first word of the folder's name.
-
-    Raises:
-        UserError: if that is no method.
-    """
-    word = args.get("method") or Path(run).resolve().name.partition("_")[0]
-    if word in (LAG_NAME, *COMPARED):
-        return word
-    raise UserError(
-        f"{run}: {word} is the name of no method ({', '.join((LAG_NAME, *COMPARED))}): "
-        "give a run's folder under the name that training gave it"
-    )
-
-
 def load_run(run: str, batch: int) -> LoadedRun:
     """The newest checkpoint of a run of any method.
 
@@ -63,14 +35,9 @@ def load_run(run: str, batch: int) -> LoadedRun:
     Raises:
         UserError: if it is no trained run of a known method.
     """
-    args = load_args(run)
-    name, colors = method_of(run, args), run_colors(args, run)
-    if name == LAG_NAME:
-        trained = load_trained(run)
-        return LoadedRun(name, trained.sampler(batch), run, trained.config, colors, trained.nimg)
-    module, cls = COMPARED[name].split(":")
-    loaded = load(getattr(importlib.import_module(module), cls), run, batch=batch)
-    return LoadedRun(name, loaded, run, loaded.config, colors, loaded.nimg)
+    trained = load_any(run)
+    label, config = trained.config.name or trained.config.method, trained.config
+    return LoadedRun(label, trained.sampler(batch), run, config, trained.colors, trained.nimg)
 
 
 def load_runs(folders: Sequence[str], batch: int) -> list[LoadedRun]:

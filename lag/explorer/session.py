@@ -263,7 +263,8 @@ def load_session(path: Path, data_dir: str) -> Session:
     from libml.training.run_folder import RunFolder
 
     model, critic = load_model(path), None
-    if RunFolder(path).is_run() and not (path / "model.onnx").exists():
+    is_run = RunFolder(path).is_run() and not (path / "model.onnx").exists()
+    if is_run and model.card.get("method", "LAG") == "LAG":  # no other method's critic ranks images
         from lag.trained import load_critic
 
         critic = load_critic(path)

@@ -1,5 +1,6 @@
 """Test images to show a trained run."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +31,7 @@ def fitting_dataset(name: str, data_dir: str, config: RunConfig, colors: int) ->
     if dataset.colors != colors:
         raise UserError(f"{dataset.name} has {dataset.colors} colour channels, the run was trained on {colors}")
     check_sizes(dataset, config.scale, config.downscaler)
-    return dataset
+    return dataclasses.replace(dataset, make=None)  # a set that is made on the spot is made for training alone
 
 
 def load_test_images(name: str, data_dir: str, indices: Sequence[int], config: RunConfig, colors: int) -> np.ndarray:

@@ -4,30 +4,29 @@ from pathlib import Path
 
 import numpy as np
 
+from lag.any_method import load_any
 from lag.figures.inputs import Inputs
-from lag.sampling import Sampler
-from lag.trained import TrainedGenerator, load_trained
 from libml import rng
 from libml.page import Figure
-from libml.sampler import candidate_stds, candidates_figure
+from libml.sampler import CandidateSampler, candidate_stds, candidates_figure
 from libml.training.checkpoint import list_checkpoints
 from libml.training.run_folder import RunFolder
 from libml.training.schedule import KIMG
 
 
-def _center(sampler: Sampler, lores: np.ndarray) -> np.ndarray:
+def _center(sampler: CandidateSampler, lores: np.ndarray) -> np.ndarray:
     """The images at z = 0."""
-    return sampler(lores, np.zeros([*lores.shape[:3], sampler.generator.noise_dim], np.float32))
+    shapes = sampler.noise_shapes(*lores.shape[1:3])
+    return sampler(lores, *(np.zeros([len(lores), *shape], np.float32) for shape in shapes))
 
 
-def candidates(sampler: Sampler, inputs: Inputs, columns: int, seed: int, title: str) -> Figure:
+def candidates(sampler: CandidateSampler, inputs: Inputs, columns: int, seed: int, title: str) -> Figure:
     """Paper figures 1 to 4, and 6 for inputs of another dataset: samples whose noise rises from 0 to 1."""
-    return candidates_figure(
-        sampler, inputs.hires, inputs.downscaler, candidate_stds(columns), seed, inputs.indices, title
-    )
+    stds = candidate_stds(columns if sampler.stochastic else 1)
+    return candidates_figure(sampler, inputs.hires, inputs.downscaler, stds, seed, inputs.indices, title)
 
 
-def mirror(sampler: Sampler, inputs: Inputs, columns: int, title: str) -> Figure:
+def mirror(sampler: CandidateSampler, inputs: Inputs, columns: int, title: str) -> Figure:
     """Paper figure 5: inputs blended, at full size, from an image to its mirror image; z = 0."""
     rows, parts = [], np.linspace(0, 1, columns, dtype=np.float32)
     for index, hires in zip(inputs.indices, inputs.hires, strict=True):
@@ -39,7 +38,7 @@ def mirror(sampler: Sampler, inputs: Inputs, columns: int, title: str) -> Figure
     return Figure(title, ["original", *labels[1:-1], "mirrored"] if columns > 1 else ["original"], rows)
 
 
-def noise(sampler: Sampler, inputs: Inputs, columns: int, seed: int, title: str) -> Figure:
+def noise(sampler: CandidateSampler, inputs: Inputs, columns: int, seed: int, title: str) -> Figure:
     """Paper figure 7: inputs blended from an image to uniform noise in each pixel; z = 0."""
     rows, parts = [], np.linspace(0, 1, columns, dtype=np.float32)
     lores = inputs.downscaled(inputs.hires)
@@ -56,9 +55,10 @@ def progress(run: str | Path, inputs: Inputs, seed: int, batch: int, title: str)
     lores = inputs.downscaled(inputs.hires)
     columns, made = ["original", "input"], []
     for nimg, _ in list_checkpoints(RunFolder(Path(run)).checkpoints):
-        trained: TrainedGenerator = load_trained(run, nimg)
-        made.append(trained.sampler(batch).candidates(lores, (0.0, 1.0), seed, inputs.indices))
-        columns += [f"{nimg / KIMG:g}k z = 0", f"{nimg / KIMG:g}k z ~ N"]
+        sampler = load_any(run, nimg).sampler(batch)
+        shown = {0.0: "z = 0", 1.0: "z ~ N"} if sampler.stochastic else {0.0: "image"}
+        made.append(sampler.candidates(lores, tuple(shown), seed, inputs.indices))
+        columns += [f"{nimg / KIMG:g}k {what}" for what in shown.values()]
     images = np.concatenate([inputs.hires[:, None], inputs.pixelated(lores)[:, None], *made], axis=1)
     rows = [(f"#{index}", list(row)) for index, row in zip(inputs.indices, images, strict=True)]
     return Figure(title, columns, rows)

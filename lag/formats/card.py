@@ -2,18 +2,31 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from libml.system import jsontext
 
-KIND = "LAG generator"  # what model.json says that an export is
+KINDS = re.compile(r"\w+ generator")  # what model.json says that an export is
 SAVED_MODEL, ONNX = "SavedModel", "ONNX"  # its format
 ONNX_FILE, CARD_FILE, README_FILE = "model.onnx", "model.json", "README.md"
 # The whole numbers that a program needs of it, from the least to the most that they can be.
 FACTS = {"scale": (2, 1 << 11), "colors": (1, 3), "noise_dim": (0, 1 << 16), "receptive_radius": (0, 1 << 16)}
 FACTS |= {"nimg": (0, 1 << 60)}
+RECOMMENDED_NOISE = 0.5  # where no evaluation has found another
 NOTE = "The images are plausible ones that fit the input. They are not recovered truth: details are invented."
+
+
+def kind(method: str) -> str:
+    """What model.json says that an export of a method is."""
+    return f"{method} generator"
+
+
+def recommended_noise(card: dict[str, Any]) -> float:
+    """The noise that a model's images look best with, as far as its card says."""
+    noise = card.get("recommended_noise")
+    return float(noise) if type(noise) in (int, float) and 0 <= noise <= 10 else RECOMMENDED_NOISE
 
 
 def parse_card(text: str) -> dict[str, Any] | None:
@@ -22,7 +35,7 @@ def parse_card(text: str) -> dict[str, Any] | None:
         card = jsontext.parse(text)
     except ValueError:
         return None
-    known = isinstance(card, dict) and card.get("kind") == KIND
+    known = isinstance(card, dict) and KINDS.fullmatch(str(card.get("kind"))) is not None
     known = known and all(_is_count(card.get(name), *ends) for name, ends in FACTS.items())
     return card if known and isinstance(card.get("fingerprint"), str) else None
 
@@ -71,17 +84,14 @@ library_name: {library}
 pipeline_tag: image-to-image
 tags:
 - super-resolution
-- gan
-- lag
+{tags}
 ---
 """
 
 BODY = """
-# LAG {scale}x, trained on {dataset}
+# {method} {scale}x, trained on {dataset}
 
-The generator of LAG, the Latent Adversarial Generator ([paper](https://arxiv.org/abs/2003.02365)): from a small picture
-and noise to a picture {scale} times as large in either direction. Each noise gives another one; no noise, z = 0, gives
-the centre of the set.
+{what_it_is}
 
 **{note}** Do not use them to identify anyone.
 
@@ -129,6 +139,17 @@ session = onnxruntime.InferenceSession("MODEL/model.onnx")
 z = np.random.default_rng(0).standard_normal([*lores.shape[:3], {noise_dim}], np.float32)
 (hires,) = session.run(["hires"], {{"lores": lores, "z": z}})""",
 }
+_LAG = (
+    "The generator of LAG, the Latent Adversarial Generator ([paper](https://arxiv.org/abs/2003.02365)): "
+    "from a small picture\n"
+    "and noise to a picture {scale} times as large in either direction. Each noise gives another one; no noise, "
+    "z = 0, gives\n"
+    "the centre of the set."
+)
+_OTHER = (
+    "The generator of {method}, one of the methods that LAG is compared with: from a small picture {noise}to\n"
+    "a picture {scale} times as large in either direction."
+)
 WHAT = {SAVED_MODEL: "this folder", ONNX: "this folder or its model.onnx"}
 
 
@@ -136,6 +157,9 @@ def readme(card: dict[str, Any]) -> str:
     """README.md of an export, with the front matter that sites for models read."""
     kind = card["format"]
     facts = {**card, **card["ranges"], "library": "onnx" if kind == ONNX else "tensorflow", "what": WHAT[kind]}
+    is_lag = card["method"] == "LAG"
+    facts["tags"] = "- gan\n- lag" if is_lag else f"- {card['method'].lower()}"
+    facts["what_it_is"] = (_LAG if is_lag else _OTHER).format(**card, noise="and noise " if card["noise_dim"] else "")
     facts["state"] = "the whole schedule" if card["complete"] else "before the end of the schedule"
     facts["snippet"] = SNIPPETS[kind].format(**facts)
     return (FRONT_MATTER + BODY).format(**facts)

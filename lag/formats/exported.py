@@ -6,9 +6,8 @@ import keras
 import tensorflow as tf
 
 from lag.sampling import batch_noise
-from lag.trained import TrainedGenerator
+from lag.trained import Trained
 from libml.images import to_float, to_levels
-from libml.layers.resample import upscale2d
 
 WEIGHTS = {"float32": tf.float32, "float16": tf.float16, "bfloat16": tf.bfloat16}
 # That a file may make `encoded` decode. A short file can ask for any number, and all of them come with their noise.
@@ -31,34 +30,32 @@ SIGNATURES = {
 class ExportedGenerator(tf.Module):
     """A generator at its level of detail, with the weights of the stages in use and nothing else of the training."""
 
-    def __init__(self, trained: TrainedGenerator, weights: str = "float32"):
+    def __init__(self, trained: Trained, weights: str = "float32"):
         """Args: what to export; the type that its weights are stored in (it computes in float32)."""
         super().__init__(name="lag")
-        generator, phase = trained.generator, trained.phase
         self.weights = []  # tf.Variables, which TensorFlow finds in a list of a tf.Module
         stand_ins = []
-        for variable in (v for k in range(phase.lod_stop + 1) for v in generator.stage_variables(k)):
+        for variable in trained.variables:
             stored = tf.Variable(tf.cast(variable.value, WEIGHTS[weights]), trainable=False, name=variable.path)
             self.weights.append(stored)
             stand_ins.append((variable, stored))
-        image = tf.TensorSpec([None, None, None, generator.colors], tf.float32, name="lores")
-        noise_map = tf.TensorSpec([None, None, None, generator.noise_dim], tf.float32, name="z")
+        image = tf.TensorSpec([None, None, None, trained.colors], tf.float32, name="lores")
+        noise_map = tf.TensorSpec([None, None, None, trained.noise_dim], tf.float32, name="z")
         noise = tf.TensorSpec([], tf.float32, name="noise")
         seed = tf.TensorSpec([], tf.int64, name="seed")
 
         def hires(lores, z):
             values = [(variable, tf.cast(stored, tf.float32)) for variable, stored in stand_ins]
             with keras.StatelessScope(state_mapping=values):
-                made = generator(lores, z, level=phase.level(trained.nimg))
-            return upscale2d(made, 2 ** (generator.lods - phase.lod_stop))
+                return trained.images(lores, z)
 
         def z_of(lores, noise, seed):
             n, h, w, _ = tf.unstack(tf.shape(lores))
-            return noise * batch_noise(n, [h, w, generator.noise_dim], seed)
+            return noise * batch_noise(n, [h, w, trained.noise_dim], seed)
 
         @tf.function(input_signature=[image], autograph=False)
         def center(lores):
-            z = tf.zeros([*tf.unstack(tf.shape(lores)[:3]), generator.noise_dim])
+            z = tf.zeros([*tf.unstack(tf.shape(lores)[:3]), trained.noise_dim])
             return {"hires": hires(lores, z)}
 
         @tf.function(input_signature=[image, noise, seed], autograph=False)
@@ -71,7 +68,7 @@ class ExportedGenerator(tf.Module):
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images"), noise, seed], autograph=False)
         def encoded(images, noise, seed):
-            lores = _decode(images, generator.colors)
+            lores = _decode(images, trained.colors)
             return {"images": _encode(hires(lores, z_of(lores, noise, seed)))}
 
         self.center, self.sample, self.generate, self.encoded = center, sample, generate, encoded

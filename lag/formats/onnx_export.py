@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lag.any_method import load_any
 from lag.formats.card import NOTE, ONNX, ONNX_FILE, write_card
 from lag.formats.export_folder import check_target, new_export
 from lag.formats.exported import SIGNATURES, ExportedGenerator
 from lag.formats.onnx_model import PROPERTY
 from lag.formats.saved_model import describe
-from lag.trained import load_trained
 from libml.errors import UserError
 
 OPSET = 18  # of onnxruntime 1.14 and later
@@ -41,9 +41,9 @@ def export_run(run: str | Path, folder: str | Path, weights: str = "float32") ->
     folder = Path(os.path.abspath(folder))
     check_target(folder)
     check_installed()
-    trained = load_trained(run)
+    trained = load_any(run)
     module = ExportedGenerator(trained)
-    card = describe(trained, module, weights, None)
+    card = describe(trained, module, run, weights)
     card |= {"format": ONNX, "signatures": {"generate": SIGNATURES["generate"]}}
     file = convert(module, card)
     with new_export(folder) as temporary:

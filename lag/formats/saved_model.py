@@ -9,26 +9,26 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from lag.formats.card import KIND, NOTE, SAVED_MODEL, load_description, write_card
+from lag.any_method import load_any
+from lag.formats.card import NOTE, RECOMMENDED_NOISE, SAVED_MODEL, kind, load_description, write_card
 from lag.formats.export_folder import check_target, new_export
 from lag.formats.exported import SIGNATURES, WEIGHTS, ExportedGenerator, fingerprint
-from lag.model.networks import receptive_radius
-from lag.trained import TrainedGenerator, load_trained
+from lag.trained import Trained
 from libml.errors import UserError
 from libml.system.files import remove
 from libml.system.tfio import os_errors
-from libml.training.run_folder import RunFolder
+from libml.training.run_folder import RunFolder, recommended_noise
 
 LEAST_PSNR = 40.0  # dB between images made with shortened weights and with float32 ones
 
 
-def shortened_psnr(trained: TrainedGenerator, weights: str) -> float:
+def shortened_psnr(trained: Trained, weights: str) -> float:
     """PSNR in dB of images made with shortened weights, against float32 ones, on noise from coarse to fine.
 
     The worst of z = 0 and z ~ N(0, 1), as 8-bit pictures would show it: clipped to [-1, 1], with a peak of 2.
     """
     rng = np.random.default_rng(0)
-    colors = trained.generator.colors
+    colors = trained.colors
     lores = np.concatenate(
         [rng.uniform(-1, 1, [4, 16 // k, 16 // k, colors]).repeat(k, 1).repeat(k, 2) for k in (1, 2, 4, 16)]
     ).astype(np.float32)
@@ -44,24 +44,30 @@ def shortened_psnr(trained: TrainedGenerator, weights: str) -> float:
 OF_WATCHING = ("train_dir", "save_kimg", "report_kimg", "eval_kimg", "eval_images", "keep_best")
 
 
-def describe(trained: TrainedGenerator, module: ExportedGenerator, weights: str, psnr: float | None) -> dict:
+def describe(
+    trained: Trained, module: ExportedGenerator, run: str | Path, weights: str = "float32", psnr: float | None = None
+) -> dict:
     """The contents of model.json."""
-    generator, config, phase = trained.generator, trained.config, trained.phase
+    config = trained.config
+    # The energy score spreads samples at noise 1 as far as the truth is.
+    unmeasured = 1.0 if getattr(config, "energy_balance", 0.0) else RECOMMENDED_NOISE
+    noise = recommended_noise(run, trained.nimg)
     parameters = {k: v for k, v in config.to_json().items() if k not in OF_WATCHING}
     return {
-        "kind": KIND,
+        "kind": kind(config.method),
         "format": SAVED_MODEL,
         "note": NOTE,
         "method": config.method,
         "scale": config.scale,
-        "colors": generator.colors,
-        "noise_dim": generator.noise_dim,
+        "colors": trained.colors,
+        "noise_dim": trained.noise_dim,
+        "recommended_noise": (unmeasured if noise is None else noise) if trained.noise_dim else 0.0,
         "dataset": config.dataset,
         "downscaler": config.downscaler,
         "nimg": trained.nimg,
         "lod": trained.lod,
         "complete": trained.nimg >= config.schedule().total,
-        "receptive_radius": receptive_radius(generator, phase.lod_stop),
+        "receptive_radius": trained.radius,
         "ranges": {
             "lores": "float32 [N, h, w, colors] in [-1, 1]: pixel * 2 / 255 - 1; any h and w",
             "z": "float32 [N, h, w, noise_dim], standard normal, or 0 for the centre",
@@ -95,7 +101,7 @@ def export_run(run: str | Path, folder: str | Path, weights: str = "float32") ->
     if weights not in WEIGHTS:
         raise UserError(f"--weights={weights} is unknown: use {', '.join(WEIGHTS)}")
     check_target(folder)
-    trained = load_trained(run)
+    trained = load_any(run)
     psnr = None
     if weights != "float32":
         psnr = round(shortened_psnr(trained, weights), 1)
@@ -105,7 +111,7 @@ def export_run(run: str | Path, folder: str | Path, weights: str = "float32") ->
                 f"which is below {LEAST_PSNR:g}: nothing exported"
             )
     module = ExportedGenerator(trained, weights)
-    description = describe(trained, module, weights, psnr)
+    description = describe(trained, module, run, weights, psnr)
     with new_export(folder) as temporary, os_errors():
         write_saved_model(module, temporary)
         return write_card(temporary, description)
@@ -141,7 +147,7 @@ def export_at_end(run: str | Path) -> None:
         UserError: as export_run.
     """
     folder = RunFolder(Path(run)).export
-    trained, found = load_trained(run), load_description(folder)
+    trained, found = load_any(run), load_description(folder)
     # Positions do not tell: a run that was reset comes by the same ones again.
     made = (SAVED_MODEL, trained.nimg, fingerprint(ExportedGenerator(trained)))
     if found and (found.get("format", SAVED_MODEL), found["nimg"], found["fingerprint"]) == made:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from lag.any_method import load_any
 from lag.formats.card import load_description
 from lag.formats.exported import ExportedGenerator
 from lag.formats.saved_model import describe
-from lag.trained import load_trained
 from lag.upscaling.one_picture import Upscaler, described, try_out
 from libml import rng
 from libml.errors import UserError, reason
@@ -34,9 +34,9 @@ def load(path: Path) -> Upscaler:
         return model
     if not RunFolder(path).is_run():
         raise UserError(f"{path} is neither a run folder (with args/args.json) nor an export (with model.json)")
-    trained = load_trained(path)
+    trained = load_any(path)
     module = ExportedGenerator(trained)
-    return _model(module.generate, describe(trained, module, "float32", None))
+    return _model(module.generate, describe(trained, module, path))
 
 
 def _model(function: Callable[..., dict[str, tf.Tensor]], card: dict[str, Any]) -> Upscaler:

@@ -20,7 +20,7 @@ from lag.trained import TrainedGenerator
 from libml.errors import UserError
 from libml.layers.resample import DOWNSCALERS
 from libml.system.cpu import available_cores
-from libml.system.devices import check_batch
+from libml.system.devices import check_batch, divide_cpu
 from libml.training.schedule import KIMG, Level, Phase
 
 WARM_UP = 3  # calls that are not timed: tracing, the allocator, caches
@@ -114,8 +114,7 @@ def convolution(precision: str) -> Timed:
 def divide_devices(replicas: int) -> None:
     """Makes so many devices of a CPU where there are no GPUs. Before TensorFlow does anything else."""
     if replicas > 1 and not tf.config.list_physical_devices("GPU"):
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
+        divide_cpu(replicas)
 
 
 def _strategy(replicas: int) -> tf.distribute.Strategy:

@@ -50,11 +50,13 @@ class Options:
     format: str = "png"  # of the results: one of RESULT_SUFFIXES
     bits: int = 8  # of the results: 8, or 16 with png and tiff
     overwrite: bool = False
+    model_path: str = ""  # of the model, for people
+    large: bool = False  # make results of more than MOST_UNASKED pixels a picture
 
     def settings(self, model: Upscaler) -> dict[str, Any]:
         """What two results must have in common to lie in one folder."""
         chosen = {k: getattr(self, k) for k in ("noise", "seed", "consistent", "choose", "of", "format", "bits")}
-        return {"model": model.fingerprint, **chosen}
+        return {"model": model.fingerprint, **({"model_path": self.model_path} if self.model_path else {}), **chosen}
 
 
 def choose(

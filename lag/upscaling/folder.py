@@ -5,7 +5,7 @@ import errno
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +13,18 @@ import tqdm
 
 from lag.upscaling.choosing import Options, choose
 from lag.upscaling.grid import Grid
-from lag.upscaling.one_picture import Upscaler, upscale
+from lag.upscaling.one_picture import Upscaler, calls, upscale
 from lag.upscaling.picture_file import RESULT_SUFFIXES, Picture, encode_result, read_picture
 from lag.upscaling.results import COLUMNS, SETTINGS, TABLE, Table
 from libml.datasets.making.pictures import SUFFIXES
-from libml.errors import UserError
+from libml.errors import UserError, printable
 from libml.images import encode_png
-from libml.system.files import write_atomic
+from libml.system.files import discard, write_atomic
 
 if TYPE_CHECKING:  # it imports TensorFlow
     from lag.trained import TrainedCritic
+
+MOST_UNASKED = 1 << 26  # pixels of all results of a picture; more take long, and are made when they are asked for
 
 
 def find_pictures(source: Path, output: Path) -> list[Path]:
@@ -124,11 +126,68 @@ def upscale_one(
         picture = read_picture(path, model.colors, model.scale)
     if not options.overwrite and is_done(table, name, stem, picture, options):
         return None
+    check_size(model, picture, options)
     clear_the_way(table, name, stem, picture, options)
     with picture_errors():
         canvas = Grid(picture, options.samples, model.scale) if options.grid else None
         chosen, scores = choose(model, critic, picture, options)
-    made = upscale(model, picture, chosen, options.noise, options.seed, options.tile, options.consistent, options.bits)
+    with tile_progress(model, path, picture, options) as tile_done:
+        _write_results(model, picture, options, table, name, stem, canvas, chosen, scores, tile_done)
+    if options.overwrite:  # of a make of more samples
+        remove_beyond(table, name, stem, options)
+    if canvas:
+        with picture_errors():
+            png = encode_png(canvas.pixels)
+        write_result(table.folder / grid_file(stem), png)
+    return tuple(f"with {what}" for what in [picture.treatment] if what) + picture.notes
+
+
+def remove_beyond(table: Table, name: Path, stem: Path, options: Options) -> None:
+    """Removes a picture's results of more samples than are made now, where the table has them under their own names."""
+    files = {key: str(result_file(stem, key[1], options)) for key in table.beyond(str(name), options.samples)}
+    mine = [key for key, file in files.items() if table.rows[key]["file"] == file]
+    table.forget(mine)
+    for key in mine:
+        discard(table.folder / files[key])
+
+
+def check_size(model: Upscaler, picture: Picture, options: Options) -> None:
+    """Refuses results that are larger than somebody may have meant.
+
+    Raises:
+        BadPictureError: saying how large they would be.
+    """
+    h, w, _ = picture.pixels.shape
+    pixels = model.scale**2 * h * w * options.samples
+    if pixels > MOST_UNASKED and not options.large:
+        raise BadPictureError(
+            f"its {options.samples} results would have {model.scale * w} x {model.scale * h} pixels, "
+            f"{pixels / 1e6:.0f} million in all: --yes makes them, --samples makes fewer"
+        )
+
+
+@contextlib.contextmanager
+def tile_progress(model: Upscaler, path: Path, picture: Picture, options: Options) -> Iterator[Callable[[], object]]:
+    """Of a picture that takes more than one tile: its results' size in a line, then a bar of its tiles.
+
+    Yields:
+        What to call after each tile.
+    """
+    h, w, _ = picture.pixels.shape
+    total = calls(model, h, w, options.samples, options.tile)
+    if total == 1 or max(h, w) <= options.tile:
+        yield lambda: None
+        return
+    size = f"{w} x {h} to {model.scale * w} x {model.scale * h} pixels"
+    tqdm.tqdm.write(f"{path}: {size}, {options.samples} results, {total} tiles in all", sys.stderr)
+    with tqdm.tqdm(total=total, desc=printable(path.name)[-30:], unit="tile", leave=False, disable=None) as bar:
+        yield bar.update
+
+
+def _write_results(model, picture, options, table, name, stem, canvas, chosen, scores, tile_done) -> None:
+    """Makes the chosen samples; writes each with its row, and into the canvas."""
+    how = (options.noise, options.seed, options.tile, options.consistent, options.bits, tile_done)
+    made = upscale(model, picture, chosen, *how)
     for place, (sample, score) in enumerate(zip(chosen, scores, strict=True)):
         with picture_errors():
             result = next(made)
@@ -141,11 +200,6 @@ def upscale_one(
         del result  # before the next one is made
         write_result(table.folder / file, encoded)
         table.add(dict(zip(COLUMNS, map(str, values), strict=True)))
-    if canvas:
-        with picture_errors():
-            png = encode_png(canvas.pixels)
-        write_result(table.folder / grid_file(stem), png)
-    return tuple(f"with {what}" for what in [picture.treatment] if what) + picture.notes
 
 
 def is_done(table: Table, name: Path, stem: Path, picture: Picture, options: Options) -> bool:

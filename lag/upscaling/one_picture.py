@@ -82,6 +82,8 @@ def sample_noise(
     (top, bottom, _), (left, right, _) = rows.indices(height), columns.indices(width)
     key = seeds.key(seed, f"upscale {picture.content}")
     z = np.zeros([len(indices), bottom - top, right - left, model.noise_dim], np.float32)
+    if not model.noise_dim:
+        return z
     starts = range((top * width + left) * model.noise_dim, bottom * width * model.noise_dim, width * model.noise_dim)
     for sample_map, i in zip(z, indices, strict=True):
         if i:
@@ -118,6 +120,11 @@ def at_once(model: Upscaler, height: int, width: int, tile: int) -> int:
     return max(1, min(MOST_AT_ONCE, side * side // (min(height, side) * min(width, side))))
 
 
+def calls(model: Upscaler, height: int, width: int, samples: int, tile: int) -> int:
+    """How many times the generator is called for so many samples of a picture: the tiles of all of them."""
+    return -(-samples // at_once(model, height, width, tile)) * len(tiles(height, width, tile, model.radius))
+
+
 def upscale(
     model: Upscaler,
     picture: Picture,
@@ -127,6 +134,7 @@ def upscale(
     tile: int,
     consistent: bool,
     bits: int = 8,
+    tile_done: Callable[[], object] = lambda: None,
 ) -> Iterator[Result]:
     """Large pictures of a small one.
 
@@ -139,11 +147,12 @@ def upscale(
         tile: side of the tiles in LR pixels.
         consistent: shift each result so that its box means equal the small picture.
         bits: 8 or 16, of the results.
+        tile_done: called so many times as `calls` says.
     """
     h, w, _ = picture.pixels.shape
     step = at_once(model, h, w, tile)
     for chunk in (indices[i : i + step] for i in range(0, len(indices), step)):
-        results = _upscale_at_once(model, picture, chunk, noise, seed, tile, consistent, bits)
+        results = _upscale_at_once(model, picture, chunk, noise, seed, tile, consistent, bits, tile_done)
         while results:
             yield results.pop(0)  # no result is held while the next ones are made
 
@@ -157,6 +166,7 @@ def _upscale_at_once(
     tile: int,
     consistent: bool,
     bits: int,
+    tile_done: Callable[[], object],
 ) -> list[Result]:
     """As upscale, all in the same calls of the generator."""
     (h, w, channels), n, count = picture.pixels.shape, model.scale, len(indices)
@@ -178,6 +188,7 @@ def _upscale_at_once(
             pixels = round_levels(part, bits)
         made[:, n * y.start : n * y.stop, n * x.start : n * x.stop] = pixels
         errors[:, y.start : y.stop, x.start : x.stop] = lores_errors(pixels, small, n)
+        tile_done()
     return [
         Result(pixels, float(np.sqrt(np.mean(error**2))), float(np.max(np.abs(error))))
         for pixels, error in zip(made, errors, strict=True)

@@ -18,6 +18,7 @@ TABLE, SETTINGS = "results.csv", "settings.json"
 COLUMNS = ("source", "place", "sample", "file", "lores_rmse", "lores_max", "score", "treatment", "content")
 NAMES = ("source", "file")  # columns of what users call their files
 EARLIER = {"format": "png", "bits": 8}  # settings that were not written while nothing else could be set
+MODEL_PATH = "model_path"  # a setting to be read by people
 SECONDS = 10.0  # between writings of the table
 
 Row = dict[str, str]
@@ -38,7 +39,7 @@ class Table:
         """
         self.folder, self.path = folder, folder / TABLE
         recorded, rows = _read_settings(folder / SETTINGS), _read_rows(self.path)
-        if recorded != settings:
+        if _alike(recorded) != _alike(settings):
             if not overwrite and (recorded is not None or rows):
                 raise UserError(
                     f"{folder} holds results of {_difference(recorded, settings)}: "
@@ -70,6 +71,10 @@ class Table:
         if time.monotonic() - self._written > SECONDS:
             self.write()
 
+    def beyond(self, source: str, count: int) -> dict[Key, Row]:
+        """Rows of a source's results of further places than the first `count`."""
+        return {key: row for key, row in self.rows.items() if key[0] == source and key[1] >= count}
+
     def forget(self, keys: Iterable[Key]) -> None:
         """Takes rows out of the table, on the disk too: their files may then be replaced."""
         if forgotten := [self.rows.pop(key) for key in keys]:
@@ -100,8 +105,16 @@ class Table:
 def _difference(recorded: dict | None, settings: dict[str, Any]) -> str:
     if recorded is None:
         return f"unknown settings ({SETTINGS} is missing)"
+    if recorded.get(MODEL_PATH) and recorded["model"] != settings["model"]:  # a fingerprint tells nobody which it was
+        recorded, settings = ({**s, "model": f"{s['model']} of {s.get(MODEL_PATH)}"} for s in (recorded, settings))
+    settings = _alike(settings)
     differing = [f"{k} was {recorded.get(k)}, now {v}" for k, v in settings.items() if recorded.get(k) != v]
     return f"other settings ({'; '.join(differing)})"
+
+
+def _alike(settings: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What of settings must be alike: not where the model lies."""
+    return settings and {k: v for k, v in settings.items() if k != MODEL_PATH}
 
 
 def _not_ours(path: Path) -> UserError:

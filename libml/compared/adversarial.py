@@ -82,6 +82,15 @@ class ResidualGenerator(ComparedGenerator):
         self.to_image = conv("to_image", colors, last, seed)
         self(tf.zeros([1, 4, 4, colors]))  # makes every variable
 
+    @property
+    def radius(self) -> int:
+        """Followed from the image down; the convolution of a doubling works at the smaller size."""
+        first, last = self.kernel_sizes
+        seen = last // 2
+        for _ in range(self.lods):
+            seen = -(-seen // 2) + 1
+        return seen + 1 + 2 * self.blocks + first // 2
+
 
 def cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
     """Mean sigmoid cross entropy of logits of any shape against one label for all, 1 for real and 0 for fake."""

@@ -3,6 +3,7 @@
 A method is a config, its networks and the losses and gradients of one step. Images are [N, H, W, C] in [-1, 1].
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -26,6 +27,23 @@ class ComparedGenerator(keras.Model):
     def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
         """Shapes of the noise maps for an LR image of h x w pixels, as CandidateSampler.noise_shapes."""
         return []
+
+    @property
+    def radius(self) -> int:
+        """How many LR pixels away an input can be and still change an output pixel, in either direction."""
+        raise NotImplementedError
+
+    @property
+    def packed_channels(self) -> int:
+        """Channels of all noise maps packed into one of the LR size: a larger map's pixels are channels there."""
+        return sum(math.prod(shape) for shape in self.noise_shapes(1, 1))
+
+    def unpacked(self, z: tf.Tensor) -> list[tf.Tensor]:
+        """The noise maps that are packed in z [N, h, w, packed_channels]."""
+        shapes = self.noise_shapes(1, 1)
+        parts = tf.split(z, [math.prod(shape) for shape in shapes], axis=-1) if shapes else []
+        sides = [side for side, _, _ in shapes]
+        return [tf.nn.depth_to_space(p, n) if n > 1 else p for p, n in zip(parts, sides, strict=True)]
 
 
 class ComparedTerms(NamedTuple):

@@ -1,15 +1,11 @@
 """Images of a compared method's trained generator."""
 
-from pathlib import Path
-
 import numpy as np
 import tensorflow as tf
 
 from libml.compared.config import ComparedConfig
-from libml.compared.method import ComparedGenerator, ComparedMethod
+from libml.compared.method import ComparedGenerator
 from libml.sampler import CandidateSampler
-from libml.training import checkpoint
-from libml.training.run_folder import from_args, load_args, run_colors
 
 
 class GeneratorSampler(CandidateSampler):
@@ -35,18 +31,3 @@ class GeneratorSampler(CandidateSampler):
         starts = range(0, len(lores), self.batch)
         parts = [self._generate(*(x[i : i + self.batch] for x in (lores, *noise))).numpy() for i in starts]
         return np.concatenate(parts)
-
-
-def load(method: type[ComparedMethod], run: str | Path, nimg: int | None = None, batch: int = 16) -> GeneratorSampler:
-    """The generator of a run's newest checkpoint, or of the one after nimg images.
-
-    Raises:
-        UserError: if the folder holds no trained run.
-    """
-    args = load_args(run)
-    config = from_args(method.config_type, args)
-    nimg, path = checkpoint.of_run(run, nimg)
-    generator = method.make_generator(config, run_colors(args, run))
-    # The same name as in the training checkpoint; what is not named here stays unread.
-    checkpoint.restore(path, tf.train.Checkpoint(method=tf.train.Checkpoint(generator=generator)), partial=True)
-    return GeneratorSampler(generator, config, nimg, batch)

@@ -34,6 +34,7 @@ class Dataset:
     image_key: str = "image"
     base: str = ""  # name of the manifest
     make: Callable[[Path], None] | None = None  # for what can be made on the spot
+    smaller: tuple[int, int] = (0, 0)  # images stored with fewer pixels a side, of how many; as far as is known
     members: tuple["Dataset", ...] = ()  # for a mixture, whose label is the member's index
 
 
@@ -162,7 +163,7 @@ def _toyfaces(size: int) -> Dataset:
     name = f"toyfaces{size}"
     make = functools.partial(toyfaces_records.make, size=size)
     files = (_patterns(name, "train"), _patterns(name, "test"))
-    return Dataset(name, size, *files, "it is drawn on first use", base=name, make=make)
+    return Dataset(name, size, *files, f"python scripts/create_datasets.py {name}", base=name, make=make)
 
 
 def _mixture(size: int) -> Dataset:
@@ -175,6 +176,11 @@ def _mixture(size: int) -> Dataset:
 def names() -> list[str]:
     """All dataset names."""
     return sorted(_registry())
+
+
+def drawn() -> list[str]:
+    """Names of the embedded datasets, which are drawn on the spot."""
+    return [f"toyfaces{size}" for size in SIZES]
 
 
 def lookup(name: str, data_dir: str | Path | None = None) -> Dataset:
@@ -195,11 +201,14 @@ def lookup(name: str, data_dir: str | Path | None = None) -> Dataset:
     base, size = re.fullmatch(r"(.*?)([0-9]{0,9})", name, re.DOTALL).groups()
     if base in own:
         return _own(name, base, size, Path(data_dir))
-    near = difflib.get_close_matches(name, [*registry, *own.values()], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), [*registry, *own.values()], n=3, cutoff=0.5)
     hint = f"; did you mean {', '.join(near)}?" if near else "; docs/datasets.md lists the names"
     families = {base.split("_")[0] for base, row in STANDARD.items() if len(row.sizes) > 1} | {"toyfaces", "all"}
     if re.fullmatch(rf"({'|'.join(families)})(_\w+?)?\d*", name):
         hint += f" (sizes: {', '.join(map(str, SIZES))})"
+    if data_dir:
+        there = f"has {', '.join(sorted(own)[:5])}" if own else "has none of your own"
+        hint += f"; {data_dir} {there}, --data_dir names another folder"
     raise UserError(f"unknown dataset {name!r}{hint}")
 
 
@@ -218,7 +227,8 @@ def _own(name: str, base: str, size: str, data_dir: Path) -> Dataset:
         )
     how = f"python scripts/create_datasets.py --input=PICTURES --name={base}"
     files = (_patterns(base, "train"), _patterns(base, "test"))
-    return Dataset(name, int(size), *files, how, colors=content["colors"], base=base)
+    options = {"colors": content["colors"], "smaller": manifest.smaller(content, int(size))}
+    return Dataset(name, int(size), *files, how, base=base, **options)
 
 
 def check_sizes(dataset: Dataset, scale: int, downscaler: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from libml.datasets import manifest
-from libml.datasets.catalogue import Dataset
+from libml.datasets.catalogue import Dataset, lookup
 from libml.errors import UserError
 
 _MEND = "remove what is of an older making, or make the dataset again"
@@ -28,6 +28,15 @@ def find_files(dataset: Dataset, data_dir: Path, split: str) -> list[Path]:
             f"set --data_dir or $ML_DATA to the folder that has them, or make them with: {dataset.how_to_make}"
         )
     return files
+
+
+def has_test_images(name: str, data_dir: str | Path) -> bool:
+    """Whether a data folder has the test images of a dataset."""
+    try:
+        dataset = lookup(name, data_dir)
+        return any(present_files(member, Path(data_dir), "test") for member in dataset.members or (dataset,))
+    except UserError:
+        return False
 
 
 def present_files(dataset: Dataset, data_dir: Path, split: str) -> list[Path]:

@@ -61,6 +61,10 @@ def _wrong(manifest: dict[str, Any]) -> str:
         return "colors"
     if manifest["kind"] == FOLDER and not _is_size(manifest.get("image_size")):
         return "image_size"
+    if not _are_sides(manifest.get("sides", {})):
+        return "sides"
+    if not isinstance(manifest.get("fingerprint", ""), str):
+        return "fingerprint"
     return ""
 
 
@@ -79,6 +83,23 @@ def _is_shard(shard: Any) -> bool:
 def _is_size(value: Any) -> bool:
     most = value.get("max") if isinstance(value, dict) else None
     return isinstance(most, list) and len(most) == 2 and all(_is_count(side, least=1) for side in most)
+
+
+def _are_sides(value: Any) -> bool:
+    return isinstance(value, dict) and all(re.fullmatch("[0-9]{1,6}", k) and _is_count(n) for k, n in value.items())
+
+
+def smaller(manifest: dict[str, Any], size: int) -> tuple[int, int]:
+    """(how many of a set's stored images have a side below `size`, how many there are); of older sets (0, 0)."""
+    sides = manifest.get("sides", {})
+    return sum(n for side, n in sides.items() if int(side) < size), sum(sides.values())
+
+
+def usual_side(manifest: dict[str, Any]) -> int:
+    """The largest side that nine of ten stored images have; of older sets the largest of all."""
+    sides = {int(side): n for side, n in manifest.get("sides", {}).items()}
+    enough = [side for side in sides if sum(n for s, n in sides.items() if s >= side) >= 0.9 * sum(sides.values())]
+    return max(enough, default=max(manifest["image_size"]["max"]))
 
 
 def encode(manifest: dict[str, Any]) -> bytes:

@@ -1,10 +1,11 @@
 """Writing TFRecord files in the layout that libml.datasets.catalogue reads."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import tensorflow as tf
 
+from libml.errors import UserError, reason
 from libml.system.files import atomic_path
 from libml.system.tfio import os_errors
 
@@ -18,6 +19,21 @@ def example(image: bytes, label: int = 0, **floats: Iterable[float]) -> bytes:
     for name, values in floats.items():
         feature[name] = tf.train.Feature(float_list=tf.train.FloatList(value=values))
     return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
+
+
+def images(path: Path) -> Iterator[bytes]:
+    """The encoded image of each record of a file.
+
+    Raises:
+        UserError: if a record cannot be read.
+    """
+    count = 0
+    try:
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            yield tf.train.Example.FromString(record).features.feature["image"].bytes_list.value[0]
+            count += 1
+    except (tf.errors.OpError, ValueError, IndexError) as e:
+        raise UserError(f"{path} is damaged at record {count} ({reason(e)}): make the dataset again") from None
 
 
 def write(path: Path, examples: Iterable[bytes]) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from libml.errors import UserError, first_line
-from libml.system import cpu, jsontext
+from libml.system import cpu, interrupts, jsontext
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Devices:
 def make_devices(
     batch: int,
     gpus: Sequence[int] | None = None,
+    cpus: int = 1,
     tf_config: str | None = None,
     deterministic: bool = False,
     precision: str = "float32",
@@ -57,6 +58,7 @@ def make_devices(
     Args:
         batch: the global batch size, which the devices share.
         gpus: which GPUs to use; None for all. Without any, the CPU.
+        cpus: how many devices to make of the CPU, where there are no GPUs and no other machines.
         tf_config: contents of TF_CONFIG, which names the machines of a cluster; None for this machine alone.
         deterministic: only operations whose result never depends on timing.
         precision: of convolutions. tf32 lets GPUs round their inputs to TensorFloat-32, which the reference does not;
@@ -78,10 +80,13 @@ def make_devices(
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the strategies announce themselves at length
     _choose_gpus(gpus)
     worker, workers = place_in_cluster(tf_config)
+    if cpus > 1:
+        _divide_cpu(cpus, workers)
     if workers > 1:
+        print(f"worker {worker} of {workers}: waiting for the others", flush=True)
         devices = Devices(_join_cluster(worker), worker, workers)
     else:
-        names = [d.name for d in tf.config.list_logical_devices("GPU")] or ["/cpu:0"]
+        names = [d.name for d in tf.config.list_logical_devices("GPU")] or [f"/cpu:{i}" for i in range(cpus)]
         devices = Devices(tf.distribute.MirroredStrategy(names))
     check_batch(batch, devices.strategy.num_replicas_in_sync)
     return devices
@@ -102,8 +107,22 @@ def _choose_gpus(wanted: Sequence[int] | None) -> None:
         return
     present = tf.config.list_physical_devices("GPU")
     if missing := [i for i in wanted if not 0 <= i < len(present)]:
-        raise UserError(f"--gpus: there is no GPU {missing[0]}; this machine shows {len(present)}")
+        raise UserError(f"--gpus: there is no GPU {missing[0]}; this machine shows {len(present) or 'none'}")
     tf.config.set_visible_devices([present[i] for i in wanted], "GPU")
+
+
+def _divide_cpu(cpus: int, workers: int) -> None:
+    if tf.config.list_physical_devices("GPU"):
+        raise UserError(f"--cpus={cpus} is for machines without GPUs: --gpus chooses among these")
+    if workers > 1:
+        raise UserError(f"--cpus={cpus} is for one machine: leave out TF_CONFIG")
+    divide_cpu(cpus)
+
+
+def divide_cpu(devices: int) -> None:
+    """Makes so many devices of the CPU. Before TensorFlow does anything else."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
 
 
 def place_in_cluster(tf_config: str | None) -> tuple[int, int]:
@@ -132,7 +151,8 @@ def place_in_cluster(tf_config: str | None) -> tuple[int, int]:
 def _join_cluster(worker: int) -> tf.distribute.Strategy:
     """The strategy of all workers that TF_CONFIG names."""
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with interrupts.at_once():
+            return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as e:
         where = f"the address that TF_CONFIG gives worker {worker}"
         raise UserError(

@@ -1,28 +1,120 @@
-"""Being asked to stop: SIGINT and SIGTERM end a run after it has saved itself."""
+"""Being asked to stop by SIGINT (Ctrl-C) or SIGTERM: one line, and exit status 128 + the signal's number, as in shells.
+
+While a program starts it stops at once; at its work it unwinds, so that what is half done is put away; a training saves
+itself first. A second signal always stops at once.
+"""
 
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+_stderr = [2]  # where stop_at_once says it
 
 
 class Interrupted(SystemExit):
-    """The run was asked to stop, and saved itself. Exit status 128 + signal number, as shells have it."""
+    """The run was asked to stop, and saved itself."""
+
+
+class Stopped(KeyboardInterrupt):
+    """The program was asked to stop."""
+
+    def __init__(self, number: int):
+        """Args: of the signal."""
+        super().__init__()
+        self.number = number
+
+
+def line(number: int, more: str = "") -> str:
+    """What a program says when it was stopped by a signal."""
+    return _WORDS[signal.Signals(number)] + (f": {more}" if more else "")
+
+
+def say_on(descriptor: int) -> None:
+    """Names the file descriptor of stderr, where it is not the usual one."""
+    _stderr[0] = descriptor
+
+
+def _end(number: int, _frame: object) -> None:
+    os.write(_stderr[0], f"{line(number)}\n".encode())
+    os._exit(128 + number)
+
+
+def stop_at_once() -> None:
+    """From now on a signal ends the process with one line."""
+    for number in SIGNALS:
+        signal.signal(number, _end)
 
 
 @contextlib.contextmanager
-def interrupts() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM in a list instead of stopping at once; a second one stops at once."""
+def _handling(handle: Callable) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # which alone may handle signals
+        yield
+        return
+    previous = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def at_once() -> Iterator[None]:
+    """As stop_at_once, for a while, even if the main thread waits in a library that lets no Python code run."""
+    with _handling(_end):
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        previous = signal.set_wakeup_fd(write)
+        threading.Thread(target=_watch, args=(read,), daemon=True).start()
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(previous)
+            os.close(write)  # which ends the thread
+
+
+def _watch(descriptor: int) -> None:
+    number = os.read(descriptor, 1)
+    os.close(descriptor)
+    if number and number[0] in SIGNALS:
+        _end(number[0], None)
+
+
+@contextlib.contextmanager
+def _collecting(then: Callable[[int], object]) -> Iterator[list[int]]:
+    """Collects signals in a list, and calls `then` with the first one; a second one stops at once."""
     received: list[int] = []
 
     def handle(number, _):
         received.append(number)
         if len(received) > 1:
             os._exit(128 + number)
+        then(number)
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _handling(handle):
         yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[None]:
+    """A signal raises Stopped; a second one stops at once."""
+
+    def stop(number):
+        raise Stopped(number)
+
+    with _collecting(stop):
+        yield
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM in a list instead of stopping at once; a second one stops at once."""
+    with _collecting(lambda number: None) as received:
+        yield received

@@ -1,6 +1,7 @@
 """What a run is: a frozen dataclass of its parameters, and the folder that they name."""
 
 import dataclasses
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ class RunConfig:
     keep_best: str = option(
         "", f"Keep the checkpoint that is best by this measure of --eval_kimg in RUN/best: {', '.join(MEASURES)}.", FREE
     )
+    name: str = option("", "Short name of the run: of its folder, in place of the parameters.", FREE)
     seed: int = option(0, "Seed of everything random: weights, data order, flips, noise.", PINNED)
 
     def validate(self) -> None:
@@ -68,6 +70,8 @@ class RunConfig:
         if self.scale < 2 or self.scale & (self.scale - 1):
             raise UserError(f"--scale={self.scale} is not a power of two: use 2, 4, 8, 16, 32, ...")
         check_downscaler(self.downscaler)
+        if self.name and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name, re.ASCII):
+            raise UserError(f"--name={self.name}: a run's name is made of letters, digits, ., - and _")
         for name in ("batch", "lr", "save_kimg", "report_kimg"):
             if getattr(self, name) <= 0:
                 raise UserError(f"--{name}={getattr(self, name)} must be positive")
@@ -90,7 +94,9 @@ class RunConfig:
 
     @property
     def folder(self) -> Path:
-        """{train_dir}/{dataset}/{downscaler}{scale}X/{Method}_{flag}{value}_..., flags in alphabetical order."""
+        """{train_dir}/{dataset}/{downscaler}{scale}X/{Method}_{flag}{value}_..., flags in alphabetical order; or the
+        run's short name in place of the last.
+        """
         placed = {"dataset", "scale", "downscaler"}
         words = []
         for field in sorted(dataclasses.fields(self), key=lambda f: f.name):
@@ -98,7 +104,7 @@ class RunConfig:
             expected = self.presets.get(field.name, field.default)
             if role == NAMED or (role == PINNED and field.name not in placed and value != expected):
                 words.append(f"{field.name}{value}")
-        name = "_".join([self.method, *words])
+        name = self.name or "_".join([self.method, *words])
         return Path(self.train_dir) / self.dataset / f"{self.downscaler}{self.scale}X" / name
 
     def changed(self) -> dict[str, tuple[Any, Any]]:

@@ -80,7 +80,7 @@ class Run:
         self.clock = checkpoint.Clock(config.seed)
         objects = tf.train.Checkpoint(method=method, clock=self.clock)
         self.checkpoints = checkpoint.Checkpoints(self.files.checkpoints, objects)
-        self.facts = {"colors": images.dataset.colors}  # for args.json
+        self.facts = {"colors": images.dataset.colors, "data_dir": str(images.data_dir.resolve())}  # for args.json
         self.evaluation, self.best = evaluation, Best(config, folder, objects, self.facts)
         self.summary: SummaryWriter | None = None
 
@@ -283,11 +283,14 @@ def train(
         stack.callback(progress.close)
         signals = stack.enter_context(interrupts())
         run.loop(stack.enter_context(ahead(run.batches())), progress, signals)
+        if not devices.is_chief:
+            _say(devices, f"done at {total / KIMG:g} kimg; worker 0 has saved the run")
 
 
 def _say(devices: Devices, text: str) -> None:
-    if devices.is_chief:
-        print(text, flush=True)
+    """What every worker says; the chief alone shows the progress."""
+    who = "" if devices.is_chief else f"worker {devices.worker} of {devices.workers}: "
+    print(who + text, flush=True)
 
 
 @contextlib.contextmanager

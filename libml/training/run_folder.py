@@ -52,6 +52,11 @@ class RunFolder:
         return self.path / "best"
 
     @property
+    def noise(self) -> Path:
+        """The noise that an evaluation found to look best, as JSON."""
+        return self.path / "noise.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that trains the run."""
         return self.path / ".lock"
@@ -111,6 +116,18 @@ def load_args(folder: str | os.PathLike) -> dict[str, Any]:
     return args
 
 
+def recommended_noise(folder: str | os.PathLike, nimg: int) -> float | None:
+    """The noise that an evaluation of a run's checkpoint found to look best; None where there was none."""
+    try:
+        found = jsontext.parse(RunFolder(Path(folder)).noise.read_text())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(found, dict) or found.get("nimg") != nimg:
+        return None
+    noise = found.get("noise")
+    return float(noise) if type(noise) in (int, float) and 0 <= noise <= 10 else None
+
+
 def run_colors(args: dict, run: str | os.PathLike) -> int:
     """Colour channels of a run, from its args.json.
 
@@ -130,7 +147,8 @@ def from_args(cls: type[RunConfig], args: dict[str, Any]) -> RunConfig:
         UserError: if they are those of another method, cannot be, or lack what every run has.
     """
     if args.get("method", cls.method) != cls.method:
-        raise UserError(f"the run is one of {args['method']}, not of {cls.method}: use what is made for that method")
+        other = args["method"]
+        raise UserError(f"the run is one of {other}, not of {cls.method}: its program is {str(other).lower()}.py")
     if missing := sorted(EVER - args.keys()):
         raise UserError(f"the run's args/args.json lacks {', '.join(missing)}: it was changed")
     names = {f.name for f in dataclasses.fields(cls)}
@@ -185,5 +203,5 @@ def forget(folder: Path) -> None:
     files = RunFolder(folder)
     with user_errors(files.checkpoints, "put aside"), contextlib.suppress(FileNotFoundError):
         os.replace(files.checkpoints, temporary_path(files.checkpoints))
-    for path in (files.args.parent, files.metrics, files.export, files.best, *files.leftovers()):
+    for path in (files.args.parent, files.metrics, files.noise, files.export, files.best, *files.leftovers()):
         remove(path)

@@ -39,3 +39,13 @@ def test_files_that_keras_has_fetched(tmp_path, monkeypatch):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "a.h5").touch()
     assert app.fetched_by_keras("a.h5") == str(tmp_path / "models" / "a.h5")
+
+
+def test_other_parameters_of_a_run_are_refused_before_anything_is_imported(tmp_path):
+    folder = LAGConfig(name="mine", train_dir=str(tmp_path)).folder
+    save_args(LAGConfig(name="mine", train_dir=str(tmp_path)), folder, colors=3)
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM.format(root=str(ROOT)) + "assert 'tensorflow' not in sys.modules")
+    done = start(script, "--name=mine", "--seed=3", f"--train_dir={tmp_path}")
+    assert done.returncode == 1 and "run with other parameters (seed was 0, now 3)" in done.stderr
+    assert not start(script, "--name=mine", "--seed=3", f"--train_dir={tmp_path}", "--reset").returncode

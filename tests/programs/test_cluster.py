@@ -149,6 +149,9 @@ def test_one_process_hands_over_to_two_workers_and_back(tmp_path):
     for a, b in zip(one, two, strict=True):
         for name in ("dreal", "dfake", "gp", "gmse", "rmse", "rmse_ema", "skipped_records"):
             assert a[name] == pytest.approx(b[name], rel=1e-2, abs=1e-3), name
+    said = (tmp_path / "two" / "log1.txt").read_text().splitlines()
+    assert said[0] == "worker 1 of 2: waiting for the others" and "worker 1 of 2: going on with" in said[1]
+    assert said[-1] == "worker 1 of 2: done at 2 kimg; worker 0 has saved the run"
     a, b = (checkpoint_values(the_run(tmp_path / name)) for name in ("one", "two"))
     assert a.keys() == b.keys()
     positions = [name for name in a if "data_position" in name or "nimg" in name]

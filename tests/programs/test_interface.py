@@ -70,18 +70,33 @@ def test_an_older_name_sets_the_same_value(program):
     [
         ("lambda: None", 0, ""),
         ("mistaken", 1, "error: no such thing\n"),
-        ("lambda: os.kill(os.getpid(), signal.SIGINT)", 130, "interrupted\n"),
+        ("lambda: os.kill(os.getpid(), signal.SIGINT)", 130, "interrupted: all is well\n"),
+        ("lambda: os.kill(os.getpid(), signal.SIGTERM)", 143, "terminated: all is well\n"),
+        ("importing", 143, "terminated\n"),
+        ("deaf", 130, ""),
     ],
 )
 def test_exit_statuses(main, status, said):
     program = f"""
-import os, signal
+import os, signal, time
 from libml import app, errors
 
 def mistaken():
     raise errors.UserError("no such thing")
 
-app.run({main})
+def importing():
+    with app.importing():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+def deaf():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+app.run({main}, when_stopped="all is well")
 """
     done = python("-c", program)
     assert (done.returncode, done.stdout, done.stderr) == (status, "", said)

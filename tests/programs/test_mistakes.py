@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.programs import start
+from tests.support.programs import mistake, start
 
 PROGRAM = """
 import sys
@@ -32,8 +32,8 @@ def said(*words, code="pass") -> str:
 def test_flags_that_cannot_be_read():
     assert "--count=x" in said(*GOOD, "--count=x") and "--help" in said(*GOOD, "--count=x")
     assert "'cuont'. Did you mean: count" in said(*GOOD, "--cuont=1")
-    both = said()
-    assert "--first" in both and "--second" in both
+    assert said(*GOOD, "--count=1.5") == "--count=1.5 must be a whole number; --help lists the flags"
+    assert said() == "--first is missing; --second is missing; --help lists the flags"
     assert "nowhere" in said(*GOOD, "--flagfile=nowhere")
     assert len(said(*GOOD, f"--count={'9' * 5000}")) < 1100
 
@@ -77,3 +77,17 @@ def test_too_little_memory_is_one_line():
 def test_a_fault_of_the_program_keeps_its_traceback():
     done = start("-c", PROGRAM.format(code="{}['x']"), *GOOD)
     assert done.returncode == 1 and "Traceback" in done.stderr and "KeyError" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words, hint",
+    [
+        (("scripts/upscale.py", "--ckpt=r"), "Unknown command line flag 'ckpt'; here it is --model; --help"),
+        (("scripts/export.py", "--model=r"), "here it is --run"),
+        (("scripts/lag_generate_candidates.py", "--columns=3"), "here it is --ncand"),
+        (("edsr.py", "--blocks=3"), "here it is --repeat"),
+        (("lag.py", "--repeat=3"), "here it is --blocks"),
+    ],
+)
+def test_a_flag_that_another_program_has_is_named(words, hint):
+    assert hint in mistake(*words)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lag.evaluation.methods import COMPARED
+from lag.any_method import COMPARED
 from tests.support import ROOT
 
 PROGRAMS = {"lag", *(place.split(":")[0] for place in COMPARED.values())}

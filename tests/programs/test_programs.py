@@ -38,7 +38,7 @@ def test_train_then_candidates(data_dir, tmp_path):
     assert any(sheet.crop((x, y, x + 96, y + 96)).tobytes() == original for x, y in corners)
     assert "neither a number nor a rising span" in mistake(*make, "--samples=3-1")
     assert "10 test images" in mistake(*make, "--samples=0-99")
-    assert "no run folder" in mistake("scripts/lag_generate_candidates.py", f"--ckpt={tmp_path}")
+    assert "no run folder" in mistake("scripts/lag_generate_candidates.py", f"--ckpt={tmp_path}/none")
 
 
 def test_dry_run_describes_and_leaves_nothing(tmp_path):

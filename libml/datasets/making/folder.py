@@ -8,15 +8,16 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import tqdm
 
 from libml.datasets import manifest, records
-from libml.datasets.making import build, hub, pictures
+from libml.datasets.making import build, hub, pictures, sources
 from libml.datasets.making.pictures import SUFFIXES, PictureOptions, StoredPicture
+from libml.datasets.making.sources import Source
 from libml.errors import UserError, printable
 from libml.system import files
 from libml.system.cpu import available_cores
@@ -128,7 +129,7 @@ class _Report:
         path = printable(path)
         self._file.write(f"{kind}\t{path}\t{reason}\n")
         if kind == "unusable" and self.counts[kind] <= MAX_NAMED:
-            self._say(f"unusable: {path} {reason}")
+            self._say(f"unusable: {path}: {reason}")
         if kind == "unusable" and self.counts[kind] == MAX_NAMED + 1:
             self._say("unusable: more, which the report names")
 
@@ -150,6 +151,7 @@ def make(
     workers: int,
     overwrite: bool,
     parquet: bool = False,
+    update: bool = False,
 ) -> dict[str, Any] | None:
     """Makes the dataset {name} of all pictures in a folder and below it.
 
@@ -163,40 +165,76 @@ def make(
         overwrite: make it again where it is complete.
         parquet: the folder has Parquet files. Their images lie unpacked in the data folder until the set is made; where
             the files are called after the hub's splits, those tell the test images.
+        update: read what the folder has and the complete set lacks; the set's own records are taken over.
 
     Returns:
         The manifest, or None if the dataset was complete.
 
     Raises:
-        UserError: for a folder without usable pictures, files in the way, or a file system that refuses.
+        UserError: for a folder without usable pictures, other pictures than a complete set was made of, files in the
+            way, or a file system that refuses.
     """
     root, place = Path(folder).expanduser(), Path(data_dir)
     parameters = {**dataclasses.asdict(options), "background": list(options.background), "test_fraction": test_fraction}
     made = (place, name, ["train", "test"], {"parameters": parameters}, overwrite)
-    if build.already_complete(*made):
+    complete = build.already_complete(*made)
+    if complete and parquet:
+        _same_sources(place, name, root, {str(table.path.relative_to(root)) for table in hub.find_tables(folder)})
+        return None
+    found = None if parquet else _find_some(folder, root)
+    if complete and not _same_sources(place, name, root, found[0], update):
         return None
     workers = workers or available_cores()
-    if parquet:
-        tables = hub.find_tables(folder)
-    else:
-        found = _find_some(folder, root)
+    tables = hub.find_tables(folder) if parquet else []
     with build.building(place, name) as work:
-        if build.already_complete(*made):  # another program made it meanwhile
-            return None
+        known = {}
+        if build.already_complete(*made):
+            if not update:  # another program made it meanwhile
+                return None
+            known = sources.load(place, name, manifest.load(place, name))
         if parquet:
             unpacked = work / "pictures"
             splits = hub.unpack(folder, tables, unpacked)
             found = find(unpacked)
-            content = _fill(work, name, unpacked, found, options, test_fraction, workers, splits)
+            content, _ = _fill(work, name, unpacked, found, options, test_fraction, workers, splits, {})
             content["source"] = root.resolve().name
             if splits:
                 content["split_rule"] = hub.SPLIT_RULE.format(hub.test_split(folder, tables))
             files.remove(unpacked)
+            paths = [str(table.path.relative_to(root)) for table in tables]
+            listed = [sources.Source(path, sources.content_of(root / path)) for path in paths]
         else:
-            content = _fill(work, name, root, found, options, test_fraction, workers, {})
+            content, listed = _fill(work, name, root, found, options, test_fraction, workers, {}, known)
+        with user_errors(place, "write into"):
+            sources.write(work, name, listed)
+        content[sources.FINGERPRINT] = sources.fingerprint({source.path: source.content for source in listed})
         content |= {"parameters": parameters, "other_files": found[2]}
         build.publish(work, place, content)
     return content
+
+
+def _same_sources(place: Path, name: str, root: Path, paths: Iterable[str], update: bool = False) -> bool:
+    """Whether a complete dataset is to be made anew, since --update was asked for and the folder has new files.
+
+    Raises:
+        UserError: if the folder has not what the dataset was made of, and --update was not asked for or cannot help.
+    """
+    content = manifest.load(place, name)
+    known = sources.load(place, name, content)
+    others = f"{name} is there, and was made of other files than those of {root}"
+    ways = "--overwrite makes it again of this folder, and --name would give this one another name"
+    if known is None:
+        if update:
+            raise UserError(f"{name} was made by an older program, which kept no list of its files: --overwrite first")
+        if content.get("source") != root.resolve().name:
+            raise UserError(f"{others}: its folder was called {content.get('source')}; {ways}")
+        return False
+    new, gone, changed = sources.difference(known, root, paths)
+    if gone or changed or (new and not update):
+        counts = f"{len(new)} are new, {len(gone)} are gone, {len(changed)} have changed"
+        only_new = "" if gone or changed else "--update adds the new ones, "
+        raise UserError(f"{others} ({counts}): {only_new}{ways}")
+    return bool(new)
 
 
 def _find_some(folder: str, root: Path) -> Found:
@@ -206,7 +244,8 @@ def _find_some(folder: str, root: Path) -> Found:
         UserError: if there are none.
     """
     if not root.is_dir():
-        raise UserError(f"--input={folder}: there is no such folder")
+        why = "is a file: name the folder that it lies in" if root.exists() else "there is no such folder"
+        raise UserError(f"--input={folder}: {why}")
     paths, problems, others = find(root)
     if not paths:
         why = f": {problems[0][0] or folder}: {problems[0][1]}" if problems else ""
@@ -214,30 +253,51 @@ def _find_some(folder: str, root: Path) -> Found:
     return paths, problems, others
 
 
-def _fill(work, name, root, found, options, test_fraction, workers, splits) -> dict[str, Any]:
-    """Writes shards and report into the build's folder; returns the manifest."""
+def _fill(
+    work, name, root, found, options, test_fraction, workers, splits, known
+) -> tuple[dict[str, Any], list[Source]]:
+    """Writes shards and report into the build's folder; returns the manifest, and what became of each file.
+
+    What is `known` of an older make of the same set (path -> source) is taken over with its record, not read.
+    """
     paths, problems, _ = found
     paths, labels = _spread(paths), {label: i for i, label in enumerate(_label_names(paths))}
     writers = {split: build.SplitWriter(work, split) for split in ("train", "test")}
-    first_path: dict[bytes, int] = {}  # digest -> index of the file that has it
-    sizes, notes = [], Counter()
+    index = {path: i for i, path in enumerate(paths)}
+    # digest -> index of the file that has it
+    first_path = {bytes.fromhex(s.digest): index[path] for path, s in known.items() if s.split}
+    older = manifest.load(work.parent, name) if known else {}
+    kept = {split: _records(work.parent, older, split) for split in writers} if known else {}
+    sizes = [*older["image_size"]["min"], *older["image_size"]["max"]] if known else []
+    sides, notes, listed = Counter(older.get("sides", {})), Counter(), []
     read = functools.partial(pictures.read, root=str(root), options=options)
     bar = tqdm.tqdm(total=len(paths), desc=f"making {name}", unit="picture", smoothing=0.1)
     with user_errors(work.parent, "write into"):
         report = _Report(work / f"{name}-report.txt", _say_above(bar))
-    with contextlib.closing(bar), contextlib.closing(report):
+    with user_errors(work.parent, "write into"), contextlib.closing(bar), contextlib.closing(report):
         for path, reason in problems:
             report.add("unusable", path or ".", reason)
-        for i, picture in enumerate(ordered_map(read, paths, workers, _lost)):
+        fresh = ordered_map(read, [path for path in paths if path not in known], workers, _lost)
+        for i, path in enumerate(paths):
             bar.update()
-            _report(report, paths, i, picture, first_path)
-            notes.update(picture.notes)
-            if not picture.png or first_path.setdefault(picture.digest, i) != i:
-                continue
-            label = labels[paths[i].split(os.sep)[0] if os.sep in paths[i] else ""]
-            split = splits.get(paths[i]) or ("test" if is_test(picture.digest, test_fraction) else "train")
-            writers[split].write(records.example(picture.png, label))
-            sizes = _extremes(sizes, picture.shape)
+            label = labels[path.split(os.sep)[0] if os.sep in path else ""]
+            if source := known.get(path):
+                png = next(kept[source.split]) if source.split else b""
+            else:
+                picture = next(fresh)
+                source, png = _judged(paths, i, picture, first_path), picture.png
+                source = dataclasses.replace(source, content=sources.content_of(root / path))
+                notes.update(picture.notes)
+                if png and first_path.setdefault(picture.digest, i) == i:
+                    split = splits.get(path) or ("test" if is_test(picture.digest, test_fraction) else "train")
+                    source = dataclasses.replace(source, split=split, digest=picture.digest.hex())
+                    sizes = _extremes(sizes, picture.shape)
+                    sides[str(min(picture.shape))] += 1
+            listed.append(source)
+            if source.report:
+                report.add(source.report[0], path, source.report[1])
+            if source.split:
+                writers[source.split].write(records.example(png, label))
         for note, count in sorted(notes.items()):
             bar.write(f"pictures {note}: {count}", file=sys.stderr)
     _check_splits(first_path, writers, test_fraction, report.counts)
@@ -248,6 +308,7 @@ def _fill(work, name, root, found, options, test_fraction, workers, splits) -> d
         "source": root.resolve().name,
         "colors": 3,
         "image_size": {"min": sizes[:2], "max": sizes[2:]},
+        "sides": {side: sides[side] for side in sorted(sides, key=int)},
         "labels": list(labels),
         "report": report.counts,
         "split_rule": SPLIT_RULE,
@@ -255,19 +316,31 @@ def _fill(work, name, root, found, options, test_fraction, workers, splits) -> d
             split: writer.finish(functools.partial(build.shard_names, name, split)) for split, writer in writers.items()
         },
         "versions": manifest.versions("tensorflow", "pillow"),
-    }
+    }, listed
 
 
-def _report(report: _Report, paths: list[str], i: int, picture: StoredPicture, first_path: dict[bytes, int]) -> None:
-    """Notes what is special about the i-th file."""
+def _records(place: Path, content: dict[str, Any], split: str) -> Iterator[bytes]:
+    """The stored images of a split, in order.
+
+    Raises:
+        UserError: if one cannot be read.
+    """
+    for shard in content["splits"][split]["files"]:
+        yield from records.images(place / shard["file"])
+
+
+def _judged(paths: list[str], i: int, picture: StoredPicture, first_path: dict[bytes, int]) -> Source:
+    """The i-th file, with what is special about it."""
+    report = None
     if picture.problem:
-        report.add("unusable", paths[i], picture.problem)
+        report = "unusable", picture.problem
     elif picture.small:
-        report.add("small", paths[i], f"has {picture.small} pixels, less than --min_size")
+        report = "small", f"has {picture.small} pixels, less than --min_size"
     elif (first := first_path.get(picture.digest, i)) != i:
-        report.add("duplicate", paths[i], f"is the same picture as {printable(paths[first])}")
+        report = "duplicate", f"is the same picture as {printable(paths[first])}"
     elif picture.flat:
-        report.add("flat", paths[i], "is nearly of one colour (it was taken all the same)")
+        report = "flat", "is nearly of one colour (it was taken all the same)"
+    return Source(paths[i], sources.Content(0, ""), report=report)
 
 
 def _extremes(sizes: list[int], shape: tuple[int, int]) -> list[int]:

@@ -9,11 +9,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from lag.any_method import method_of
 from lag.evaluation import evaluate as evaluation
 from lag.evaluation import measures, report
 from lag.evaluation.measure import UP, Measure
 from lag.evaluation.measures import halves_apart
-from lag.evaluation.methods import LoadedRun, bicubic, load_runs, method_of, nearest
+from lag.evaluation.methods import LoadedRun, bicubic, load_runs, nearest
 from lag.evaluation.pairs import load_pairs
 from lag.evaluation.seen import Halves, PerImage, PerInput, PerSet, swd_seed
 from lag.evaluation.tables import Report, as_csv, as_json, as_markdown

@@ -79,6 +79,6 @@ def test_from_the_command_line(data_dir, tmp_path):
     done = start(*base, "--frames=5", f"--output={tmp_path}/walk.webp")
     assert done.returncode == 0 and done.stdout.startswith(f"wrote {tmp_path}/walk.webp: walk of "), done.stderr
     assert Image.open(tmp_path / "walk.webp").n_frames == 5
-    assert "name a file that ends with .webp" in mistake(*base, f"--output={tmp_path}/walk.png")
+    assert "name it" in (line := mistake(*base, f"--output={tmp_path}/walk.png")) and line.endswith("walk.webp")
     assert "--frames=0 must be from 1 to" in mistake(*base, "--frames=0")
     assert "--noise=nan must be above 0" in mistake(*base, "--noise=nan")

@@ -121,7 +121,7 @@ def test_upscaling_takes_it_and_imports_no_tensorflow(exported, tmp_path):
     Image.fromarray(pixels).save(tmp_path / "small.png")
     upscale_all(load_model(exported / "saved"), None, tmp_path, tmp_path / "saved", Options(2, consistent=True))
     words = [f"--model={exported}/onnx/model.onnx", f"--input={tmp_path}/small.png", f"--output={tmp_path}/onnx"]
-    done = start("-X", "importtime", "scripts/upscale.py", *words, "--samples=2", "--consistent", "--grid")
+    done = start("-X", "importtime", "scripts/upscale.py", *words, "--samples=2", "--noise=1", "--consistent", "--grid")
     assert done.returncode == 0 and "1 upscaled" in done.stdout, done.stderr
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time:" in line}
     assert "lag.upscaling.one_picture" in imported and not imported & {"tensorflow", "keras", "onnx", "tf2onnx"}

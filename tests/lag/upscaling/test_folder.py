@@ -14,6 +14,8 @@ from lag.upscaling import folder as upscale_folder
 from lag.upscaling import results as results_table
 from lag.upscaling.choosing import Options
 from lag.upscaling.folder import result_stems, upscale_all
+from lag.upscaling.one_picture import calls, upscale
+from lag.upscaling.picture_file import Picture
 from lag.upscaling.results import COLUMNS, Table
 from libml.errors import UserError
 from tests.support.untrained import untrained_run
@@ -285,3 +287,50 @@ def test_a_picture_that_changed_is_made_again(upscaled, small, tmp_path):
     assert upscaled(small, overwrite=True).startswith(MADE.format(3))
     changed = {name for name, data in contents(tmp_path / "out").items() if data != before[name]}
     assert changed == {"b_0.png", "b_1.png"}
+
+
+def test_a_large_picture_says_its_size_and_needs_a_yes(model, tmp_path, capsys, monkeypatch):
+    picture(tmp_path / "in" / "a.png")  # 5 x 4; the model makes 20 x 16 of it
+    options = {"samples": 2, "tile": 3}
+    monkeypatch.setattr(upscale_folder, "MOST_UNASKED", 2 * 20 * 16 - 1)
+    assert upscale_all(model, None, tmp_path / "in", tmp_path / "out", Options(**options)) == 1
+    refused = capsys.readouterr().err
+    assert "its 2 results would have 20 x 16 pixels, 0 million in all: --yes makes them" in refused
+    assert not list((tmp_path / "out").glob("*.png"))
+    assert upscale_all(model, None, tmp_path / "in", tmp_path / "out", Options(**options, large=True)) == 0
+    assert "a.png: 5 x 4 to 20 x 16 pixels, 2 results, 4 tiles in all" in capsys.readouterr().err
+    assert len(list((tmp_path / "out").glob("*.png"))) == 2
+    # What is there needs no second yes, and a picture of one tile no word.
+    assert upscale_all(model, None, tmp_path / "in", tmp_path / "out", Options(**options)) == 0
+    monkeypatch.undo()
+    assert upscale_all(model, None, tmp_path / "in", tmp_path / "small", Options(samples=2)) == 0
+    assert "tiles" not in capsys.readouterr().err
+
+
+def test_every_tile_is_counted(model, tmp_path):
+    pixels = np.zeros([7, 10, 3], np.float32)
+    counted = []
+    made = upscale(
+        model, Picture(pixels, None, "", ""), range(3), 1.0, 0, 3, False, tile_done=lambda: counted.append(1)
+    )
+    assert len(list(made)) == 3 and len(counted) == calls(model, 7, 10, 3, 3)
+
+
+def test_overwriting_with_fewer_samples_leaves_no_older_ones(upscaled, small, tmp_path):
+    out = tmp_path / "out"
+    upscaled(small, samples=4)
+    assert (out / "a_3.png").exists()
+    upscaled(small / "a.png", samples=2, overwrite=True)
+    assert not (out / "a_2.png").exists() and not (out / "a_3.png").exists() and (out / "b_3.png").exists()
+    assert {(r["source"], r["place"]) for r in table(out) if r["source"] == "a.png"} == {("a.png", "0"), ("a.png", "1")}
+    upscaled(small, samples=3)
+    upscaled(small / "a.png", samples=2)  # but that asks for no making again
+    assert (out / "a_2.png").exists()
+
+
+def test_another_model_is_told_by_its_path(model, upscaled, small):
+    upscaled(small, model_path="runs/one")
+    assert upscaled(small, model_path="moved/one").startswith(DONE.format(3))
+    other = model._replace(fingerprint="other")
+    with pytest.raises(UserError, match=r"model was \w+ of moved/one, now other of runs/two\):"):
+        Table(small.parent / "out", Options(samples=2, model_path="runs/two").settings(other), overwrite=False)

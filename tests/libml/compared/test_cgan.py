@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from cgan import CGAN, CGANConfig, CGANCritic, critic_widths
-from libml.compared.sampler import GeneratorSampler, load
+from libml.compared.sampler import GeneratorSampler
+from libml.compared.trained import load_compared
 from libml.datasets.catalogue import lookup
 from libml.datasets.stream import Images
 from libml.errors import UserError
@@ -186,7 +187,7 @@ def test_a_run_reports_its_losses(straight):
 
 def test_a_run_is_loaded_and_samples_with_noise_and_moving_statistics(straight, data_dir):
     config, method = straight
-    sampler = load(CGAN, config.folder)
+    sampler = load_compared(CGAN, config.folder).sampler()
     assert (sampler.config, sampler.nimg, sampler.stochastic) == (config, KIMG, True)
     assert sampler.noise_shapes(8, 6) == [(8, 6, 2), (16, 12, 2)]
     hires = Images(lookup("cifar10"), data_dir).test_images([3, 5])

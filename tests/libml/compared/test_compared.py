@@ -11,7 +11,8 @@ import tensorflow as tf
 from PIL import Image
 
 from edsr import EDSR, EDSRConfig
-from libml.compared.sampler import GeneratorSampler, load
+from libml.compared.sampler import GeneratorSampler
+from libml.compared.trained import load_compared
 from libml.datasets.catalogue import lookup
 from libml.datasets.stream import Images
 from libml.errors import UserError
@@ -112,7 +113,7 @@ def test_a_checkpoint_holds_all_that_changes_and_no_vgg(straight):
 
 def test_a_run_is_loaded_and_samples_with_moving_statistics(straight, data_dir):
     kind, config, method = straight
-    sampler = load(kind, config.folder)
+    sampler = load_compared(kind, config.folder).sampler()
     assert (sampler.config, sampler.nimg, sampler.stochastic) == (config, 2 * KIMG, False)
     hires = Images(lookup("cifar10"), data_dir).test_images([3, 5, 7])
     lores = tf.nn.avg_pool2d(hires, 4, 4, "VALID").numpy()
@@ -123,7 +124,7 @@ def test_a_run_is_loaded_and_samples_with_moving_statistics(straight, data_dir):
     np.testing.assert_allclose(made[1:2], sampler.candidates(lores[1:2], [0.0], 0, [5]), atol=1e-5)
     for name, value in state(method).items():
         np.testing.assert_array_equal(value, before[name], err_msg=name)
-    assert load(kind, config.folder, KIMG).nimg == KIMG
+    assert load_compared(kind, config.folder, KIMG).nimg == KIMG
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -232,6 +233,6 @@ def test_the_programs(data_dir, tmp_path):
     )
     measured = json.loads((folder / "metrics.jsonl").read_text().splitlines()[1])
     assert set(measured) == {"kimg", "eval/swd", "eval/lr_error", "eval/rmse"}
-    assert load(SRGAN, folder / "best").nimg == KIMG
+    assert load_compared(SRGAN, folder / "best").nimg == KIMG
     assert "--layer_name=conv9" in mistake("srgan2.py", "--layer_name=conv9")
     assert "did you mean cifar10" in mistake("edsr.py", "--dataset=cifar1", f"--data_dir={data_dir}")

@@ -195,7 +195,7 @@ def test_zoo(tmp_path):
     assert unusable.keys() == bad.keys()
     for path, reason in bad.items():
         assert reason in unusable[path]
-        assert f"unusable: {path} {unusable[path]}" in done.stderr
+        assert f"unusable: {path}: {unusable[path]}" in done.stderr
     content = manifest.load(tmp_path, "zoo")
     kept = sum(manifest.count(content, split) for split in ("train", "test"))
     assert kept == len(good) and content["report"]["duplicate"] == 3
@@ -490,7 +490,7 @@ def test_pictures_that_end_the_process_which_reads_them_cost_a_line_each(tmp_pat
     report = (tmp_path / "pets-report.txt").read_text().splitlines()
     why = "ends the process that reads it (Segmentation fault)"
     assert sorted(report) == [f"unusable\tfault.png\t{why}", f"unusable\tfault\\n2.png\t{why}"]
-    assert f"unusable: fault.png {why}" in capsys.readouterr().err
+    assert f"unusable: fault.png: {why}" in capsys.readouterr().err
     check.check(str(tmp_path), "pets")
 
 

@@ -76,7 +76,7 @@ def test_splits_and_labels_are_the_hub_s(tmp_path):
     assert next(iter(images.batches(batch=4, scale=4, downscaler="average", seed=0)))[2].shape == (4, 32, 32, 3)
     check.check(str(tmp_path / "data"), "pets")
     assert sorted(f.name for f in (tmp_path / "data").iterdir()) == [
-        *("pets-report.txt", "pets-test.tfrecord", "pets-train.tfrecord", "pets.json"),
+        *("pets-report.txt", "pets-sources.jsonl", "pets-test.tfrecord", "pets-train.tfrecord", "pets.json"),
     ]
 
 

@@ -474,12 +474,12 @@ def test_a_run_goes_on_with_another_batch(stopped, data_dir):
 
 def test_a_run_of_another_method_is_refused_and_kept(straight, data_dir):
     from edsr import EDSR, EDSRConfig
-    from libml.compared.sampler import load
+    from libml.compared.trained import load_compared
 
     config, _ = straight
     before = (config.folder / "args" / "args.json").read_bytes()
     with pytest.raises(UserError, match="one of LAG, not of EDSR"):
-        load(EDSR, config.folder)
+        load_compared(EDSR, config.folder)
     other = EDSRConfig(dataset="cifar10", scale=4, filters=4, repeat=1, total_kimg=1)
     images = Images(lookup("cifar10"), data_dir)
     with pytest.raises(UserError, match="one of LAG, not of EDSR"):

@@ -1,0 +1,39 @@
+"""Which noise looks best: found by an evaluation, kept in the run's folder for upscaling and exports."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from lag.evaluation.evaluate import Row
+from lag.evaluation.methods import LoadedRun
+from libml.errors import UserError
+from libml.system.files import write_atomic
+from libml.training.run_folder import RunFolder
+
+
+def best_noise(rows: Sequence[Row], label: str) -> float | None:
+    """The strength of noise above 0 at which a method's images are nearest to true ones (SWD); the weaker of two equal.
+
+    Args:
+        rows: what was measured.
+        label: of the method.
+    """
+    found = [(row.values["swd"], row.std) for row in rows if row.label == label and row.std and "swd" in row.values]
+    return min(found)[1] if found else None
+
+
+def record(runs: Sequence[LoadedRun], rows: Sequence[Row]) -> list[str]:
+    """Writes noise.json into the folder of each run that takes noise; returns a line for each."""
+    lines = []
+    for run in runs:
+        noise = best_noise(rows, run.label)
+        if noise is None:
+            continue
+        content = {"noise": noise, "nimg": run.nimg, "found_by": "SWD"}
+        try:
+            write_atomic(RunFolder(Path(run.folder)).noise, (json.dumps(content) + "\n").encode())
+            said = "upscaling and exports of the run follow it"
+        except UserError as e:
+            said = f"not recorded: {e}"
+        lines.append(f"recommended noise of {run.label}: {noise:g} (SWD); {said}")
+    return lines

@@ -1,0 +1,59 @@
+"""Where a program is to write, looked at before its work: what cannot be written must not cost an hour."""
+
+import os
+from pathlib import Path
+
+from libml.errors import UserError
+
+# Of files that somebody may ask for where a program writes a folder of them.
+FILES = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".md", ".csv", ".json", ".html"),
+    *(".pdf", ".txt", ".onnx", ".pb", ".h5", ".keras", ".tflite", ".zip", ".gz", ".tgz", ".tar"),
+)
+
+
+def check_file(flag: str, path: str, suffix: str) -> None:
+    """Refuses a path that is not to be a file of one kind, or that cannot be written.
+
+    Args:
+        flag: which one gave the path.
+        path: of the file.
+        suffix: that its name must end with, as .png.
+
+    Raises:
+        UserError: saying why.
+    """
+    if os.path.isdir(path):
+        raise UserError(f"--{flag}={path} is a folder: name a file, as {os.path.join(path, 'name')}{suffix}")
+    if not path.lower().endswith(suffix):
+        wanted = Path(path).with_suffix(suffix) if Path(path).name else f"name{suffix}"
+        raise UserError(f"--{flag}={path}: a {suffix[1:].upper()} file is written: name it {wanted}")
+    _check_place(flag, Path(path).absolute().parent)
+
+
+def check_folder(flag: str, path: str) -> None:
+    """Refuses a path that looks like a file's or is one, or that cannot be written into.
+
+    Args:
+        flag: which one gave the path.
+        path: of the folder, which may not be there yet.
+
+    Raises:
+        UserError: saying why.
+    """
+    stem, suffix = os.path.splitext(path.rstrip("/"))
+    if not os.path.isdir(path) and suffix.lower() in FILES:
+        raise UserError(f"--{flag}={path} is called like a file, and a folder is written: use --{flag}={stem}/")
+    _check_place(flag, Path(path).absolute())
+
+
+def _check_place(flag: str, folder: Path) -> None:
+    """Refuses a folder that cannot be written into, or made."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    if not os.path.isdir(folder):
+        raise UserError(f"--{flag}: {folder} is in the way, and no folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+        why = "its file system is read-only" if read_only else "permission denied"
+        raise UserError(f"--{flag}: cannot write into {folder}: {why}")
