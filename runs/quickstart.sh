@@ -3,10 +3,11 @@
 # faces, writes quickstart/candidates.png and walk.webp, and leaves the run for TensorBoard. Run again, it goes on where it was.
 set -euo pipefail
 source "$(dirname "$0")/venv.sh" requirements.txt
+# Without --recipe=posterior, and with --training_kimg=16 --transition_kimg=8, it trains as the reference does.
 python lag.py --dataset=toyfaces32 --scale=4 --filters=64 --filters_min=16 --blocks=2 --noise_dim=16 \
-  --training_kimg=16 --transition_kimg=8 --total_kimg=80 --save_kimg=8 --report_kimg=2 \
+  --recipe=posterior --center_every=1 --energy_every=1 --total_kimg=80 --save_kimg=8 --report_kimg=2 \
   --data_dir=quickstart/data --train_dir=quickstart/runs
-run=$(dirname "$(dirname "$(ls quickstart/runs/toyfaces32/average4X/LAG_*/args/args.json)")")
+run=$(dirname "$(dirname "$(ls quickstart/runs/toyfaces32/average4X/LAG_*recipeposterior*/args/args.json)")")
 python scripts/lag_generate_candidates.py --run="$run" --data_dir=quickstart/data --samples=0-7 --ncand=5 --cell=160 \
   --output=quickstart/candidates.png
 python scripts/figures.py --run="$run" --data_dir=quickstart/data --figure=walk --samples=0-3 --output=quickstart/walk.webp
