@@ -21,6 +21,7 @@ if browser.MISSING:
 from playwright.sync_api import expect, sync_playwright
 
 SCALE = 4
+expect.set_options(timeout=20_000)  # milliseconds: other tests may have the machine
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def page(chromium, server):
 
 def ready(page):
     """Waits until what is asked for is shown."""
-    expect(page.locator("#status")).to_contain_text("Ready", timeout=20_000)
+    expect(page.locator("#status")).to_contain_text("Ready")
     expect(page.locator("#grid .old")).to_have_count(0)
 
 
