@@ -121,9 +121,8 @@ def main() -> int:
     if FLAGS.noise is None:
         FLAGS.noise = recommended_noise(model.card)
         if model.noise_dim:
-            print(
-                f"noise {FLAGS.noise:g}, as the model recommends; --noise=1 is the whole spread, --noise=0 the centre"
-            )
+            spread = "" if FLAGS.noise == 1 else "--noise=1 is the whole spread, "
+            print(f"noise {FLAGS.noise:g}, as the model recommends; {spread}--noise=0 the centre")
     common = {k: FLAGS[k].value for k in ("noise", "seed", "tile", "grid", "overwrite")}
     consistent = FLAGS.consistent if FLAGS["consistent"].present else model.consistent
     common |= {
