@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lag.box import TOY_FACES
 from lag.formats.registry import load_model
 from lag.upscaling import one_picture as upscale
 from lag.upscaling.consistency import project
@@ -25,8 +26,10 @@ if TYPE_CHECKING:  # it imports TensorFlow
 MOST = 2.0  # beyond that a float is no value of [-1, 1]: bicubic downscaling overshoots by less
 
 
-def load(path: str | os.PathLike[str]) -> "Model":
+def load(path: str | os.PathLike[str] = TOY_FACES) -> "Model":
     """The generator of a run's folder (its newest checkpoint), of an export, or of an ONNX file.
+
+    By default that of toy faces which comes with lag.
 
     An ONNX file, or the folder that it was exported to, needs onnxruntime; the others need TensorFlow.
 

@@ -13,4 +13,5 @@ python scripts/lag_generate_candidates.py --run="$run" --data_dir=quickstart/dat
 python scripts/figures.py --run="$run" --data_dir=quickstart/data --figure=walk --samples=0-3 --output=quickstart/walk.webp
 echo "look at $PWD/quickstart/candidates.png: a row a face; the original, what LAG was given, its centre, and ever more noise"
 echo "and, in a web browser, at $PWD/quickstart/walk.webp: from the centre to other faces of the same input, and back"
+echo "explore its faces in a browser with: .venv/bin/python scripts/explore.py --model=$run"
 echo "watch the run with: .venv/bin/tensorboard --logdir quickstart/runs"

@@ -1,6 +1,6 @@
 """Opens a model in the browser: the set of plausible pictures of a small one, to be looked through by hand.
 
-python scripts/explore.py --model=RUN_OR_EXPORT
+python scripts/explore.py [--model=RUN_OR_EXPORT]
 """
 
 import sys
@@ -10,13 +10,14 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from lag.box import named_or_shipped
 from libml import app
 from libml.errors import UserError
 from libml.training.run_folder import RunFolder
 from libml.training.run_names import find_model
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("model", None, "Folder of a trained run or of an export, or an ONNX file.", required=True)
+flags.DEFINE_string("model", None, "Folder of a run or an export, or an ONNX file; without it, the shipped toy faces.")
 app.define_data_dir()
 flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; another than this machine's own lets others in.")
 flags.DEFINE_integer("port", 8008, "Port to listen at; 0 for any that is free.")
@@ -26,7 +27,7 @@ def main() -> None:
     """Loads the model and serves the page until Ctrl-C."""
     if not 0 <= FLAGS.port <= 65535:
         raise UserError(f"--port={FLAGS.port} must be from 0 to 65535")
-    model = find_model(FLAGS.model)
+    model = find_model(named_or_shipped(FLAGS.model))
     data_dir = app.data_dir_of(model) if RunFolder(model).is_run() else FLAGS.data_dir
     with app.importing():  # TensorFlow, where the model needs it
         from lag.explorer.server import serve

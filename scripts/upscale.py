@@ -1,6 +1,6 @@
 """Makes sets of plausible large pictures from small ones: a file, or a folder and its subfolders.
 
-python scripts/upscale.py --model=RUN_OR_EXPORT --input=small/ --output=large/ --samples=4
+python scripts/upscale.py [--model=RUN_OR_EXPORT] --input=small/ --output=large/ --samples=4
 """
 
 import math
@@ -11,6 +11,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from lag.box import named_or_shipped
 from libml import app
 from libml.errors import UserError
 from libml.system import outputs
@@ -20,7 +21,7 @@ MOST_SAMPLES = 10_000  # of one picture
 FAILED = 3  # exit status when some of the files could not be upscaled
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("model", None, "Folder of a trained run or of an export, or an ONNX file.", required=True)
+flags.DEFINE_string("model", None, "Folder of a run or an export, or an ONNX file; without it, the shipped toy faces.")
 flags.DEFINE_string("input", None, "A picture, or a folder of them.", required=True)
 flags.DEFINE_string("output", None, "Folder for the large ones.", required=True)
 flags.DEFINE_integer("samples", 4, "Results a picture; the first is the centre, z = 0.")
@@ -58,6 +59,8 @@ def chosen() -> dict:
     if FLAGS["samples"].present:
         raise UserError("--best and --diverse say how many results to keep: leave out --samples")
     way = "best" if FLAGS.best else "diverse"
+    if FLAGS.model is None:
+        raise UserError(f"--{way} needs a run's critic, which the shipped model lacks: add --model=RUN")
     if not 0 < FLAGS[way].value <= FLAGS.of:
         raise UserError(f"--{way}={FLAGS[way].value} must be from 1 to --of={FLAGS.of}")
     return {"samples": FLAGS[way].value, "choose": way, "of": FLAGS.of}
@@ -77,10 +80,11 @@ def make_again() -> None:
     from lag.explorer import remaking
 
     recipes = remaking.load_recipes(Path(FLAGS.recipe))
+    path = find_model(named_or_shipped(FLAGS.model))
     with app.importing():  # TensorFlow, where the model needs it
         from lag.formats.registry import load_model
 
-        model = load_model(FLAGS.model)
+        model = load_model(path)
     remaking.make_again(model, recipes, Path(FLAGS.input), Path(FLAGS.output), FLAGS.overwrite)
 
 
@@ -101,7 +105,7 @@ def main() -> int:
     if not Path(FLAGS.input).exists():
         raise UserError(f"--input={FLAGS.input} does not exist")
     outputs.check_folder("output", FLAGS.output)
-    FLAGS.model = str(find_model(FLAGS.model))
+    FLAGS.model = str(find_model(named_or_shipped(FLAGS.model)))
     with app.importing():  # TensorFlow, where the model needs it
         from lag.formats.card import recommended_noise
         from lag.formats.registry import load_model

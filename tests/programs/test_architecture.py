@@ -69,7 +69,8 @@ FLOORS = {
         "lag/explorer",
         "system images layers toyfaces datasets making training trained upscaling formats",
     ),
-    "api": ("lag/__init__ lag/api lag/commands", "images training trained upscaling formats"),
+    "box": ("lag/box", ""),
+    "api": ("lag/__init__ lag/api lag/commands", "images training trained upscaling formats box"),
     "program": ("lag/program", "system layers datasets training config model trained formats performance"),
 }
 WING_OF = {place: wing for wing, (places, _) in FLOORS.items() for place in places.split()}
