@@ -2,8 +2,8 @@
 
 python scripts/benchmark_dataset.py --dataset=celeba128 --batch=16 --samples=20000
 
-The least of the three figures' parts binds: a pipeline near the decoding is bound by the cores, one near the reading by
-the disk.
+The slower part limits the pipeline: the cores, if its rate is near that of decoding; the disk, if it is near that of
+reading.
 """
 
 import itertools

@@ -156,7 +156,7 @@ def make_standard(names: list[str]) -> int:
 
 
 def draw(name: str) -> None:
-    """An embedded dataset, where it is not there."""
+    """Draws an embedded dataset, unless it is there."""
     from libml.datasets import catalogue, finding
 
     if FLAGS.overwrite or FLAGS["from"].value:

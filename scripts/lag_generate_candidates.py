@@ -1,5 +1,4 @@
-"""Writes a picture of candidates from a trained run: a row a test image: the original, the input,
-then ever noisier samples.
+"""Writes a picture of candidates from a trained run. A test image has a row: original, input, ever noisier samples.
 
 python scripts/lag_generate_candidates.py --run=RUN_FOLDER --samples=0,3,5-8 --ncand=16 --output=candidates.png
 """

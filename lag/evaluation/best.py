@@ -8,7 +8,7 @@ from lag.evaluation.evaluate import Row
 from lag.evaluation.measure import DOWN, HALF, ONE, UP
 from libml.metrics import bootstrap
 
-# How far from the best that there can be: the lower the better.
+# From a value to its score: the lower the better.
 _WORSE: dict[str, Callable] = {
     DOWN: lambda value: value,
     UP: lambda value: -value,
@@ -41,6 +41,6 @@ def best(rows: Sequence[Row], key: str, better: str) -> list[bool]:
 
 
 def _drawn(row: Row, key: str, worse: Callable) -> np.ndarray:
-    """By how much the score of a row may be off."""
+    """Draws of how far the score of a row may be off."""
     value = row.values[key]
     return worse(value + row.draws.get(key, np.empty(0))) - worse(value)

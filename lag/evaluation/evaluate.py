@@ -35,10 +35,10 @@ class Row(NamedTuple):
 
     label: str
     std: float
-    samples: int  # an image
+    samples: int  # of each input
     values: dict[str, float]
     errors: dict[str, float]  # standard errors of the values
-    means: dict[str, np.ndarray]  # over images, of what a measure is made of, as curves are
+    means: dict[str, np.ndarray]  # over images, of what PerImage and PerInput measures compute: of curves, too
     parameters: int  # of the generator
     speed: float  # images a second of the generator alone, on this machine
     shown: np.ndarray  # uint8 [up to SHOWN, H, W, C], the first sample of each image
@@ -111,7 +111,7 @@ class _Judge:
         self.pairs, self.yardsticks, self.seed, self.batch = pairs, yardsticks, seed, batch
         self.truth, self.halves = ImageSet(pairs.hires, yardsticks), Halves(pairs.hires, seed)
         self.measures = [m for m in measures.MEASURES if not m.lack(pairs, yardsticks)]
-        self.shares = {}  # of so many images in the resamples
+        self.shares = {}  # number of images -> the share that each has in each resample
 
     def measure(
         self, label: str, sampler: CandidateSampler, std: float, samples: int, advance: Callable[[int], object]

@@ -18,15 +18,15 @@ class Measure:
 
     `compute` takes what `sees` says:
         PerImage -> [M, ...], a value or several of each image; the report has the mean over inputs and samples.
-        PerInput -> a value or several for the samples of one input; the report has the mean over inputs. Only with 2
-            samples, or of the one image without noise where the measure has `of_center`.
+        PerInput -> a value or several for the samples of one input; the report has the mean over inputs. Only of
+            2 samples and more, or of the one image without noise where the measure has `of_center`.
         PerSet -> a value of the set, and the same of blocks of it.
     With `levels` a dictionary of each level's; the report has them and their mean.
     """
 
     key: str  # in report.json and report.csv
     name: str  # in report.md
-    better: str  # UP or DOWN
+    better: str  # which way: UP, DOWN, ONE, HALF or NONE
     group: str  # heading of its table
     digits: int  # behind the point, in report.md
     sees: type
@@ -36,10 +36,10 @@ class Measure:
     least_side: int = 0  # of images, in pixels
     least_images: int = 0
     of_mean: Callable[[Any], Any] = float  # what is made of the mean over images
-    of_center: bool = False  # the only image without noise is measured as the samples are
-    inputs: int = 0  # it is measured of the first inputs only, that many; 0: of all
-    exact: bool = False  # it has no error
-    factor: float = 1  # that report.md shows it times
+    of_center: bool = False  # whether the one image without noise is measured, too, as one sample
+    inputs: int = 0  # how many inputs it is measured of, from the first on; 0: of all
+    exact: bool = False  # whether it has no error
+    factor: float = 1  # report.md shows the value times this
     levels: str = ""  # name of the columns of its levels, which their mean follows
 
     def lack(self, pairs: Pairs, yardsticks: Yardsticks) -> str:

@@ -154,9 +154,7 @@ MEASURES = (
         group=DIVERSITY,
         digits=2,
         sees=PerInput,
-        compute=lambda seen: distances.space_score_of_maps(
-            lite0.distance_maps(seen.activations, seen.true_activations)
-        ),
+        compute=_lite0_space_score,
         meaning="percent: the SR space score with the Lite0 distance, on 56 x 56 places",
         needs="lite0",
         inputs=100,

@@ -38,10 +38,10 @@ def _over_noise(by_method: dict[str, list[Row]], key: str, title: str, y_label: 
     lines = []
     for label, rows in by_method.items():
         points = [(row.std, row.values[key]) for row in rows if np.isfinite(row.values.get(key, np.nan))]
-        # A method without noise is the same at each.
-        lines.append(Line(label, points * 2 if len(rows) == 1 else points))
-        if len(rows) == 1 and points:
-            lines[-1] = Line(label, [(0.0, points[0][1]), (1.0, points[0][1])], dashed=True)
+        if len(rows) == 1 and points:  # a method without noise is the same at each
+            lines.append(Line(label, [(0.0, points[0][1]), (1.0, points[0][1])], dashed=True))
+        else:
+            lines.append(Line(label, points))
     if ideal is not None and any(line.points for line in lines):
         lines.append(Line("right", [(0.0, ideal), (1.0, ideal)], dashed=True))
     return _plot(title, "standard deviation of z", y_label, lines)

@@ -48,7 +48,7 @@ def check_writable(folder: Path) -> None:
 def tradeoff(report: Report) -> np.ndarray:
     """Distortion against realism (RMSE, SWD), a curve a method over the noise; uint8 picture [H, W, 3]."""
     curves = []
-    for label in dict.fromkeys(row.label for row in report.rows):
+    for label in report.labels:
         rows = [row for row in report.rows if row.label == label]
         ends = (0, len(rows) - 1) if len(rows) > 1 else ()  # a word at each point would hide the others
         notes = [f"{row.std:g}" if i in ends else "" for i, row in enumerate(rows)]

@@ -100,7 +100,10 @@ class Halves:
         return self._distances([self._truth[self.sides[0]]], self._truth[self.sides[1]])
 
     def across(self, samples: Sequence[np.ndarray]) -> dict[int, Blocked]:
-        """The same with the images made of one half's inputs in its place, taking turns over the samples."""
+        """The same between images made of one half's inputs and the true images of the other half, of each level.
+
+        Even samples are made of the first half's inputs, odd ones of the second's; the mean is over samples.
+        """
         found = []
         for turn, (one, other) in enumerate((self.sides, self.sides[::-1])):
             chosen = [images[one] for images in samples[turn::2]]
@@ -133,5 +136,5 @@ class PerSet:
 
 
 def swd_seed(seed: int) -> int:
-    """Of the sliced Wasserstein distance."""
+    """The seed of the sliced Wasserstein distance."""
     return rng.key(seed, "sliced Wasserstein distance")

@@ -31,7 +31,7 @@ def load_yardsticks(runs: Sequence[LoadedRun], critic_run: str, inception_weight
         batch: images at a time.
 
     Raises:
-        UserError: if the critic's run is none, or cannot be compared with the runs; if there is no such file.
+        UserError: if critic_run is no LAG run, or cannot be compared with the runs; if there is no such file.
     """
     missing = {}
     own = next((run.folder for run in runs if isinstance(run.config, LAGConfig)), "")

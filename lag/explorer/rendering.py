@@ -33,13 +33,11 @@ def render(model: Upscaler, picture: Picture, recipe: Recipe) -> np.ndarray:
         UserError: if the recipe is of another picture or model, or does not fit the picture.
     """
     check(model, picture, recipe)
-    operations = list(recipe.operations)
+    operations = [o for o in recipe.operations if o["op"] not in ("paint", "consistent")]
     small = painted(picture, recipe)
     lores = small.lores(model.colors)
     levels = None
-    for layer in _layers(
-        model, picture, recipe.seed, [o for o in operations if o["op"] not in ("paint", "consistent")]
-    ):
+    for layer in _layers(model, picture, recipe.seed, operations):
         made = to_levels(model.generate(lores, layer.z[None])[0])
         if small.pixels.shape[-1] < model.colors:
             made = made.mean(-1, keepdims=True)
@@ -65,7 +63,11 @@ def check(model: Upscaler, picture: Picture, recipe: Recipe) -> None:
 
 
 def painted(picture: Picture, recipe: Recipe) -> Picture:
-    """The small picture that the model is shown: with what the recipe paints over it."""
+    """The small picture that the model is shown: with what the recipe paints over it.
+
+    Raises:
+        UserError: if a painted pixel does not fit the picture.
+    """
     if recipe.operations[0]["op"] != "paint":
         return picture
     pixels = picture.pixels.copy()

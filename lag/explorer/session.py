@@ -81,8 +81,7 @@ class Session:
         height, width, _ = picture.pixels.shape
         name = picture.content
         self.large.put(name, as_image(picture))
-        notes = [f"with {picture.treatment}"] if picture.treatment else []
-        said = {"large": name, "width": width, "height": height, "notes": notes + list(picture.notes)}
+        said = {"large": name, "width": width, "height": height, "notes": list(picture.remarks)}
         if max(height, width) > LARGEST:
             return said
         return said | self._take(Known(picture))

@@ -1,1 +1,1 @@
-"""The paper's figures."""
+"""The paper's figures, test images for them, and the plots of a report."""

@@ -12,8 +12,8 @@ STATIONS = 3  # samples that a walk passes
 def path(frames: int) -> np.ndarray:
     """How much of each station's z the noise of each frame has, [frames, STATIONS].
 
-    The walk rises from z = 0 straight to the first station, goes from station to station on arcs, whose noise is as
-    strong everywhere, and returns straight to z = 0; it is closed, so the frame after the last is the first.
+    The walk rises from z = 0 straight to the first station. It goes from station to station on arcs: the noise is
+    equally strong all along. It returns straight to z = 0; it is closed, so the frame after the last is the first.
     """
     legs = (STATIONS + 1) * np.arange(frames) / frames
     weights = np.zeros([frames, STATIONS])

@@ -155,11 +155,11 @@ WHAT = {SAVED_MODEL: "this folder", ONNX: "this folder or its model.onnx"}
 
 def readme(card: dict[str, Any]) -> str:
     """README.md of an export, with the front matter that sites for models read."""
-    kind = card["format"]
-    facts = {**card, **card["ranges"], "library": "onnx" if kind == ONNX else "tensorflow", "what": WHAT[kind]}
+    form = card["format"]
+    facts = {**card, **card["ranges"], "library": "onnx" if form == ONNX else "tensorflow", "what": WHAT[form]}
     is_lag = card["method"] == "LAG"
     facts["tags"] = "- gan\n- lag" if is_lag else f"- {card['method'].lower()}"
     facts["what_it_is"] = (_LAG if is_lag else _OTHER).format(**card, noise="and noise " if card["noise_dim"] else "")
     facts["state"] = "the whole schedule" if card["complete"] else "before the end of the schedule"
-    facts["snippet"] = SNIPPETS[kind].format(**facts)
+    facts["snippet"] = SNIPPETS[form].format(**facts)
     return (FRONT_MATTER + BODY).format(**facts)

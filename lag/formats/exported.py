@@ -10,7 +10,7 @@ from lag.trained import Trained
 from libml.images import to_float, to_levels
 
 WEIGHTS = {"float32": tf.float32, "float16": tf.float16, "bfloat16": tf.bfloat16}
-# That a file may make `encoded` decode. A short file can ask for any number, and all of them come with their noise.
+# Of a file that `encoded` decodes. A short file can claim any number of pixels, and each takes memory, as its z does.
 MAX_PIXELS = 1 << 20
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # what their files begin with
 SIGNATURES = {

@@ -75,7 +75,7 @@ def convert(module: ExportedGenerator, card: dict[str, Any]) -> bytes:
         signature = module.generate.input_signature
         model, _ = tf2onnx.convert.from_function(module.generate, input_signature=signature, opset=OPSET)
     for value in [*model.graph.input, *model.graph.output]:
-        for axis, dimension in zip(AXES[value.name], value.type.tensor_type.shape.dim, strict=False):
+        for axis, dimension in zip(AXES[value.name], value.type.tensor_type.shape.dim, strict=False):  # not of colours
             dimension.dim_param = axis
     model.doc_string = NOTE
     onnx.helper.set_model_props(model, {PROPERTY: json.dumps(card)})

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from lag.formats.card import ONNX_FILE, parse_card
-from lag.upscaling.one_picture import Upscaler, described, try_out
+from lag.upscaling.one_picture import Upscaler, try_out, upscaler_of
 from libml import philox
 from libml.errors import UserError, reason
 
@@ -42,7 +42,7 @@ def load(path: Path) -> Upscaler:
         except Exception as e:  # too little memory, too
             raise UserError(f"onnxruntime cannot make an image: {reason(e)}") from e
 
-    model = described(generate, card, philox.normal_parts)
+    model = upscaler_of(generate, card, philox.normal_parts)
     try:
         try_out(model)
     except (ValueError, UserError) as e:

@@ -148,7 +148,7 @@ def export_at_end(run: str | Path) -> None:
     """
     folder = RunFolder(Path(run)).export
     trained, found = load_any(run), load_description(folder)
-    # Positions do not tell: a run that was reset comes by the same ones again.
+    # nimg alone does not tell: a run that was reset comes by the same numbers again.
     made = (SAVED_MODEL, trained.nimg, fingerprint(ExportedGenerator(trained)))
     if found and (found.get("format", SAVED_MODEL), found["nimg"], found["fingerprint"]) == made:
         print(f"{folder} is up to date")

@@ -11,7 +11,7 @@ from lag.any_method import load_any
 from lag.formats.card import load_description
 from lag.formats.exported import ExportedGenerator
 from lag.formats.saved_model import describe
-from lag.upscaling.one_picture import Upscaler, described, try_out
+from lag.upscaling.one_picture import Upscaler, try_out, upscaler_of
 from libml import rng
 from libml.errors import UserError, reason
 from libml.system.tfio import tensorflow_errors
@@ -44,4 +44,4 @@ def _model(function: Callable[..., dict[str, tf.Tensor]], card: dict[str, Any]) 
         with tensorflow_errors():
             return function(lores, z)["hires"].numpy()
 
-    return described(generate, card, rng.normal_parts)
+    return upscaler_of(generate, card, rng.normal_parts)

@@ -1,1 +1,1 @@
-"""What a step costs, how fast it is, and where its time goes."""
+"""How fast a step is, how much memory and time it takes, and where its time goes."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -37,7 +38,8 @@ def relative_length(config: LAGConfig, colors: int, size: int) -> float:
     return sum((p.nimg_stop - p.nimg_start) * operations(p) for p in phases) / operations(phases[0])
 
 
-def _operations(config: LAGConfig, colors: int, size: int):
+def _operations(config: LAGConfig, colors: int, size: int) -> Callable[[Phase], int]:
+    """From a phase to the operations of an image's step."""
     return lambda phase: costs.step_operations(config, colors, size, phase.lod_stop)
 
 

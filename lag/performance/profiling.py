@@ -104,7 +104,8 @@ def executed(config: LAGConfig, colors: int, size: int) -> dict[str, int]:
     """Multiply-adds of an image's step of the last phase as it is done here, by group of convolutions.
 
     Without --remat, which computes more, and without products with the zeros around images and in blocks of colours.
-    Gradients for y, z and real images, which nothing asks for, are counted too: half a percent of S.
+    Gradients for y, z and real images, which nothing asks for, are counted too: half a percent at
+    size S of scripts/benchmark_step.py.
     """
     g, p = (count(config, colors, size) for count in (costs.generator_multiply_adds, costs.projection_multiply_adds))
     g -= costs.upscaled_savings(config, size)

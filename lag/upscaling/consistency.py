@@ -18,7 +18,7 @@ def unboxes(pixels: np.ndarray, scale: int) -> np.ndarray:
 
 
 def project(hires: np.ndarray, lores: np.ndarray, scale: int, bits: int = 8) -> np.ndarray:
-    """The picture of 8 bits nearest to `hires` whose box means are `lores`.
+    """The picture of 8 or 16 bits nearest to `hires` whose box means are `lores`.
 
     x + up(y - down(x)) shifts each box by one number so that its mean is right. Where that leaves 0..255 and is cut
     off, the mean is off again; there the shift is sought that is right after the cut. Rounding then goes down for

@@ -133,17 +133,17 @@ def upscale_one(
         chosen, scores = choose(model, critic, picture, options)
     with tile_progress(model, path, picture, options) as tile_done:
         _write_results(model, picture, options, table, name, stem, canvas, chosen, scores, tile_done)
-    if options.overwrite:  # of a make of more samples
+    if options.overwrite:  # an earlier run may have made more samples
         remove_beyond(table, name, stem, options)
     if canvas:
         with picture_errors():
             png = encode_png(canvas.pixels)
         write_result(table.folder / grid_file(stem), png)
-    return tuple(f"with {what}" for what in [picture.treatment] if what) + picture.notes
+    return picture.remarks
 
 
 def remove_beyond(table: Table, name: Path, stem: Path, options: Options) -> None:
-    """Removes a picture's results of more samples than are made now, where the table has them under their own names."""
+    """Removes the results that a picture has beyond options.samples, if they have the names that this run gives."""
     files = {key: str(result_file(stem, key[1], options)) for key in table.beyond(str(name), options.samples)}
     mine = [key for key, file in files.items() if table.rows[key]["file"] == file]
     table.forget(mine)

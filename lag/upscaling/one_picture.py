@@ -43,7 +43,7 @@ class Result(NamedTuple):
     lores_max: float
 
 
-def described(
+def upscaler_of(
     generate: Callable[[np.ndarray, np.ndarray], np.ndarray], card: dict[str, Any], normal_parts: NormalParts
 ) -> Upscaler:
     """A generator with what its card says of it."""

@@ -42,6 +42,11 @@ class Picture(NamedTuple):
     content: str  # hash of the pixels: the same for copies, whatever they are called and however they are compressed
     notes: tuple[str, ...] = ()  # what is special about how it was read, to be said once a run
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that is to be said of how it was read: its treatment, then its notes."""
+        return ((f"with {self.treatment}",) if self.treatment else ()) + self.notes
+
     def lores(self, colors: int, rows: slice = ALL, columns: slice = ALL) -> np.ndarray:
         """A part of it as float32 [1, rows, columns, colors] in [-1, 1]."""
         pixels = self.pixels[rows, columns]

@@ -17,7 +17,7 @@ from libml.system.files import user_errors, write_atomic
 TABLE, SETTINGS = "results.csv", "settings.json"
 COLUMNS = ("source", "place", "sample", "file", "lores_rmse", "lores_max", "score", "treatment", "content")
 NAMES = ("source", "file")  # columns of what users call their files
-EARLIER = {"format": "png", "bits": 8}  # settings that were not written while nothing else could be set
+EARLIER = {"format": "png", "bits": 8}  # what holds where settings.json is older than these settings
 MODEL_PATH = "model_path"  # a setting to be read by people
 SECONDS = 10.0  # between writings of the table
 
@@ -89,7 +89,7 @@ class Table:
         plain.writerow(COLUMNS)
         for key in sorted(self.rows):
             row = {**self.rows[key], **{c: _as_text(self.rows[key][c]) for c in NAMES}}
-            writer = quoted if "\r" in row["source"] else plain  # which ends a line, and is not quoted for it
+            writer = quoted if "\r" in row["source"] else plain  # \r ends a line, and would not be quoted
             writer.writerow(row[c] for c in COLUMNS)
         write_atomic(self.path, text.getvalue().encode(errors="surrogateescape"))
         self._written = time.monotonic()

@@ -1,10 +1,7 @@
 """Large pictures in overlapping tiles, computed as if in one piece."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:  # they import TensorFlow
-    pass
+from typing import NamedTuple
 
 
 class Span(NamedTuple):

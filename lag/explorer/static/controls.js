@@ -5,11 +5,12 @@ import { act, app, byId, change, download, onShow, recipeOf, slider } from "./ap
 import { CENTER, region } from "./candidates.js";
 import { fetchOne } from "./results.js";
 
+const PLAIN = { grid: { kind: "samples" } };
+
 slider("noise", (state) => state.noise, (noise) => ({ noise, ...(app.state.grid.kind === "chosen" ? PLAIN : {}) }));
 slider("far", (state) => state.far, (far) => ({ far }));
 slider("wipe", (state) => state.wipe, (wipe) => ({ wipe }));
 
-const PLAIN = { grid: { kind: "samples" } };
 const on = (id, event, work) => byId(id).addEventListener(event, act(work));
 
 function number(id, apply) {

@@ -60,7 +60,7 @@ async function start() {
   byId("choosing").hidden = !critic;
   startInput();
   onShow(refresh);
-  steps.onTravel((state) => travelTo(state));
+  steps.onTravel(travelTo);
   steps.start();
   const state = steps.read();
   if (state?.picture) travelTo(state);
