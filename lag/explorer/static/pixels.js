@@ -1,4 +1,4 @@
-// Pictures as ImageData: decoding, enlarging, differences.
+// Pictures as ImageData: decoding, enlarging, painting, differences.
 
 export async function decode(blob) {
   const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
@@ -19,6 +19,17 @@ export function enlarged(pixels, width, height) {
   return made;
 }
 
+// A small picture with a recipe's paint over it: pixels [row, column, level, ...] of one or three levels.
+export function painted(small, paint) {
+  const made = new ImageData(new Uint8ClampedArray(small.data), small.width, small.height);
+  for (const [row, column, ...levels] of paint) {
+    const rgb = levels.length === 1 ? [levels[0], levels[0], levels[0]] : levels;
+    made.data.set([...rgb, 255], 4 * (row * small.width + column));
+  }
+  return made;
+}
+
+// A picture of how two differ, coloured by the change of each pixel, and the mean change.
 function map(a, b, color) {
   const made = new ImageData(a.width, a.height);
   let sum = 0;

@@ -3,7 +3,7 @@
 import { getBlob } from "./api.js";
 import { act, app, byId, change, download, onShow } from "./app.js";
 import { CellPicker } from "./cells.js";
-import { decode, enlarged } from "./pixels.js";
+import { decode, enlarged, painted } from "./pixels.js";
 
 const SIDE = 256; // of the canvas
 const canvas = byId("small");
@@ -17,21 +17,13 @@ const levels = (state) => {
   return state.grey ? [Math.round(0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2])] : rgb;
 };
 
-function painted(state) {
-  const pixels = new ImageData(new Uint8ClampedArray(shown.pixels.data), state.width, state.height);
-  for (const [row, column, ...color] of stroke ?? state.paint) {
-    const rgb = color.length === 1 ? [color[0], color[0], color[0]] : color;
-    pixels.data.set([...rgb, 255], 4 * (row * state.width + column));
-  }
-  return pixels;
-}
-
 function draw(state) {
   if (!shown.pixels || shown.pixels.width !== state.width || shown.pixels.height !== state.height) return;
   const n = factor(state);
   [canvas.width, canvas.height] = [n * state.width, n * state.height];
   const context = canvas.getContext("2d");
-  context.putImageData(enlarged(painted(state), canvas.width, canvas.height), 0, 0);
+  const pixels = painted(shown.pixels, stroke ?? state.paint);
+  context.putImageData(enlarged(pixels, canvas.width, canvas.height), 0, 0);
   if (!picker.cursor) return;
   const [row, column] = picker.cursor;
   context.lineWidth = 3;

@@ -4,7 +4,7 @@ import { getBlob, postForBlob } from "./api.js";
 import { app, byId, change, onShow, recipeOf } from "./app.js";
 import { CENTER, describe, fromHex, toHex } from "./candidates.js";
 import { CellPicker } from "./cells.js";
-import { decode, difference, draw, enlarged, heat } from "./pixels.js";
+import { decode, difference, draw, enlarged, heat, painted } from "./pixels.js";
 import { fetchOne, known } from "./results.js";
 
 const SIDE = 512; // that the picture is enlarged to, where the page has room
@@ -32,19 +32,11 @@ async function comparison(state) {
     const bicubic = () => postForBlob("/api/bicubic", { recipe }, { picture });
     if (compare === "bicubic") return fetched(`bicubic ${picture} ${JSON.stringify(paint)}`, bicubic);
     const small = await fetched(`input ${picture}`, () => getBlob(`/api/pictures/${picture}/small.png`, picture));
-    return enlarged(withPaint(small, paint), current.pixels.width, current.pixels.height);
+    return enlarged(painted(small, paint), current.pixels.width, current.pixels.height);
   }
   if (compare === "original" && state.original)
     return fetched(`original ${picture}`, () => getBlob(`/api/pictures/${picture}/original.png`, picture));
   return null;
-}
-
-function withPaint(small, paint) {
-  const pixels = new ImageData(new Uint8ClampedArray(small.data), small.width, small.height);
-  for (const [row, column, ...color] of paint)
-    pixels.data.set([...(color.length === 1 ? [color[0], color[0], color[0]] : color), 255],
-      4 * (row * small.width + column));
-  return pixels;
 }
 
 export async function showStage() {
