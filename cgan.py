@@ -85,7 +85,7 @@ class CGANGenerator(ComparedGenerator):
     def __init__(self, *, colors: int, scale: int, filters: int, blocks: int, noise: int, seed: int):
         """Builds every layer; arguments as in CGANConfig."""
         super().__init__(name="generator")
-        self.colors, self.scale, self.noise, self.base_blocks = colors, scale, noise, blocks
+        self.scale, self.noise, self.base_blocks = scale, noise, blocks
         seed, lods = rng.key(seed, "generator"), ilog2(scale)
         widths = [(filters << lods, False)] * blocks
         for b in reversed(range(lods)):

@@ -42,7 +42,7 @@ class EDSRGenerator(ComparedGenerator):
     def __init__(self, *, colors: int, scale: int, filters: int, repeat: int, seed: int):
         """Builds every layer; arguments as in EDSRConfig."""
         super().__init__(name="generator")
-        self.colors, self.scale, self.repeat = colors, scale, repeat
+        self.scale, self.repeat = scale, repeat
         seed = rng.key(seed, "generator")
         # Attributes, not a list: what a list holds is left out of a tf.train.Checkpoint.
         self.stem = conv2d("stem", filters, 3, seed)

@@ -10,7 +10,7 @@ from libml.training.schedule import Schedule, at_once, growth_kimg, progressive,
 GAN_LOSS_NAMES = ("wasserstein", "relativistic", "pairing")
 PRECISIONS = ("float32", "bfloat16", "tf32")
 STEPS = ("fast", "plain")
-# Names of --recipe -> what each makes of the defaults. A value that is given as a flag goes before it.
+# Names of --recipe -> the defaults that each changes. A flag that is given has the last word.
 RECIPES: dict[str, dict[str, Any]] = {
     "reference": {},
     # Samples of p(x | y): y is exactly their LR version, and they differ as much as the truth does from them.
@@ -32,7 +32,7 @@ _NOT_NEGATIVE = (
     *("r_gamma", "r_gamma_end", "center_balance", "energy_balance"),
     *("z_init", "rgb_init", "weight_avg_power"),
 )
-# A parameter -> the one that must be on for it to say anything.
+# A parameter -> the one that must be on for it to have an effect.
 _NEEDS = {
     "r_gamma_end": "r_gamma",
     "center_balance": "mse_weight",
@@ -132,8 +132,7 @@ class LAGConfig(RunConfig):
             other = "--spectral_norm" if self.spectral_norm else "--wass_target"
             raise UserError(f"--r_gamma takes the place of the gradient penalty: leave out {other}")
         for name, needed in _NEEDS.items():
-            default = type(self)
-            if getattr(self, name) != getattr(default, name) and not getattr(self, needed):
+            if getattr(self, name) != getattr(type(self), name) and not getattr(self, needed):
                 raise UserError(f"--{name} says nothing without --{needed}")
         for name in ("center_every", "energy_every"):
             if self.batch % getattr(self, name):
@@ -155,7 +154,7 @@ class LAGConfig(RunConfig):
         """Refuses a --total_kimg that ends within the growth, which would not shorten the growth.
 
         Args:
-            begun: the run is there, so its phases are what they are.
+            begun: the run exists, so its phases can no longer change.
 
         Raises:
             UserError: saying how long the growth is, and the ways out.
@@ -194,7 +193,7 @@ class LAGConfig(RunConfig):
 
     def schedule(self) -> Schedule:
         """The phases of the run."""
-        # Without growing there is nothing that --total_kimg could not shorten.
+        # Without growing, --total_kimg alone is the length of the run, however short.
         growth = (0, 0) if self.total_kimg and not self.progressive else (self.transition_kimg, self.training_kimg)
         growing = progressive(self.lods, *growth, self.total_kimg)
         return growing if self.progressive else at_once(self.lods, growing)

@@ -1,4 +1,4 @@
-"""A run's networks, loaded: G alone, or P and F as well."""
+"""A run's networks, loaded: G, or P and F."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +59,7 @@ def load_critic(run: str | Path) -> TrainedCritic:
     @tf.function(autograph=False)
     def project(hires, lores):
         if config.consistent:
-            delta = tf.zeros_like(lores)  # it has seen no other
+            delta = tf.zeros_like(lores)  # P was trained on no other
         else:
             delta = losses.lores_error(lores, hires, downscale, config.color_round)
         # Of a run that has not grown to its end, hires is an enlarged image of the size that the critic knows.
@@ -121,7 +121,7 @@ class TrainedGenerator(NamedTuple):
     @property
     def variables(self) -> list[keras.Variable]:
         """The weights of the stages in use."""
-        return [v for k in range(self.phase.lod_stop + 1) for v in self.generator.stage_variables(k)]
+        return self.generator.variables_up_to(self.phase.lod_stop)
 
     def images(self, lores: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
         """[N, h, w, C] in [-1, 1] and z [N, h, w, noise_dim] -> [N, scale h, scale w, C]."""

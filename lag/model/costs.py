@@ -61,8 +61,8 @@ def step_operations(config: LAGConfig, colors: int, size: int, lod_stop: int | N
 
     G passes twice and backward twice, at twice the cost for its inputs' and weights' gradients; P passes real, fake,
     fake_z and the penalty's mixture forward, and backward for what each of them owes. The step here does less: its
-    penalty has no second derivatives of activations, which are 0, and its generator no upscaled convolutions. What an
-    encoder or spectral normalisation adds is not counted.
+    penalty leaves out the activations' second derivatives, which are 0, and G's upscaling is fused with a convolution
+    (upscaled_savings). What an encoder or spectral normalisation adds is not counted.
     """
     g, p = (count(config, colors, size, lod_stop) for count in (generator_multiply_adds, projection_multiply_adds))
     return 2 * (6 * g + 15 * p)
@@ -71,7 +71,7 @@ def step_operations(config: LAGConfig, colors: int, size: int, lod_stop: int | N
 def plan(config: LAGConfig, colors: int, size: int) -> Plan:
     """On CPUs small steps run as passes side by side, an operation on few cores; others as joined passes on all.
 
-    Small is what the last phase's steps are. Arguments as those of generator_multiply_adds.
+    The steps of the last phase, the largest, decide. Arguments as those of generator_multiply_adds.
     """
     small = config.batch * step_operations(config, colors, size) < SMALL_STEP
     if not small or tf.config.list_physical_devices("GPU"):

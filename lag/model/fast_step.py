@@ -11,13 +11,13 @@ import tensorflow as tf
 from lag.config import LAGConfig
 from lag.model import losses
 from lag.model.networks import StagedModel, Weights
-from lag.model.objectives import Networks, Noise, StepTerms, up_to
+from lag.model.objectives import Networks, Noise, StepTerms
 from libml.layers.resample import DOWNSCALERS, blend, downscale2d, shape_of
 from libml.training.meters import grey_mse
 from libml.training.schedule import Level
 
-# Weight of the fakes' mean score in the critic's objective. It is too small to be seen, but keeps a certain critic's
-# gradient from underflowing to 0, which no factor could turn into the generator's.
+# Weight of the fakes' mean score in the critic's objective. It is too small to change a result, but where the critic is
+# certain it keeps its gradient from underflowing to 0, which no factor could turn into the generator's gradient.
 CERTAIN = 1e-12
 
 
@@ -71,7 +71,9 @@ class Step:
         self.config, self.joined, self.lores, self.done = config, joined, lores, done
         self.generator, self.projection, self.head, self.encoder = networks
         self.level, self.excess = level, 2 ** (config.lods - level.stop)
-        self.weights = {name: [v.value for v in up_to(level.stop, net)] for name, net in networks.trained.items()}
+        self.weights = {
+            name: [v.value for v in net.variables_up_to(level.stop)] for name, net in networks.trained.items()
+        }
         self.real = losses.real_at_level(hires, level, config.lods)
 
     def terms(self, noise: Noise) -> StepTerms:
@@ -122,9 +124,10 @@ class Step:
         return tape, fakes, gkl
 
     def _delta(self, image: tf.Tensor, repeat: int, every: int = 1) -> tf.Tensor:
-        """|y - H(x)|, rounded; x is the image with each pixel repeated, which H does without. 0 if G is consistent.
+        """|y - H(x)|, rounded; 0 if G is consistent.
 
-        The images may be of every so many y alone.
+        x is `image` with each pixel repeated `repeat` x `repeat` times; H is computed without forming x. The images are
+        those of every `every`-th y.
         """
         lores = self.lores[::every]
         if self.config.consistent:
@@ -171,9 +174,9 @@ class Step:
     def _judge(
         self, real: tf.Tensor, fake: tf.Tensor, fake_z: tf.Tensor, *second: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
-        """Losses of the scores and of the centre's latent, L(C)'s gradients for P, and L(G)'s for the generated images.
+        """Losses of the scores and latents, L(C)'s gradients for P without gp's, and L(G)'s for each of G's images.
 
-        These are the centre's, those of z and, with the energy score, those of the second z.
+        G's images are the centre, the sample of z and, with the energy score, the sample of the second z.
         """
         config = self.config
         # With an encoder the centre is not a sample of z ~ N(0, 1), so the critic judges it as well. tf.identity keeps

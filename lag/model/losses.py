@@ -14,7 +14,7 @@ from libml.training.meters import GREY_LEVELS
 from libml.training.schedule import Level
 
 GRADIENT_PENALTY_WEIGHT = 10.0
-ENERGY_SPREAD = 0.95  # of the distance of two samples that the energy score gives back; at 1 its gradient is noisier
+ENERGY_SPREAD = 0.95  # s of energy_score, the share of two samples' distance that counts; at 1 gradients are noisier
 
 
 def real_at_level(hires: tf.Tensor, level: Level, lods: int) -> tf.Tensor:
@@ -122,12 +122,8 @@ def gradient_penalty(
         excess: factor to the HR size.
         wass_target: the slope wanted.
     """
-    hires = upscale2d(mixed, excess)
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(hires)
-        total = tf.reduce_sum(score(hires))
-    slope = tf.cast(tape.gradient(total, hires), tf.float32)
-    norm = tf.sqrt(tf.reduce_mean(tf.square(slope), axis=[1, 2, 3]) + 1e-8)
+    gradient = _gradient_at(score, mixed, excess)
+    norm = tf.sqrt(tf.reduce_mean(tf.square(gradient), axis=[1, 2, 3]) + 1e-8)
     return GRADIENT_PENALTY_WEIGHT * tf.reduce_mean(tf.square(norm - wass_target)) / wass_target**2
 
 
@@ -145,12 +141,17 @@ def zero_centred_penalty(
         excess: factor to the HR size.
         gamma: weight.
     """
+    gradient = _gradient_at(critic, images, excess)
+    return gamma * tf.reduce_mean(tf.reduce_sum(tf.square(gradient), axis=[1, 2, 3]))
+
+
+def _gradient_at(score: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, excess: int) -> tf.Tensor:
+    """The gradient of the sum of a score for images enlarged to the HR size: float32 [N, H, W, C]."""
     hires = upscale2d(images, excess)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(hires)
-        total = tf.reduce_sum(critic(hires))
-    slope = tf.cast(tape.gradient(total, hires), tf.float32)
-    return gamma * tf.reduce_mean(tf.reduce_sum(tf.square(slope), axis=[1, 2, 3]))
+        total = tf.reduce_sum(score(hires))
+    return tf.cast(tape.gradient(total, hires), tf.float32)
 
 
 def energy_score(latent_real: tf.Tensor, latent_one: tf.Tensor, latent_two: tf.Tensor) -> tf.Tensor:
@@ -170,21 +171,24 @@ def energy_score(latent_real: tf.Tensor, latent_one: tf.Tensor, latent_two: tf.T
 
 
 def slope(*gradients: tf.Tensor) -> tf.Tensor:
-    """The root mean square of what a sample's own loss changes by, for each value of its image.
+    """The RMS of the gradient of each image's own loss for the image, over the images and their values.
 
-    Over the global batch. Gradients are of means over their batches, hence the factors.
+    It is over the global batch. `gradients` are those of means over a batch; times its size, of an image's own loss.
     """
     squares = [tf.reduce_mean(tf.square(g * tf.cast(tf.shape(g)[0], g.dtype))) for g in gradients]
     return tf.sqrt(_global_mean(tf.add_n(squares) / len(squares)))
 
 
 def balance(ratio: float, gan: tf.Tensor, *gradients: tf.Tensor) -> tf.Tensor:
-    """The factor that makes gradients at images `ratio` times as large as the adversarial one there; a constant."""
+    """The factor that makes the slope of gradients at images `ratio` times that of `gan`, the adversarial one's.
+
+    It is a constant: no gradient flows through it.
+    """
     return tf.stop_gradient(ratio * slope(gan) / (slope(*gradients) + 1e-12))
 
 
 def falling(start: float, end: float, done: tf.Tensor | float) -> tf.Tensor | float:
-    """From start to end along half a cosine; done is the share of the run that is over. start where end is 0."""
+    """From start to end along half a cosine, done being the share of the run that is over; always start if end is 0."""
     return end + (start - end) * (1 + tf.cos(math.pi * done)) / 2 if end else start
 
 

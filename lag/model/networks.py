@@ -113,6 +113,10 @@ class StagedModel(keras.Model):
         """Kernels and biases of stage k."""
         return [v for layer in self.stage_layers(k) for v in (layer.kernel, layer.bias)]
 
+    def variables_up_to(self, lod_stop: int) -> list[keras.Variable]:
+        """Kernels and biases of stages 0 to lod_stop, stage by stage."""
+        return [v for k in range(lod_stop + 1) for v in self.stage_variables(k)]
+
     def effective_weights(self, level: Level) -> Weights:
         """The weights of stages 0 to level.stop, read from the variables, scaled and cast."""
         return [[layer.effective_weights() for layer in self.stage_layers(k)] for k in range(level.stop + 1)]

@@ -48,13 +48,13 @@ class Noise(NamedTuple):
     z: tf.Tensor  # [N, h, w, noise_dim], standard normal
     rho: tf.Tensor  # [N, 1, 1, 1] in [0, 1), where the penalty is taken between real (0) and fake (1)
     center: tf.Tensor | None = None  # as z, for the encoder where there is one
-    second: tf.Tensor | None = None  # as z, of the energy score's other samples where it is a term
+    second: tf.Tensor | None = None  # as z, for a second sample of y where the energy score is a term
 
 
 class CriticPass(NamedTuple):
     """What the projection P received and returned."""
 
-    image: tf.Tensor  # [N, H/e, W/e, C]
+    image: tf.Tensor  # [N, H/excess, W/excess, C]
     delta: tf.Tensor  # [N, h, w, C]
     latent: tf.Tensor  # [N, h, w, latent channels]
 
@@ -62,13 +62,8 @@ class CriticPass(NamedTuple):
 class StepTerms(NamedTuple):
     """Everything one step computes."""
 
-    losses: dict[str, tf.Tensor]  # scalars: lag.model.training's LOSSES (mse in squared grey levels), more_losses
+    losses: dict[str, tf.Tensor]  # scalars, named as lag.model.training's LOSSES and more_losses
     grads: dict[str, list[tf.Tensor]]  # by network: projection's of L(C), generator's and encoder's of L(G)
-
-
-def up_to(lod_stop: int, network: keras.Model) -> list[keras.Variable]:
-    """A network's variables that train up to lod_stop, stage by stage."""
-    return [v for k in range(lod_stop + 1) for v in network.stage_variables(k)]
 
 
 class Objectives:
@@ -97,7 +92,7 @@ class Objectives:
             l_g, of_generator = self.generator_objective(passes, gkl, tape)
         objectives = {"generator": l_g, "projection": l_c, "encoder": l_g}
         grads = {
-            name: tape.gradient(objectives[name], [v.value for v in up_to(self.level.stop, network)])
+            name: tape.gradient(objectives[name], [v.value for v in network.variables_up_to(self.level.stop)])
             for name, network in self.networks.trained.items()
         }
         mse = grey_mse(images["fake"], self.real[:: self.config.center_every])
@@ -139,8 +134,9 @@ class Objectives:
     def gradient_norms(self, noise: Noise) -> dict[str, tf.Tensor]:
         """How large the gradients of G's losses are, one by one, before any balance.
 
-        slope_NAME is at G's images, as lag.model.losses.slope; grad_NAME is the Euclidean norm in G's weights. NAME is
-        gan (gfake), center (mse_weight gmse) and, if it is a term, energy.
+        NAME is gan (gfake), center (mse_weight gmse) and, if it is a term, energy. grad_NAME is the Euclidean norm in
+        G's weights. slope_NAME is losses.slope at one kind of G's images: samples for gan, centres for center, second
+        samples for energy.
         """
         with tf.GradientTape(persistent=True) as tape:
             passes = self.passes(self.generate(noise)[0])
@@ -150,7 +146,7 @@ class Objectives:
             terms = {"gan": (gfake, ["fake_z"]), "center": (center, ["fake"])}
             if self.config.energy_balance:
                 terms["energy"] = self.energy(passes), ["second"]
-        weights, found = [v.value for v in up_to(self.level.stop, self.networks.generator)], {}
+        weights, found = [v.value for v in self.networks.generator.variables_up_to(self.level.stop)], {}
         for name, (loss, of) in terms.items():
             found[f"slope_{name}"] = losses.slope(*tape.gradient(loss, [passes[image].image for image in of]))
             found[f"grad_{name}"] = tf.linalg.global_norm(tape.gradient(loss, weights))
@@ -162,10 +158,11 @@ class Objectives:
         return losses.energy_score(tf.stop_gradient(real), one, passes["second"].latent)
 
     def generate(self, noise: Noise) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """The centre G(y, 0), `fake`, and the sample G(y, z), `fake_z`, [N, H/e, W/e, C] each; and 0.
+        """G's images by name, [N, H/excess, W/excess, C] each, and gkl.
 
-        With an encoder the centre is G(y, E(x)), and the last is gkl, how far E's distributions are from N(0, 1). With
-        the energy score there is another sample, `second`. The centre and this may be of some of the images alone.
+        `fake` is the centre G(y, 0), `fake_z` the sample G(y, z). With an encoder the centre is G(y, E(x)), and gkl is
+        how far E's distributions are from N(0, 1); else gkl is 0. With the energy score `second` is a second sample.
+        `fake` is made of every center_every-th y alone, `second` of every energy_every-th.
         """
         center_z, gkl = tf.zeros_like(noise.z), tf.zeros([])
         if self.networks.encoder:

@@ -31,7 +31,7 @@ def _of_graph(level: Level) -> Level:
 
 
 class WassersteinMeters(Meters):
-    """With the critic's gap, by how much it holds real images for more realistic than generated ones."""
+    """Meters with the critic's gap: by how much real images score above generated ones."""
 
     def means(self) -> dict[str, float]:
         """Means since the last reset, and gap = -(dreal + dfake)."""
@@ -85,7 +85,7 @@ class LAG(tf.Module):
         """
         super().__init__(name="lag")
         self.config, self.colors, self.plan = config, colors, plan
-        self._lr_share = None  # of each optimizer's learning rate
+        self._lr_share = None  # what the learning rates were last multiplied by
         self.strategy = strategy or tf.distribute.get_strategy()
         with self.strategy.scope():
             self.generator = build_generator(config, colors, config.dtype)
@@ -98,9 +98,8 @@ class LAG(tf.Module):
             if config.encoder:
                 self.encoder = build_encoder(config, colors, config.dtype)
             for name, network in self.networks.trained.items():
-                lr = config.lr * (config.d_lr_mult if network is self.projection else 1)
                 for k in range(config.lods + 1):
-                    adam = Adam(lr, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=f"{LETTERS[name]}_adam_{k}")
+                    adam = Adam(self._lr(name), beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=f"{LETTERS[name]}_adam_{k}")
                     adam.build(network.stage_variables(k))
                     setattr(self, f"{LETTERS[name]}_optimizer_{k}", adam)
             self.losses = LOSSES + more_losses(config)
@@ -111,12 +110,15 @@ class LAG(tf.Module):
         self._traced = functools.cache(self._trace)
         self._step_terms = self.step_terms
         if config.jit_compile:
-            together = {"gan_loss=relativistic": config.gan_loss == "relativistic"}
-            together |= {name: getattr(config, name) for name in ("center_balance", "energy_balance")}
-            if any(together.values()) and self.strategy.num_replicas_in_sync > 1:
-                flag = next(name for name, used in together.items() if used)
-                raise UserError(f"--jit_compile cannot take the means of --{flag} over several devices")
+            self._check_compiles()
             self._step_terms = tf.function(self.step_terms, autograph=False, jit_compile=True)
+
+    def _check_compiles(self) -> None:
+        """Raises UserError on several devices for a flag whose terms need means over all of them."""
+        flags = ["gan_loss=relativistic"] if self.config.gan_loss == "relativistic" else []
+        flags += [name for name in ("center_balance", "energy_balance") if getattr(self.config, name)]
+        if flags and self.strategy.num_replicas_in_sync > 1:
+            raise UserError(f"--jit_compile cannot take the means of --{flags[0]} over several devices")
 
     @property
     def networks(self) -> Networks:
@@ -127,6 +129,10 @@ class LAG(tf.Module):
     def optimizer(self, name: str, k: int) -> Adam:
         """The optimizer of stage k of a network of networks.trained."""
         return getattr(self, f"{LETTERS[name]}_optimizer_{k}")
+
+    def _lr(self, name: str) -> float:
+        """The learning rate that a network's optimizers start with."""
+        return self.config.lr * (self.config.d_lr_mult if name == "projection" else 1)
 
     @property
     def schedule(self) -> Schedule:
@@ -251,7 +257,7 @@ class LAG(tf.Module):
         train(*batch, tf.constant(nimg, tf.int64), level)
 
     def _set_learning_rates(self, nimg: int) -> None:
-        """Those of the kimg: with --lr_decay, constant over 60 % of the run, then along half a cosine to their end."""
+        """Sets them, once a kimg: with --lr_decay, constant over 60 % of the run, then falling along half a cosine."""
         if self.config.lr_decay == 1:
             return
         done = nimg // KIMG * KIMG / self.schedule.total
@@ -260,9 +266,8 @@ class LAG(tf.Module):
             return
         self._lr_share = share
         for name in self.networks.trained:
-            lr = self.config.lr * (self.config.d_lr_mult if name == "projection" else 1)
             for k in range(self.config.lods + 1):
-                self.optimizer(name, k).learning_rate = lr * share
+                self.optimizer(name, k).learning_rate = self._lr(name) * share
 
     @tf.function(autograph=False)
     def _ema_mse(self, lores, hires, level: Level):
@@ -276,7 +281,7 @@ class LAG(tf.Module):
         return self.strategy.reduce(tf.distribute.ReduceOp.MEAN, self.strategy.run(share, (lores, hires)), axis=None)
 
     def report(self, batch: tuple[tf.Tensor, tf.Tensor], phase: Phase, nimg: int) -> dict[str, float]:
-        """Values that only a report pays for: rmse_ema, the moving average's rmse on one batch, and lod."""
+        """What is computed for a report alone: rmse_ema (the moving average's, on one batch), lod, gradient norms."""
         mse = self._ema_mse(*batch, _of_graph(phase.level(nimg)))
         values = {"rmse_ema": float(tf.sqrt(mse)), "lod": phase.lod(nimg)}
         if self.config.gradient_norms:

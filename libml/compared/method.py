@@ -151,7 +151,7 @@ class ComparedMethod(tf.Module):
         keys = [rng.key(self.config.seed, f"z/{i}") for i in range(len(shapes))]
         return [rng.normal([batch, *shape], key, nimg) for shape, key in zip(shapes, keys, strict=True)]
 
-    def _replica_share(self, lores, hires, noise) -> list[tf.Tensor]:
+    def _replica_share(self, lores, hires, noise) -> tf.Tensor:
         lores, hires, *noise = replica_share([lores, hires], noise, self.local_replicas)
         values = self.replica_step(lores, hires, noise)
         return tf.stack([values[name] for name in (*self.metrics, "mse")]) / self.replicas

@@ -1,8 +1,8 @@
 """The plain twin of each fast form: what it computes, in TensorFlow's own operations and derivatives.
 
 The modules of libml/layers/fast equal these functions but for rounding, and their tests hold them to it. Where no fast
-form pays (libml/layers/fast/choose.py) they call the twin itself. Images are [N, H, W, C],
-kernels [3, 3, C, filters], convolutions SAME.
+form pays (libml/layers/fast/choose.py) they call the twin itself. Images are [N, H, W, C], kernels [3, 3, C, filters],
+convolutions SAME.
 """
 
 from collections.abc import Sequence
@@ -49,5 +49,5 @@ def activate(y: tf.Tensor, bias: tf.Tensor, activation: str) -> tf.Tensor:
 
 
 def leaky_relu_gradient(dy: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-    """The gradient of LeakyReLU for what it was applied to; features have that one's signs."""
+    """The gradient of LeakyReLU for its input; features are its input or its output, whose signs are the same."""
     return tf.raw_ops.LeakyReluGrad(gradients=dy, features=features, alpha=LRELU_SLOPE)

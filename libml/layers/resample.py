@@ -18,13 +18,6 @@ def ilog2(n: int) -> int:
     return (n - 1).bit_length()
 
 
-def _static_size(x: tf.Tensor, purpose: str) -> tuple[int, int]:
-    h, w = x.shape[1], x.shape[2]
-    if h is None or w is None:
-        raise ValueError(f"{purpose} needs an image of known height and width, got shape {x.shape}")
-    return h, w
-
-
 def downscale2d(x: tf.Tensor, n: int = 2) -> tf.Tensor:
     """Means over n x n boxes: [N, H, W, C] -> [N, H/n, W/n, C].
 
@@ -123,8 +116,10 @@ def bicubic_downscale2d(x: tf.Tensor, n: int, repeat: int = 1) -> tf.Tensor:
 
 
 def _separable(x: tf.Tensor, n: int, repeat: int, matrix: Callable[[int, int, int], np.ndarray]) -> tf.Tensor:
-    h, w = _static_size(x, "bicubic downscaling")
-    rows, columns = (tf.constant(matrix(side * repeat, n, repeat), x.dtype) for side in (h, w))
+    sides = x.shape[1:3]
+    if None in sides:
+        raise ValueError(f"bicubic downscaling needs an image of known height and width, got shape {x.shape}")
+    rows, columns = (tf.constant(matrix(side * repeat, n, repeat), x.dtype) for side in sides)
     return tf.einsum("ih,nhwc,jw->nijc", rows, x, columns)
 
 

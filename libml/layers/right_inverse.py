@@ -2,8 +2,8 @@
 
 H and S act on rows and columns alike, each by a matrix of one axis. The matrices are made by operations of the graph,
 so that a graph can make them for sides that it learns only when it runs. Along an axis, h is the side of the small
-image, m how many times longer the large one is, and n the factor of H, which takes each pixel of the large image
-n / m times (a phase of growing): h * n pixels.
+image, h * m that of the large one, and n the factor of H, which takes h * n pixels. Before growing ends, m is below
+n: H takes each pixel of the large image n / m times.
 """
 
 import functools
@@ -44,10 +44,10 @@ def _antialias(h: Side, n: int) -> tf.Tensor:
 
 
 def _bicubic(h: Side, n: int) -> tf.Tensor:
-    """Of sides of 1 and 2 as well, which the downscaler itself does not take: reflected as often as it takes."""
+    """Sides of 1 and 2, which the downscaler itself refuses, are allowed: reflected as often as the kernel reaches."""
     rows, columns = _indices(h)[:, None], _indices(h * n)[None]
     last = tf.cast(h * n - 1, tf.float64)
-    inside = tf.cast((columns > 0) & (columns < last), tf.float64)  # what the reflection does not leave where it is
+    inside = tf.cast((columns > 0) & (columns < last), tf.float64)  # a pixel on the border is its own reflection
     matrix = tf.zeros_like(rows * columns)
     for period in range(-3, 4):
         shift = 2 * last * period - rows * n - 0.5

@@ -35,15 +35,15 @@ def normalized(kernel: tf.Tensor, u: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 class _SpectralNorm:
-    """What the two layers share: u, [1, out], saved with the weights and not trained."""
+    """What the three layers share: u, [1, out], saved with the weights and not trained."""
 
     def __init__(self, *args, u_seed: int | None = None, **kwargs):
-        """Args: as the Keras layer's; seed of the first u."""
+        """Args: as those of the layer without the norm; seed of the first u."""
         super().__init__(*args, **kwargs)
         self.u_seed = u_seed
 
     def build(self, input_shape) -> None:
-        """Makes kernel and bias as the Keras layer does, and u from a truncated normal."""
+        """Makes kernel and bias as the layer without the norm does, and u from a truncated normal."""
         super().build(input_shape)
         self.u = self.add_weight(
             name="u",

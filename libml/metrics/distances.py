@@ -8,7 +8,7 @@ from libml.layers.resample import downscale2d
 
 BEST_PSNR = 100.0  # dB; what equal images count as, so that a mean stays a number
 SSIM_SIZE = 11  # pixels a side: the window of SSIM
-BLOCK = 32  # samples of an image that are compared at a time
+CHUNK = 32  # samples of an image that are compared at a time
 MS_SSIM_SIZE = 161  # the window still fits after MS-SSIM has halved the image four times
 
 
@@ -42,10 +42,10 @@ def ms_ssim(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def pairwise_rms(samples: np.ndarray) -> float:
     """Mean over all pairs of two samples of the RMS of their difference; samples [M, ...], M at least 2."""
     points, total = samples.reshape(len(samples), -1), 0.0
-    blocks = [points[i : i + BLOCK] for i in range(0, len(points), BLOCK)]
-    for i, block in enumerate(blocks):
-        rows = block.astype(np.float64)
-        total += pdist(rows).sum() + sum(cdist(rows, other.astype(np.float64)).sum() for other in blocks[i + 1 :])
+    chunks = [points[i : i + CHUNK] for i in range(0, len(points), CHUNK)]
+    for i, chunk in enumerate(chunks):
+        rows = chunk.astype(np.float64)
+        total += pdist(rows).sum() + sum(cdist(rows, other.astype(np.float64)).sum() for other in chunks[i + 1 :])
     pairs = len(points) * (len(points) - 1) // 2
     return float(total / pairs / np.sqrt(points.shape[1]))
 
@@ -65,17 +65,17 @@ def space_score(samples: np.ndarray, target: np.ndarray, box: int = 1) -> float:
         box: side of a place in pixels, a divisor of H and W.
     """
     best, local = np.inf, np.inf
-    for start in range(0, len(samples), BLOCK):
-        block = samples[start : start + BLOCK].astype(np.float32)
-        errors = np.square(block - target.astype(np.float32)).mean(-1, keepdims=True)
-        distances = downscale2d(tf.constant(errors), box).numpy().reshape(len(block), -1).astype(np.float64)
+    for start in range(0, len(samples), CHUNK):
+        chunk = samples[start : start + CHUNK].astype(np.float32)
+        errors = np.square(chunk - target.astype(np.float32)).mean(-1, keepdims=True)
+        distances = downscale2d(tf.constant(errors), box).numpy().reshape(len(chunk), -1).astype(np.float64)
         best = min(best, distances.mean(axis=1).min())
         local = np.minimum(local, distances.min(axis=0))
     return _space_score(best, local.mean())
 
 
 def space_score_of_maps(distances: np.ndarray) -> float:
-    """The same of distances of any kind from the truth, place by place: [M, h, w], M samples."""
+    """space_score with d given: maps [M, h, w] of any kind of distance of M samples from the truth."""
     return _space_score(distances.mean(axis=(1, 2)).min(), distances.min(axis=0).mean())
 
 

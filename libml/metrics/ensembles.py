@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from libml.metrics.distances import BEST_PSNR, BLOCK, pairwise_rms
+from libml.metrics.distances import BEST_PSNR, CHUNK, pairwise_rms
 
 
 class Ensemble(NamedTuple):
@@ -25,10 +25,10 @@ class Ensemble(NamedTuple):
 def ensemble(samples: np.ndarray, target: np.ndarray) -> Ensemble:
     """Distances of the samples [M, H, W, C] of an input from the truth [H, W, C] and from each other."""
     truth, squares, total = target.astype(np.float64), [], np.zeros(target.shape)
-    for start in range(0, len(samples), BLOCK):
-        block = samples[start : start + BLOCK].astype(np.float64)
-        squares.append(np.square(block - truth).reshape(len(block), -1).mean(axis=1))
-        total += block.sum(axis=0)
+    for start in range(0, len(samples), CHUNK):
+        chunk = samples[start : start + CHUNK].astype(np.float64)
+        squares.append(np.square(chunk - truth).reshape(len(chunk), -1).mean(axis=1))
+        total += chunk.sum(axis=0)
     squares = np.concatenate(squares)
     distance = pairwise_rms(samples) if len(samples) > 1 else 0.0
     of_mean = np.square(total / len(samples) - truth).mean()

@@ -69,7 +69,7 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """
     a, b = a.astype(np.float64), b.astype(np.float64)
     root_a, root_b = _covariance_factor(a), _covariance_factor(b)
-    # trace((A B)^(1/2)), not by a root of eigenvalues, which magnifies what rounding leaves of those that are 0.
+    # trace((A B)^(1/2)) by singular values: roots of eigenvalues would magnify the rounding of those that are 0.
     shared = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
     distance = np.square(a.mean(0) - b.mean(0)).sum() + np.square(root_a).sum() + np.square(root_b).sum() - 2 * shared
     return max(0.0, float(distance))

@@ -67,7 +67,7 @@ def _of_length_1(x: np.ndarray) -> np.ndarray:
 
 
 def pairwise_distance(activations: list[np.ndarray]) -> float:
-    """Mean distance of two of the images, as LPIPS without learnt weights (Zhang et al. 2018).
+    """Mean distance of two of the images: LPIPS (Zhang et al. 2018) without its learnt weights.
 
     The squared difference of the activations at each place, averaged over places and summed over stages.
 
@@ -84,7 +84,7 @@ def pairwise_distance(activations: list[np.ndarray]) -> float:
 
 
 def distance_maps(activations: list[np.ndarray], target: list[np.ndarray]) -> np.ndarray:
-    """The same distance of M images from one, place by place: [M, 56, 56]."""
+    """The distance of pairwise_distance, of M images from one, place by place: [M, 56, 56]."""
     maps = 0.0
     for stage, true in zip(activations, target, strict=True):
         apart = np.square(stage.astype(np.float64) - true).sum(axis=-1)

@@ -69,13 +69,11 @@ def _patches(images: np.ndarray, level: int, rng: np.random.Generator) -> np.nda
     return patches.reshape(len(patches), -1)
 
 
-def sliced_distance(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> float:
-    """Mean over 4 x 128 random directions of the mean distance of the sorted projections of a and b, both [N, D]."""
-    return _sliced_distances(a, b, rng, [])[0]
+def sliced_distances(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, parts: Sequence[slice] = ()) -> np.ndarray:
+    """Mean over 4 x 128 random directions of the mean distance of the sorted projections of a and b, both [N, D].
 
-
-def _sliced_distances(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, parts: Sequence[slice]) -> np.ndarray:
-    """sliced_distance of a and b, then of each of the parts of them, [1 + parts]."""
+    Of the whole sets, then of each of their parts: [1 + parts].
+    """
     found = np.zeros(1 + len(parts))
     for _ in range(REPEATS):
         directions = rng.standard_normal([DIRECTIONS, a.shape[1]], np.float32)
@@ -121,7 +119,7 @@ def distances(sets: Iterable[np.ndarray], truth: np.ndarray, seed: int) -> dict[
         of_sets = []
         for images in sets:
             patches = _patches(images, level, np.random.default_rng([seed, level, 0]))
-            of_sets.append(_sliced_distances(patches, true_patches, np.random.default_rng([seed, level, 2]), parts))
+            of_sets.append(sliced_distances(patches, true_patches, np.random.default_rng([seed, level, 2]), parts))
         whole, *of_parts = 1000 * np.mean(of_sets, axis=0)
         found[height] = Blocked(float(whole), np.array(of_parts))
     return found

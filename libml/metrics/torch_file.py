@@ -23,7 +23,7 @@ class _Array:
 
 
 class _Dict(dict):
-    """What a pickle's OrderedDict becomes: unlike that class, it has attributes."""
+    """What a pickle's OrderedDict becomes: unlike a plain dict, it can take the attributes that the pickle sets."""
 
 
 class _Unpickler(pickle._Unpickler):

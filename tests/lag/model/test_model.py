@@ -1,13 +1,10 @@
 """The training step: optimizers, moving average, phases, devices."""
 
-import functools
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from lag.config import LAGConfig
-from lag.model.objectives import up_to
 from lag.model.training import LAG, METRICS
 from libml.layers.resample import average_downscale2d
 from libml.training.schedule import Level, Phase
@@ -51,7 +48,7 @@ def stage_slices(model, name, lod_stop):
 def test_adam_counts_steps_per_stage_and_keeps_old_moments():
     """Steps in two phases against Adam written out: a new stage starts at t = 0 beside the old ones' moments."""
     model, data = make(), batch()
-    names = {n: functools.partial(up_to, network=m) for n, m in model.networks.trained.items()}
+    names = {n: m.variables_up_to for n, m in model.networks.trained.items()}
     moments, steps = {}, {}
     for i, phase in enumerate([LOD1, LOD1, GROWING, GROWING]):
         nimg = phase.nimg_start + 100 * i

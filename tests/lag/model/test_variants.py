@@ -11,7 +11,6 @@ from lag import config
 from lag.config import LAGConfig
 from lag.model import costs, losses
 from lag.model.fast_step import adversarial
-from lag.model.objectives import up_to
 from libml.errors import UserError
 from libml.layers.resample import antialias_downscale2d, average_downscale2d, upscale2d
 from libml.training.schedule import KIMG, Level, Phase
@@ -280,7 +279,7 @@ def test_a_consistent_generator_s_images_have_no_lores_error(step, monkeypatch):
 
 def test_d_lr_mult_is_the_critics_alone():
     model, data = make(d_lr_mult=3.0), batch()
-    g, d = up_to(2, model.generator), up_to(2, model.projection)
+    g, d = (network.variables_up_to(2) for network in (model.generator, model.projection))
     before = [np.array(v) for v in g + d]
     model.train_step(data, LAST, 0)
     steps = [np.abs(np.array(v) - b).max() for v, b in zip(g + d, before, strict=True)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from libml.metrics import ensembles
-from libml.metrics.distances import BLOCK
+from libml.metrics.distances import CHUNK
 
 RNG = np.random.default_rng(0)
 
@@ -15,7 +15,7 @@ def rms(a, b):
     return np.sqrt(np.mean((a.astype(float) - b.astype(float)) ** 2))
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, BLOCK + 3])
+@pytest.mark.parametrize("count", [1, 2, 5, CHUNK + 3])
 def test_distances_of_an_input_written_out(count):
     truth = RNG.integers(0, 256, [6, 4, 3], np.uint8)
     samples = RNG.integers(0, 256, [count, 6, 4, 3], np.uint8)

@@ -85,7 +85,7 @@ def test_pairwise_rms():
 
 
 def test_many_samples_are_measured_as_few():
-    samples = RNG.integers(0, 256, [metrics.BLOCK * 2 + 7, 6, 6, 3], np.uint8)
+    samples = RNG.integers(0, 256, [metrics.CHUNK * 2 + 7, 6, 6, 3], np.uint8)
     floats, target = samples.astype(np.float64), blobs(1, 6)[0]
     apart = [np.sqrt(np.square(a - b).mean()) for a, b in itertools.combinations(floats, 2)]
     assert metrics.pairwise_rms(samples) == pytest.approx(np.mean(apart), rel=1e-12)
@@ -170,7 +170,7 @@ def test_swd_is_seeded():
 def test_sliced_distance_of_gaussians():
     # On any direction two sets that differ by a shift v are |v . direction| apart; its mean is |v| E|u_1|.
     a = RNG.normal(size=[50, 3]).astype(np.float32)
-    found = swd.sliced_distance(a, a + np.array([2, 0, 0], np.float32), np.random.default_rng(0))
+    (found,) = swd.sliced_distances(a, a + np.array([2, 0, 0], np.float32), np.random.default_rng(0))
     assert found == pytest.approx(2 * 0.5, rel=0.1)  # E|u_1| = 1/2 on the sphere in three dimensions
 
 
