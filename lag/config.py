@@ -96,7 +96,7 @@ class LAGConfig(RunConfig):
     )
 
     def validate(self) -> None:
-        """Raises UserError for the first parameter that cannot be."""
+        """Raises UserError for the first parameter that is not valid."""
         super().validate()
         if self.recipe not in RECIPES:
             raise UserError(f"--recipe={self.recipe} is unknown: use {' or '.join(RECIPES)}")

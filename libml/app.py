@@ -48,7 +48,9 @@ def define_run_flags() -> None:
     flags.DEFINE_integer("cpus", 1, "Devices to make of the CPU, to try what several do; without GPUs only.")
     flags.DEFINE_boolean("skip_bad_records", False, "Skip and count records that cannot be read, instead of stopping.")
     flags.DEFINE_boolean("deterministic", False, "Use only operations whose result never depends on timing.")
-    flags.DEFINE_string("resume", "", "Folder of a run to go on with under its parameters; --batch may be given anew.")
+    flags.DEFINE_string(
+        "resume", "", "Run to go on with under its parameters; docs/training.md lists which may change."
+    )
     flags.DEFINE_boolean("reset", False, "Forget what the run's folder holds and train from scratch.")
     _show_in_help("data_dir", "gpus", "cpus", "skip_bad_records", "deterministic", "resume", "reset")
 
@@ -72,8 +74,8 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
     With --resume, that run's parameters take the place of the flags that are not given.
 
     Raises:
-        UserError: for the first parameter that cannot be, or that a resumed run cannot change; for an unknown dataset,
-            or one that does not fit them.
+        UserError: for the first parameter that is not valid, or that a resumed run cannot change; for an unknown
+            dataset, or one that does not fit the parameters.
     """
     resume = flags.FLAGS.resume and find_run(flags.FLAGS.resume)
     names = [field.name for field in dataclasses.fields(config)]
@@ -110,7 +112,7 @@ def device_options() -> dict[str, Any]:
     """What --gpus, --deterministic and TF_CONFIG say, for libml.system.devices.make_devices.
 
     Raises:
-        UserError: if --gpus are not numbers, or --cpus cannot be.
+        UserError: if --gpus are not numbers, or --cpus is out of range.
     """
     if not 1 <= flags.FLAGS.cpus <= MOST_CPUS:
         raise UserError(f"--cpus={flags.FLAGS.cpus} must be from 1 to {MOST_CPUS}")
@@ -195,7 +197,7 @@ def _plainly(text: str) -> str:
 
 
 def _parse(argv: list[str]) -> list[str]:
-    """The words that are no flags; a flag that cannot be ends the program as a UserError does."""
+    """The words that are no flags; an unknown or invalid flag ends the program as a UserError does."""
     try:
         return flags.FLAGS(argv)
     except (flags.Error, UnicodeError) as e:  # the latter of a --flagfile that is no text
@@ -206,8 +208,8 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 def run(main: Callable[..., int | None], arguments: bool = False, when_stopped: str = "") -> None:
-    """Runs a program: a mistake, or too little memory, is one line on stderr and exit status 1; so are Ctrl-C and
-    SIGTERM, and 130 or 143.
+    """Runs a program. A mistake, or too little memory, is one line on stderr and exit status 1; Ctrl-C is one line and
+    exit status 130, SIGTERM one line and 143.
 
     Args:
         main: what to run; it returns the exit status, or None for 0.

@@ -8,6 +8,7 @@ from PIL import Image, ImageCms
 
 NEARLY = 2  # levels: a profile that moves no colour further is sRGB, whatever it is called
 _INTENT, _FLAGS = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+_EXACT = ImageCms.Flags.NOOPTIMIZE  # without it values are interpolated, and 10 levels wrong in the dark
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, bool]:
@@ -35,9 +36,6 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, boo
     if image.mode == "CMYK":
         return transform.apply(image), True
     return transform.apply_in_place(image), True
-
-
-_EXACT = ImageCms.Flags.NOOPTIMIZE  # without: interpolated, 10 levels wrong in the dark
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Pictures: [-1, 1] and grey levels of 0..255, grids, and PNG files."""
+"""Pictures: [-1, 1] and grey levels of 0..255, grids, PNG and WebP files."""
 
 import io
 from collections.abc import Sequence

@@ -117,7 +117,7 @@ def candidates_figure(
     indices: Sequence[int],
     title: str,
 ) -> Figure:
-    """The same with words: a title, and what each row and column is. Arguments as those of candidates_grid."""
+    """The images of candidates_grid with a title and a label for each row and column; its arguments, and the title."""
     cells = _cells(sampler, hires, downscaler, stds, seed, indices)
     h, w = (side // sampler.scale for side in hires.shape[1:3])
     columns = ["original", f"input {w} x {h}", *("centre z = 0" if std == 0 else f"noise {std:.2g}" for std in stds)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lag.formats.card import CARD_FILE, ONNX_FILE, README_FILE, has_own_readme, load_description
 from libml.errors import UserError
-from libml.system.files import discard, flush_folder, lock_file, publish, remove, user_errors
+from libml.system.files import discard, flush_tree, lock_file, publish, remove, user_errors
 
 # What an export's folder can hold.
 CONTENT = {"assets", "fingerprint.pb", "saved_model.pb", "variables", ONNX_FILE, CARD_FILE, README_FILE}
@@ -79,7 +79,7 @@ def _replacing(folder: Path) -> Iterator[Path]:
     temporary, old = _hidden(folder, "tmp"), _hidden(folder, "old")
     try:
         yield temporary
-        flush_folder(temporary)
+        flush_tree(temporary)
         if folder.exists():
             os.replace(folder, old)
         publish(temporary, folder)

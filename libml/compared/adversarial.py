@@ -34,7 +34,7 @@ class AdversarialConfig(ComparedConfig):
     lr_decay: float = option(0.1, "What lr is multiplied by over the second half of the run.", NAMED)
 
     def validate(self) -> None:
-        """Raises UserError for the first parameter that cannot be."""
+        """Raises UserError for the first parameter that is not valid."""
         super().validate()
         vgg.check_layer(self.layer_name)
         for name in ("adv_weight", "pcp_weight"):

@@ -18,7 +18,7 @@ class ComparedConfig(RunConfig):
     total_kimg: int = option(16384, "Length of the run in 1024 images.", PINNED)
 
     def validate(self) -> None:
-        """Raises UserError for the first parameter that cannot be."""
+        """Raises UserError for the first parameter that is not valid."""
         super().validate()
         for name in ("total_kimg", *self.positive):
             if getattr(self, name) <= 0:

@@ -45,7 +45,7 @@ class Standard:
     name: str  # of its files
     sizes: tuple[int, ...]  # of its images when they are read: one, or several, which its datasets' names end with
     tfds: str  # its name in TensorFlow Datasets (TFDS)
-    originals: tuple[str, ...]  # module of libml/datasets/originals for files at hand; what its read() takes, too
+    originals: tuple[str, ...]  # the module of libml/datasets/originals that reads files at hand; more for its read()
     splits: dict[str, tuple[str, ...]] = dataclasses.field(  # split -> TFDS's splits
         default_factory=lambda: {"train": ("train",), "test": ("test",)}
     )

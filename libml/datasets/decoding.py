@@ -16,7 +16,7 @@ from libml.system.tfio import DAMAGE, records_from
 
 LOOKED_UP = 256  # records whose places are looked up at a time
 
-HELD = 1 << 28  # bytes that images on their way may take up, and their batches again
+HELD = 1 << 28  # bytes that images being decoded may take up; batches being made may take up as many more
 
 # No function of a pipeline branches on a tensor: rewriting each for that would take longer than building it.
 plain = tf.autograph.experimental.do_not_convert
@@ -33,8 +33,8 @@ def options() -> tf.data.Options:
     return options
 
 
-def at_once(size: int) -> int:
-    """How many of so many bytes each may be in memory; at least one."""
+def fitting(size: int) -> int:
+    """How many things of `size` bytes each fit into HELD; at least one."""
     return max(1, HELD // size)
 
 
@@ -45,7 +45,7 @@ def image_bytes(dataset: Dataset) -> int:
 
 def loads(dataset: Dataset) -> int:
     """Images to load at a time: each takes three arrays while it is cropped, resized and scaled."""
-    return min(at_once(3 * image_bytes(dataset)), 2 * available_cores())
+    return min(fitting(3 * image_bytes(dataset)), 2 * available_cores())
 
 
 def looked_up(shards: Shards, numbers: tf.data.Dataset) -> tf.data.Dataset:
@@ -84,9 +84,8 @@ def record_at(shards: Shards, place: Place) -> tf.Tensor:
 
 def parse(record: tf.Tensor, dataset: Dataset) -> tf.Tensor:
     """The encoded image of a serialized tf.train.Example."""
-    return tf.io.parse_single_example(record, {dataset.image_key: tf.io.FixedLenFeature([], tf.string)})[
-        dataset.image_key
-    ]
+    features = {dataset.image_key: tf.io.FixedLenFeature([], tf.string)}
+    return tf.io.parse_single_example(record, features)[dataset.image_key]
 
 
 def decode(encoded: tf.Tensor, dataset: Dataset, flip: tf.Tensor | bool = False) -> tuple[tf.Tensor, tf.Tensor]:

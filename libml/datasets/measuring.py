@@ -4,7 +4,7 @@ import functools
 
 import tensorflow as tf
 
-from libml.datasets.decoding import at_once, loads, looked_up, options, parse, record_at
+from libml.datasets.decoding import fitting, loads, looked_up, options, parse, record_at
 from libml.datasets.stream import SHUFFLE_BUFFER, Images
 
 
@@ -20,7 +20,7 @@ def raw_batches(images: Images, batch: int) -> tf.data.Dataset:
 def decoded_batches(images: Images, batch: int) -> tf.data.Dataset:
     """Nothing but decoding, over and over the first images of the training files; [N] heights."""
     mean = sum(f.stat().st_size for f in images.train.files) / images.train.counts.sum()
-    most = min(SHUFFLE_BUFFER, at_once(int(mean))) // len(images.members)
+    most = min(SHUFFLE_BUFFER, fitting(int(mean))) // len(images.members)
     streams = []
     for i, member in enumerate(images.members):
         places = looked_up(images.train, images.in_order(i).take(max(1, most)))

@@ -18,7 +18,7 @@ from libml.datasets.catalogue import Dataset
 from libml.datasets.damage import damaged_records, sound_pieces
 from libml.datasets.decoding import (
     LOOKED_UP,
-    at_once,
+    fitting,
     image_at,
     image_bytes,
     in_pipeline,
@@ -180,7 +180,7 @@ class Images:
         if self.skip_bad_records:
             images = images.ignore_errors()
         images = images.filter(lambda p, image, fits: fits)
-        held = at_once(batch * image_bytes(self.dataset))
+        held = fitting(batch * image_bytes(self.dataset))
         pairs = images.batch(batch, drop_remainder=True).map(finish, num_parallel_calls=min(held, available_cores()))
         return pairs.prefetch(min(held, 2)).with_options(options())
 

@@ -1,4 +1,4 @@
-"""CPU features from /proc/cpuinfo."""
+"""The CPU: its features, from /proc/cpuinfo, and the cores that a process may use."""
 
 import functools
 import os

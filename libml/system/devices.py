@@ -121,8 +121,8 @@ def _divide_cpu(cpus: int, workers: int) -> None:
 
 def divide_cpu(devices: int) -> None:
     """Makes so many devices of the CPU. Before TensorFlow does anything else."""
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
+    whole = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(whole, [tf.config.LogicalDeviceConfiguration()] * devices)
 
 
 def place_in_cluster(tf_config: str | None) -> tuple[int, int]:

@@ -76,14 +76,14 @@ def publish(temporary: str | os.PathLike, final: str | os.PathLike) -> None:
         flush(Path(final).parent)
 
 
-def flush_folder(folder: str | os.PathLike) -> None:
-    """Waits until a folder and all files below it are on the disk.
+def flush_tree(path: str | os.PathLike) -> None:
+    """Waits until a file, or a folder and all files below it, are on the disk.
 
     Raises:
         UserError: if the file system refuses.
     """
-    with user_errors(folder):
-        _flush_all(Path(folder))
+    with user_errors(path):
+        _flush_all(Path(path))
 
 
 def _flush_all(path: Path) -> None:

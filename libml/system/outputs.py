@@ -6,7 +6,7 @@ from pathlib import Path
 from libml.errors import UserError
 
 # Of files that somebody may ask for where a program writes a folder of them.
-FILES = (
+FILE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".md", ".csv", ".json", ".html"),
     *(".pdf", ".txt", ".onnx", ".pb", ".h5", ".keras", ".tflite", ".zip", ".gz", ".tgz", ".tar"),
 )
@@ -42,7 +42,7 @@ def check_folder(flag: str, path: str) -> None:
         UserError: saying why.
     """
     stem, suffix = os.path.splitext(path.rstrip("/"))
-    if not os.path.isdir(path) and suffix.lower() in FILES:
+    if not os.path.isdir(path) and suffix.lower() in FILE_SUFFIXES:
         raise UserError(f"--{flag}={path} is called like a file, and a folder is written: use --{flag}={stem}/")
     _check_place(flag, Path(path).absolute())
 

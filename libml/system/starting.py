@@ -59,7 +59,7 @@ def quietly(quiet: bool = True) -> Iterator[None]:
 
 
 def begin(module: str, quiet: bool) -> None:
-    """Imports TensorFlow, as quietly; a program (module '__main__') stops at once on signals until app.run is there."""
+    """Imports TensorFlow under `quietly`. Until app.run, a signal ends a program (module '__main__') at once."""
     if module == "__main__":
         interrupts.stop_at_once()
     with quietly(quiet):

@@ -44,7 +44,8 @@ class RunConfig:
         "toyfaces32",
         "Data to train on; see docs/datasets.md for the names. Memory does not grow with the set: the shuffle buffer "
         "holds the numbers of 4096 records, not the records (the reference's holds 1024 records or more); images that "
-        "are being decoded take 256 MiB or are one, batches that are being made too, and up to six batches wait.",
+        "are being decoded take 256 MiB at most, or are one image; batches that are being made likewise; up to six "
+        "batches wait.",
         PINNED,
     )
     scale: int = option(4, "Upscaling factor, a power of two.", PINNED)
@@ -64,7 +65,7 @@ class RunConfig:
     seed: int = option(0, "Seed of everything random: weights, data order, flips, noise.", PINNED)
 
     def validate(self) -> None:
-        """Raises UserError for the first parameter that cannot be."""
+        """Raises UserError for the first parameter that is not valid."""
         for field in dataclasses.fields(self):
             _check(field, getattr(self, field.name))
         if self.scale < 2 or self.scale & (self.scale - 1):

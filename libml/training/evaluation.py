@@ -14,11 +14,11 @@ from libml.metrics.ensembles import energy_score, ensemble, spread_ratio
 from libml.metrics.swd import sliced_wasserstein
 from libml.sampler import CandidateSampler
 from libml.training.config import MEASURES, OF_SAMPLES, RunConfig
+from libml.training.meters import GREY_LEVELS
 from libml.training.schedule import Phase
 
 SAMPLES = 4  # an image, where there is noise
 TOGETHER = 16  # images whose samples are in memory as floats
-GREY = 127.5  # grey levels in a unit of [-1, 1]
 
 
 class Evaluation:
@@ -58,7 +58,7 @@ class Evaluation:
         center = sampler.candidates(lores, [0.0], self._config.seed, indices)
         made = sampler.candidates(lores, stds, self._config.seed, indices, first=1) if sampler.stochastic else center
         again = DOWNSCALERS[self._config.downscaler](made.reshape(-1, *made.shape[2:]), self._config.scale).numpy()
-        errors = GREY * np.abs(again - lores.repeat(len(stds), axis=0)).mean(axis=(1, 2, 3))
+        errors = GREY_LEVELS * np.abs(again - lores.repeat(len(stds), axis=0)).mean(axis=(1, 2, 3))
         return to_uint8(center[:, 0]), to_uint8(made), errors
 
     def _of_samples(self, centers: np.ndarray, saved: np.ndarray) -> dict[str, float]:

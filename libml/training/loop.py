@@ -31,8 +31,6 @@ from libml.training.summary import SummaryWriter
 
 Batch = tuple[tf.Tensor, tf.Tensor]
 MakePreview = Callable[[Phase, int], np.ndarray]  # (phase, nimg) -> a picture of test images, uint8 [H, W, 3]
-
-
 Evaluate = Callable[[Phase, int], dict[str, float]]  # (phase, nimg) -> measures of test images by name
 
 

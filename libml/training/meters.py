@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-GREY_LEVELS = 127.5  # of 0..255 in a unit of [-1, 1]
+GREY_LEVELS = 127.5  # how many levels of 0..255 a unit of [-1, 1] spans
 
 _NEVER = tf.int64.max
 

@@ -8,7 +8,7 @@ import tqdm
 from libml.training.schedule import KIMG, Phase
 
 LIVE_SECONDS = 5.0  # between refreshes of the losses in the live line; each one waits for the device
-_ASIDE = ("images_per_second", "rmse")  # of what a report has, what the line has a place of its own for
+_ASIDE = ("images_per_second", "rmse")  # values of a report that have a place of their own in the line
 
 
 class ProgressLine:

@@ -13,14 +13,14 @@ DEPTH = 5  # folders below one that is searched; a run is three below --train_di
 SHOWN = 3
 
 
-def find_run(text: str, wanted: str = "no run folder") -> Path:
+def find_run(text: str, absent: str = "no run folder") -> Path:
     """The folder of a run.
 
     Args:
         text: the folder; one above exactly one run; a pattern such as 'experiments/*/*/LAG_*' for exactly one; the last
             word of the folder, as --name gave it, of a run in ./experiments; or such a word in another folder, as
             quickstart/runs/faces.
-        wanted: what it is not where there is none, for the message.
+        absent: the words of the message "TEXT is ..." where there is no such run.
 
     Raises:
         UserError: if it stands for no run, or for several.
@@ -44,7 +44,7 @@ def find_run(text: str, wanted: str = "no run folder") -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UserError(f"{text or repr(text)} is {wanted}: {_why_none(text, path)}")
+        raise UserError(f"{text or repr(text)} is {absent}: {_why_none(text, path)}")
     shown = ", ".join(map(str, found[:SHOWN])) + (", ..." if len(found) > SHOWN else "")
     raise UserError(f"{text} stands for {len(found)} runs: name one of {shown}")
 

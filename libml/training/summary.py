@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from tensorflow.core.util import event_pb2
 
 from libml.errors import UserError
-from libml.system.files import atomic_path, flush_folder, user_errors
+from libml.system.files import atomic_path, flush_tree, user_errors
 from libml.system.tfio import os_errors
 from libml.training import dashboard
 from libml.training.run_folder import RunFolder
@@ -100,9 +100,9 @@ class SummaryWriter:
         """Makes everything written so far visible to others, and waits until it is on the disk."""
         with self._writing():
             self._writer.flush()
-        flush_folder(self._directory)
+        flush_tree(self._directory)
         if self._jsonl.exists():
-            flush_folder(self._jsonl)
+            flush_tree(self._jsonl)
 
     def close(self) -> None:
         """Flushes and closes."""
