@@ -11,9 +11,8 @@ import numpy as np
 
 from lag.box import TOY_FACES
 from lag.formats.registry import load_model
-from lag.upscaling import one_picture as upscale
 from lag.upscaling.consistency import project
-from lag.upscaling.one_picture import TILE
+from lag.upscaling.one_picture import TILE, Upscaler, at_once, generate_tiles, sample_noise
 from lag.upscaling.picture_file import Picture, content_hash
 from libml.errors import UserError
 from libml.images import to_float, to_levels, to_uint8
@@ -48,7 +47,7 @@ class Model:
     Images come back as y came: uint8, or float32 in [-1, 1].
     """
 
-    def __init__(self, generator: upscale.Upscaler, path: Path):
+    def __init__(self, generator: Upscaler, path: Path):
         """Args: the generator; where it came from."""
         self._generator, self._path = generator, path
 
@@ -154,7 +153,7 @@ class Model:
         h, w, channels = picture.pixels.shape
         images = images.repeat(self.colors // channels, axis=-1)
         lores, scores = picture.lores(self.colors), []
-        step = upscale.at_once(self._generator, h, w, TILE)
+        step = at_once(self._generator, h, w, TILE)
         for chunk in (images[i : i + step] for i in range(0, len(images), step)):
             scores.append(critic.scores(critic.project(chunk, lores.repeat(len(chunk), axis=0))))
         return np.concatenate(scores)
@@ -178,7 +177,7 @@ class Model:
         (h, w, channels), scale = small[0].pixels.shape, self.scale
         made = np.empty([len(small) * len(indices), scale * h, scale * w, channels], kind)
         items = [(picture, i) for picture in small for i in indices]
-        step = upscale.at_once(self._generator, h, w, TILE)
+        step = at_once(self._generator, h, w, TILE)
         for first in range(0, len(items), step):
             self._make_at_once(items[first : first + step], noise, seed, made[first : first + step])
         return made.reshape(len(small), len(indices), *made.shape[1:])
@@ -189,10 +188,10 @@ class Model:
 
         def inputs(rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
             lores = [picture.lores(self.colors, rows, columns) for picture, _ in items]
-            z = [upscale.sample_noise(p, self._generator, [i], noise, seed, rows, columns) for p, i in items]
+            z = [sample_noise(p, self._generator, [i], noise, seed, rows, columns) for p, i in items]
             return np.concatenate(lores), np.concatenate(z)
 
-        for (y, x), part in upscale.generate_tiles(self._generator, inputs, h, w, TILE):
+        for (y, x), part in generate_tiles(self._generator, inputs, h, w, TILE):
             part = part.mean(-1, keepdims=True) if channels < self.colors else part
             if made.dtype != np.uint8:
                 part = np.clip(part, -1, 1)

@@ -15,6 +15,7 @@ from libml import app
 from libml.errors import UserError
 from libml.system import outputs
 from libml.training.run_names import find_run
+from libml.training.schedule import KIMG
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of the trained run.", required=True)
@@ -38,7 +39,7 @@ def main() -> None:
     made = export_run(FLAGS.format, FLAGS.run, FLAGS.output, FLAGS.weights)
     if made["weights_psnr"] is not None:
         print(f"images with {made['weights']} weights against float32 ones: {made['weights_psnr']} dB (PSNR)")
-    print(f"wrote {FLAGS.output}: {made['format']}, {made['dataset']} {made['scale']}x, {made['nimg'] / 1024:g} kimg")
+    print(f"wrote {FLAGS.output}: {made['format']}, {made['dataset']} {made['scale']}x, {made['nimg'] / KIMG:g} kimg")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from libml import app
 from libml.errors import UserError
 from libml.system import outputs
 from libml.training.run_names import find_run
+from libml.training.schedule import KIMG
 
 MOST = 1_000  # columns of a figure, images at a time
 FRAME = 80  # milliseconds
@@ -75,7 +76,7 @@ def main() -> None:
     data_dir = app.data_dir_of(FLAGS.run, FLAGS.dataset)
     hires = load_test_images(FLAGS.dataset, data_dir, indices, config, trained.colors)
     inputs = Inputs(hires, indices, config.downscaler, config.scale)
-    title = f"{config.dataset} {config.scale}x, {trained.nimg / 1024:g} kimg"
+    title = f"{config.dataset} {config.scale}x, {trained.nimg / KIMG:g} kimg"
     title += f", inputs of {FLAGS.dataset}" if FLAGS.dataset else ""
     sampler = trained.sampler(FLAGS.batch)
     if kind.moves and not sampler.stochastic:

@@ -11,6 +11,7 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
+from libml.training.schedule import KIMG
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run", None, "Folder of the reference's run: args/args.json and tf/stage_K inside.", required=True)
@@ -24,7 +25,7 @@ def main() -> None:
         from lag.formats.tf1 import import_run
 
     folder, nimg = import_run(Path(FLAGS.run), FLAGS.train_dir, FLAGS.dataset)
-    print(f"wrote {folder}: a run, {nimg / 1024:g} kimg")
+    print(f"wrote {folder}: a run, {nimg / KIMG:g} kimg")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from libml import app
 from libml.errors import UserError
 from libml.system import outputs
 from libml.training.run_names import find_run
+from libml.training.schedule import KIMG
 
 MOST = 10_000  # candidates an image, candidates at a time
 LARGEST_CELL = 1024
@@ -65,7 +66,7 @@ def main() -> None:
     if FLAGS.plain:
         save_png(FLAGS.output, candidates_grid(*given))
     else:
-        title = f"{run.label}, {config.dataset} {config.scale}x, {run.nimg / 1024:g} kimg"
+        title = f"{run.label}, {config.dataset} {config.scale}x, {run.nimg / KIMG:g} kimg"
         title += f", inputs of {FLAGS.dataset}" if FLAGS.dataset else ""
         write_atomic(FLAGS.output, encode_png(draw(candidates_figure(*given, title), FLAGS.cell)))
     print(f"wrote {FLAGS.output}: {len(indices)} test images, {len(stds)} candidates each")
