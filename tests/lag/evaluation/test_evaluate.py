@@ -419,7 +419,7 @@ def test_all_images_are_saved_for_other_tools(run, data_dir, tmp_path):
 def test_mistakes(run, data_dir, tmp_path):
     assert "no run folder" in mistake("scripts/evaluate.py", f"--run={tmp_path}")
     (tmp_path / "file").touch()
-    assert f"cannot write {tmp_path}/file: " in mistake(
+    assert f"{tmp_path}/file is in the way, and no folder" in mistake(
         "scripts/evaluate.py", f"--run={run}", f"--data_dir={data_dir}", f"--output={tmp_path}/file"
     )
     assert "--samples=0 must be" in mistake("scripts/evaluate.py", f"--run={run}", "--samples=0")

@@ -40,7 +40,7 @@ def test_bfloat16_is_near_float32_and_keeps_float32_where_it_matters(phase, nimg
     assert all(v.dtype == "float32" for v in model.generator.variables + model.projection.variables)
     lores, hires = batch()
     objectives = Objectives(model.config, model.networks, lores, hires, phase.level(nimg))
-    for p in objectives.passes(*objectives.generate(model.draw(lores, nimg))[:2]).values():
+    for p in objectives.passes(objectives.generate(model.draw(lores, nimg))[0]).values():
         assert (p.image.dtype, p.delta.dtype, p.latent.dtype) == (tf.float32,) * 3
 
 
