@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 _stderr = [2]  # where stop_at_once says it
+_ending = threading.Lock()  # who has it ends the process; it is never given back
 
 
 class Interrupted(SystemExit):
@@ -39,6 +40,8 @@ def say_on(descriptor: int) -> None:
 
 
 def _end(number: int, _frame: object) -> None:
+    if not _ending.acquire(blocking=False):  # the signal's handler and the thread that watches may both come here
+        return
     os.write(_stderr[0], f"{line(number)}\n".encode())
     os._exit(128 + number)
 
