@@ -75,7 +75,7 @@ def assert_same_gradients(one, other):
 @pytest.mark.parametrize(
     "step, name",
     [
-        *(("fast", name) for name in ("relativistic_spectral_norm", "together")),
+        *(("fast", name) for name in ("relativistic_spectral_norm", "encoder", "together")),
         ("plain", "subsets"),
     ],
 )
