@@ -141,7 +141,7 @@ def make(chance: Random, box: Path, kit: Path) -> Trial:
             "--output=new",
             f"--inception_weights={name}",
         )
-        return Trial("scripts/evaluate.py", args, may_add=("new", "new/*"))
+        return Trial("scripts/evaluate.py", args, may_add=("new", "new/*", f"{RUN}/noise.json"))
     bring(kit, box, "data")
     path = box / "data" / "Models" / "vgg19.npy"
     way = chance.randrange(8)

@@ -184,4 +184,6 @@ def make(chance: Random, box: Path, kit: Path) -> Trial:
         args.append(chance.choice(("--samples=0", "--samples=0-3", "--samples=3")))
     if program == TRAIN[0] and chance.randrange(2):
         args.append("--skip_bad_records")
-    return Trial(program, tuple(args), may_add=("new*",), stop_after=15.0 if program == TRAIN[0] else 0.0)
+    return Trial(
+        program, tuple(args), may_add=("new*", f"{RUN}/noise.json"), stop_after=15.0 if program == TRAIN[0] else 0.0
+    )

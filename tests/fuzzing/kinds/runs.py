@@ -23,6 +23,7 @@ READERS = {  # program: the words that name the run {run}, and what they need
     "scripts/export.py": ("--run={run}", "--output=new"),
     "scripts/evaluate.py": ("--run={run}", *DATA, "--images=2", "--samples=1", "--output=new"),
 }
+NOISE = f"{RUN}/noise.json"  # what evaluate recommends for the run
 MOVED = (f"{RUN}/tf/ckpt-*",)  # put aside where they cannot be read
 
 
@@ -37,7 +38,7 @@ def _reader(chance: Random) -> Trial:
     args = READERS[program]
     if program == "scripts/upscale.py" and chance.randrange(2):
         args = (*args[:-1], "--best=1", "--of=2")
-    return Trial(program, tuple(word.format(run=RUN) for word in args), may_add=("new*",))
+    return Trial(program, tuple(word.format(run=RUN) for word in args), may_add=("new*", NOISE))
 
 
 def _sandbox(box: Path, kit: Path) -> None:
