@@ -12,12 +12,14 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lag.box import named_or_shipped
+from lag.upscaling.result_kinds import KINDS
 from libml import app
 from libml.errors import UserError
 from libml.system import outputs
 from libml.training.run_names import find_model
 
 MOST_SAMPLES = 10_000  # of one picture
+DEEP = [name for name, kind in KINDS.items() if kind.deep]
 FAILED = 3  # exit status when some of the files could not be upscaled
 
 FLAGS = flags.FLAGS
@@ -27,8 +29,8 @@ flags.DEFINE_string("output", None, "Folder for the large ones.", required=True)
 flags.DEFINE_integer("samples", 4, "Results a picture; the first is the centre, z = 0.")
 flags.DEFINE_float("noise", None, "Standard deviation of z of the others; by default what the model recommends.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise.")
-flags.DEFINE_enum("format", "png", ["png", "webp", "jpeg", "tiff"], "Kind of files of the results.")
-flags.DEFINE_enum("bits", "8", ["8", "16"], "Bits a channel of the results; 16 with --format=png and tiff.")
+flags.DEFINE_enum("format", "png", list(KINDS), "Kind of files of the results.")
+flags.DEFINE_enum("bits", "8", ["8", "16"], f"Bits a channel of the results; 16 with --format={' and '.join(DEEP)}.")
 flags.DEFINE_boolean("grid", False, "Also write a picture of the input beside its results.")
 flags.DEFINE_boolean(
     "consistent",
@@ -99,8 +101,8 @@ def main() -> int:
     for name in ("samples", "of"):
         if FLAGS[name].value > MOST_SAMPLES:
             raise UserError(f"--{name}={FLAGS[name].value} must be at most {MOST_SAMPLES}")
-    if FLAGS.bits == "16" and FLAGS.format not in ("png", "tiff"):
-        raise UserError(f"--format={FLAGS.format} has 8 bits a channel: --bits=16 needs --format=png or tiff")
+    if FLAGS.bits == "16" and FLAGS.format not in DEEP:
+        raise UserError(f"--format={FLAGS.format} has 8 bits a channel: --bits=16 needs --format={' or '.join(DEEP)}")
     choice = chosen()
     if not Path(FLAGS.input).exists():
         raise UserError(f"--input={FLAGS.input} does not exist")

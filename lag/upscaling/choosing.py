@@ -47,7 +47,7 @@ class Options:
     choose: str = ""  # best or diverse: choose the results among `of` samples
     of: int = 0
     grid: bool = False
-    format: str = "png"  # of the results: one of RESULT_SUFFIXES
+    format: str = "png"  # of the results: one of result_kinds.KINDS
     bits: int = 8  # of the results: 8, or 16 with png and tiff
     overwrite: bool = False
     model_path: str = ""  # of the model, for people

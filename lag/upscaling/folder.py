@@ -14,7 +14,8 @@ import tqdm
 from lag.upscaling.choosing import Options, choose
 from lag.upscaling.grid import Grid
 from lag.upscaling.one_picture import Upscaler, calls, upscale
-from lag.upscaling.picture_file import RESULT_SUFFIXES, Picture, encode_result, read_picture
+from lag.upscaling.picture_file import Picture, encode_result, read_picture
+from lag.upscaling.result_kinds import KINDS
 from lag.upscaling.results import COLUMNS, SETTINGS, TABLE, Table
 from libml.datasets.making.pictures import SUFFIXES
 from libml.errors import UserError, printable
@@ -65,7 +66,7 @@ def result_stems(sources: Sequence[Path], root: Path) -> dict[Path, Path]:
 
 def result_file(stem: Path, place: int, options: Options) -> Path:
     """File of a result within the output."""
-    return stem.with_name(f"{stem.name}_{place}{RESULT_SUFFIXES[options.format]}")
+    return stem.with_name(f"{stem.name}_{place}{KINDS[options.format].suffix}")
 
 
 def grid_file(stem: Path) -> Path:

@@ -10,19 +10,12 @@ import numpy as np
 from PIL import Image
 
 from lag.upscaling.deep_pictures import encode_png16, encode_tiff16, low_bytes
+from lag.upscaling.result_kinds import KINDS
 from libml.color_profiles import grey_table, to_srgb
 from libml.datasets.making.pictures import CONVERTED, FIRST_FRAME, MAX_PIXELS, formats, has_frames, upright
 from libml.errors import UserError, reason
-from libml.images import encode_png, to_float
+from libml.images import as_pillow, encode_png, to_float
 
-RESULT_SUFFIXES = {"png": ".png", "webp": ".webp", "jpeg": ".jpg", "tiff": ".tif"}  # by --format
-_SAVE = {
-    "png": {"format": "PNG", "compress_level": 6},
-    "webp": {"format": "WEBP", "lossless": True, "exact": True},
-    "jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    "tiff": {"format": "TIFF", "compression": "tiff_adobe_deflate"},
-}
-_LONGEST = {"webp": 16383, "jpeg": 65500}
 MAX_RESULT_PIXELS = 1 << 30  # 3 GiB as an array, up to 10 GiB while they are encoded
 
 ALL = slice(None)
@@ -157,7 +150,7 @@ def encode_result(pixels: np.ndarray, alpha: np.ndarray | None, scale: int, form
         pixels: uint8 [scale h, scale w, 1 or 3]; or uint16, for png and tiff.
         alpha: uint8 [h, w], or None for an opaque picture.
         scale: how much larger it is.
-        form: one of RESULT_SUFFIXES.
+        form: one of KINDS.
 
     Raises:
         UserError: if files of that kind hold no such picture.
@@ -174,11 +167,11 @@ def encode_result(pixels: np.ndarray, alpha: np.ndarray | None, scale: int, form
         return encode_png(pixels)
     if form == "jpeg" and large is not None:
         raise UserError("it has transparent pixels, which JPEG files cannot have: use --format=png, webp or tiff")
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    if (most := _LONGEST.get(form, max(image.size))) < max(image.size):
+    image = as_pillow(pixels)
+    if (most := KINDS[form].longest) and most < max(image.size):
         raise UserError(f"its result has {image.width} x {image.height} pixels, a {form} file at most {most} a side")
     if large is not None:
         image.putalpha(large)
     buffer = io.BytesIO()
-    image.save(buffer, **_SAVE[form])
+    image.save(buffer, **KINDS[form].save)
     return buffer.getvalue()
