@@ -3,7 +3,6 @@
 python scripts/evaluate.py --run=RUN_FOLDER --run=ANOTHER --images=1000 --samples=10 --output=report/
 """
 
-import logging
 import sys
 from pathlib import Path
 
@@ -66,7 +65,6 @@ def main() -> None:
         from lag.evaluation.yardsticks import load_yardsticks
         from libml.metrics import fid
 
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several runs' generators look like one retraced often
     tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     runs = load_runs(FLAGS.run, FLAGS.batch)
@@ -76,7 +74,6 @@ def main() -> None:
     inception = FLAGS.inception_weights or app.fetched_by_keras(fid.FILE)
     yardsticks = load_yardsticks(runs, FLAGS.critic, inception, FLAGS.batch)
     output = Path(FLAGS.output)
-    report.check_writable(output)
     with new_pictures(output / "pictures", FLAGS.save_images) as pictures:
         rows, skipped = evaluate(runs, pairs, yardsticks, FLAGS.samples, FLAGS.seed, FLAGS.batch, pictures)
     asked = (dataset, FLAGS.images, FLAGS.samples, FLAGS.seed)

@@ -112,11 +112,12 @@ class _Judge:
         self.truth, self.halves = ImageSet(pairs.hires, yardsticks), Halves(pairs.hires, seed)
         self.measures = [m for m in measures.MEASURES if not m.lack(pairs, yardsticks)]
         self.shares = {}  # number of images -> the share that each has in each resample
+        self.centers = None  # uint8 [N, H, W, C], the images at z = 0 of the method that is measured
 
     def measure(
         self, label: str, sampler: CandidateSampler, std: float, samples: int, advance: Callable[[int], object]
     ) -> Row:
-        """A row. Calls advance(images) on the way."""
+        """A row. Calls advance(images) on the way. A method's row at z = 0 comes before its others."""
         parts, self.clock = [], _Clock()
         saved = on_disk([samples, *self.pairs.hires.shape], np.uint8)
         together = max(1, self.batch // samples)  # inputs whose samples are in memory
@@ -126,6 +127,8 @@ class _Judge:
             parts.append(found)
             saved[:, start : start + together] = of_part.swapaxes(0, 1)
             advance(len(part.hires))
+        if std == 0:
+            self.centers = saved[0]
         each = {key: np.concatenate([found[key] for found in parts if key in found]) for key in parts[0]}
         if self.pictures:
             self.pictures.save_row(label, std, saved)
@@ -164,9 +167,7 @@ class _Judge:
             for key, found in self._images(images, saved[:, first : first + len(stds)], part).items():
                 sums[key] = sums.get(key, 0) + found.sum(axis=1, dtype=np.float64)
         means = {key: total / samples for key, total in sums.items()}
-        center = (
-            saved[:, 0] if std == 0 else to_uint8(sampler.candidates(part.lores, [0.0], self.seed, part.indices)[:, 0])
-        )
+        center = saved[:, 0] if std == 0 else self.centers[part.indices.start : part.indices.stop]
         return means | self._samples(saved, center, part, std), saved
 
     def _images(self, images: np.ndarray, saved: np.ndarray, part: Pairs) -> dict[str, np.ndarray]:

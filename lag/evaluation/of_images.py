@@ -215,7 +215,7 @@ MEASURES = (
         group=SPREAD,
         digits=3,
         sees=PerInput,
-        compute=lambda seen: calibration.rank_shares(seen.saved, seen.truth, seen.center),
+        compute=lambda seen: seen.rank_shares,
         of_mean=calibration.mean_rank,
         meaning="how many samples are nearer to the image at z = 0 than the truth is, as a share of all: 0.5 on "
         "average where the truth could be one of the samples, more where samples are too alike, less where they are "
@@ -228,7 +228,7 @@ MEASURES = (
         group=SPREAD,
         digits=3,
         sees=PerInput,
-        compute=lambda seen: calibration.rank_shares(seen.saved, seen.truth, seen.center),
+        compute=lambda seen: seen.rank_shares,
         of_mean=calibration.miscalibration,
         meaning="mean distance of the distribution of that rank from equal shares, 0 to 0.5",
     ),

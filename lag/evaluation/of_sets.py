@@ -3,14 +3,14 @@
 import numpy as np
 
 from lag.evaluation.measure import DOWN, FEATURES, ONE, REALISM, UP, Measure
-from lag.evaluation.seen import PerImage, PerSet, swd_seed
+from lag.evaluation.seen import PerImage, PerSet
 from libml import rng
 from libml.metrics import bands, fid, histograms, lite0, manifolds, swd
 from libml.metrics.bootstrap import Blocked, blocked
 
 
 def _swd(seen: PerSet) -> dict[int, Blocked]:
-    return swd.distances([made.images for made in seen.samples], seen.truth.images, swd_seed(seen.seed))
+    return swd.distances([made.images for made in seen.samples], seen.truth.images, swd.seed_of(seen.seed))
 
 
 def _swd_over_chance(seen: PerSet) -> Blocked:

@@ -88,7 +88,7 @@ def _html_table(headers: Sequence[str], rows: Sequence[Row], cells: Sequence[Seq
 
 def _cell(row: Row, column: Column, mark: bool) -> str:
     value = row.values.get(column.key, math.nan)
-    number, _, error = cell(row, column).partition(" ± ")
+    number, error = cell(row, column)
     number = f"<b>{number}</b>" if mark else number
     shown = f'{number} <span class="error">± {error}</span>' if error else number
     return f'<td data-value="{"" if math.isnan(value) else repr(float(value))}">{shown}</td>'

@@ -1,7 +1,6 @@
 """Writes what an evaluation found: tables, and pictures that show it."""
 
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from lag.evaluation.tables import Report, as_csv, as_json, as_markdown, speeds_a
 from lag.figures.scatter import Curve, scatter
 from libml.images import encode_png, to_float
 from libml.page import Figure, draw
-from libml.system.files import user_errors, write_atomic
+from libml.system.files import write_atomic
 
 
 def write(report: Report, folder: Path) -> None:
@@ -31,18 +30,6 @@ def write(report: Report, folder: Path) -> None:
     write_atomic(folder / "report.json", f"{content}\n".encode())
     pictures = "\n![RMSE against SWD](tradeoff.png)\n\n![The first images](images.png)\n"
     write_atomic(folder / "report.md", (as_markdown(report) + pictures).encode())
-
-
-def check_writable(folder: Path) -> None:
-    """Makes the folder of a report and writes a file into it that goes again, before hours are spent on what it is for.
-
-    Raises:
-        UserError: if the file system refuses.
-    """
-    with user_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
 
 
 def tradeoff(report: Report) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from lag.evaluation.yardsticks import Yardsticks
 from libml import rng
 from libml.images import to_float
-from libml.metrics import manifolds, swd
+from libml.metrics import calibration, manifolds, swd
 from libml.metrics.bootstrap import Blocked
 from libml.metrics.ensembles import Ensemble, ensemble
 
@@ -62,6 +62,11 @@ class PerInput:
         """The same of the truth, of one image."""
         return self.yardsticks.lite0.activations(self.truth[None])
 
+    @cached_property
+    def rank_shares(self) -> np.ndarray:
+        """How the rank of the truth among the samples is distributed, by the distance to the image at z = 0."""
+        return calibration.rank_shares(self.saved, self.truth, self.center)
+
     def latents(self) -> np.ndarray:
         """Points of the samples in the critic's latent space, [M, ...]."""
         parts = [to_float(self.saved[i : i + self.batch]) for i in range(0, len(self.saved), self.batch)]
@@ -112,7 +117,7 @@ class Halves:
         return {size: Blocked.mean([f[size] for f in found]) for size in found[0]}
 
     def _distances(self, sets: Sequence[np.ndarray], truth: np.ndarray) -> dict[int, Blocked]:
-        return swd.distances(sets, truth, swd_seed(self._seed))
+        return swd.distances(sets, truth, swd.seed_of(self._seed))
 
 
 @dataclass(frozen=True)
@@ -133,8 +138,3 @@ class PerSet:
     def made(self) -> ImageSet:
         """The first sample of each input."""
         return self.samples[0]
-
-
-def swd_seed(seed: int) -> int:
-    """The seed of the sliced Wasserstein distance."""
-    return rng.key(seed, "sliced Wasserstein distance")

@@ -182,19 +182,19 @@ def _table(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
     lines = [f"| method | noise | {' | '.join(c.header for c in columns)} |", f"|---|{'--:|' * (len(columns) + 1)}"]
     marks = [best(rows, column.key, column.measure.better) for column in columns]
     for row, *marked in zip(rows, *marks, strict=True):
-        cells = [cell(row, c) for c in columns]
+        cells = [" ± ".join(filter(None, cell(row, c))) for c in columns]
         shown = [f"**{words}**" if mark else words for words, mark in zip(cells, marked, strict=True)]
         lines.append(f"| {row.label} | {row.std:g} | {' | '.join(shown)} |")
     return lines
 
 
-def cell(row: Row, column: Column) -> str:
-    """A number as tables show it, with its standard error."""
+def cell(row: Row, column: Column) -> tuple[str, str]:
+    """A number as tables show it, and its standard error; '' if it has none."""
     value, error = (found.get(column.key, math.nan) * column.measure.factor for found in (row.values, row.errors))
     if math.isnan(value):
-        return DASH
-    shown = f"{value:.{column.measure.digits}f}"
-    return shown if math.isnan(error) or column.measure.exact else f"{shown} ± {error:.{column.measure.digits}f}"
+        return DASH, ""
+    exact = math.isnan(error) or column.measure.exact
+    return f"{value:.{column.measure.digits}f}", "" if exact else f"{error:.{column.measure.digits}f}"
 
 
 def notes(report: Report) -> list[str]:

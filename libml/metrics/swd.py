@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from scipy.ndimage import correlate1d
 
+from libml import seeds
 from libml.metrics.bootstrap import Blocked, blocks
 
 SMALLEST = 16  # pixels a side of the last level
@@ -18,6 +19,11 @@ REPEATS, DIRECTIONS = 4, 128
 CHUNK = 64  # images whose pyramids are in memory at a time
 TOGETHER = 16  # directions whose projections are in memory at a time
 _BLUR = np.array([1, 4, 6, 4, 1], np.float32) / 16
+
+
+def seed_of(seed: int) -> int:
+    """The seed of the patches and directions, from that of a run or of an evaluation."""
+    return seeds.key(seed, "sliced Wasserstein distance")
 
 
 def _blurred(images: np.ndarray) -> np.ndarray:

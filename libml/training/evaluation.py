@@ -5,13 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from libml import rng
 from libml.errors import UserError
 from libml.images import to_uint8
 from libml.layers.resample import DOWNSCALERS
 from libml.metrics.calibration import mean_rank, rank_shares
 from libml.metrics.ensembles import energy_score, ensemble, spread_ratio
-from libml.metrics.swd import sliced_wasserstein
+from libml.metrics.swd import seed_of, sliced_wasserstein
 from libml.sampler import CandidateSampler
 from libml.training.config import MEASURES, OF_SAMPLES, RunConfig
 from libml.training.meters import GREY_LEVELS
@@ -46,7 +45,7 @@ class Evaluation:
         sampler = self._sampler(phase, nimg)
         parts = [self._part(sampler, slice(i, i + TOGETHER)) for i in range(0, len(self._hires), TOGETHER)]
         centers, saved, errors = (np.concatenate(part) for part in zip(*parts, strict=True))
-        swd = sliced_wasserstein(saved[:, 0], self._hires, rng.key(self._config.seed, "sliced Wasserstein distance"))
+        swd = sliced_wasserstein(saved[:, 0], self._hires, seed_of(self._config.seed))
         values = {"swd": float(np.mean(list(swd.values()))), "lr_error": float(errors.mean())}
         values["rmse"] = float(np.sqrt(np.square(centers.astype(np.float32) - self._hires).mean(dtype=np.float64)))
         return values | (self._of_samples(centers, saved) if sampler.stochastic else {})

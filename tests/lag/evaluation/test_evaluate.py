@@ -16,7 +16,7 @@ from lag.evaluation.measure import UP, Measure
 from lag.evaluation.measures import halves_apart
 from lag.evaluation.methods import LoadedRun, bicubic, load_runs, nearest
 from lag.evaluation.pairs import load_pairs
-from lag.evaluation.seen import Halves, PerImage, PerInput, PerSet, swd_seed
+from lag.evaluation.seen import Halves, PerImage, PerInput, PerSet
 from lag.evaluation.tables import Report, as_csv, as_json, as_markdown
 from lag.evaluation.yardsticks import Yardsticks, load_yardsticks
 from lag.figures import scatter
@@ -54,11 +54,6 @@ class Shifted(CandidateSampler):
 class Broken(Shifted):
     def candidates(self, *arguments):
         return super().candidates(*arguments) * np.nan
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return untrained_run(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +126,7 @@ def test_sets_are_measured_over_all_samples_and_over_chance(pairs):
     rows, _ = measured(Shifted(pairs.hires), pairs, samples=2)
     row, truth = rows["Shifted", 1.0], pairs.hires
     shifts = np.uint8([0, 1, 0, 1, 0, 1, 0])[:, None, None, None]
-    each = [swd.distances([truth + shifts + np.uint8(4 * k)], truth, swd_seed(0)) for k in range(2)]
+    each = [swd.distances([truth + shifts + np.uint8(4 * k)], truth, swd.seed_of(0)) for k in range(2)]
     for size in (32, 16):
         assert row.values[f"swd_{size}"] == pytest.approx(np.mean([found[size].value for found in each]), rel=1e-4)
     assert row.values["swd"] == pytest.approx((row.values["swd_32"] + row.values["swd_16"]) / 2)
@@ -140,9 +135,9 @@ def test_sets_are_measured_over_all_samples_and_over_chance(pairs):
     a, b = halves.sides
     assert sorted([*a, *b]) == sorted({*a, *b}) and len(a) == len(b) == 3  # one of seven is left over
     samples = [truth + shifts + np.uint8(4 * k) for k in range(2)]
-    crossed = [swd.sliced_wasserstein(samples[0][a], truth[b], swd_seed(0))]
-    crossed.append(swd.sliced_wasserstein(samples[1][b], truth[a], swd_seed(0)))
-    by_chance = swd.sliced_wasserstein(truth[a], truth[b], swd_seed(0))
+    crossed = [swd.sliced_wasserstein(samples[0][a], truth[b], swd.seed_of(0))]
+    crossed.append(swd.sliced_wasserstein(samples[1][b], truth[a], swd.seed_of(0)))
+    by_chance = swd.sliced_wasserstein(truth[a], truth[b], swd.seed_of(0))
     expected = np.mean([list(found.values()) for found in crossed]) - np.mean(list(by_chance.values()))
     assert row.values["swd_over_chance"] == pytest.approx(expected, rel=1e-4)
     assert halves_apart(pairs, 0) == pytest.approx(by_chance)
