@@ -16,7 +16,7 @@ from lag.performance import duration
 from lag.performance.memory import estimate_bytes
 from libml.datasets.catalogue import Dataset, check_sizes, lookup
 from libml.layers.resample import DOWNSCALERS
-from libml.system.devices import Devices, make_devices, peak_memory, place_in_cluster
+from libml.system.devices import Devices, make_devices, peak_memory
 from libml.training import program
 from libml.training.schedule import KIMG, Phase
 
@@ -52,8 +52,7 @@ def dry_run(config: LAGConfig, folder: Path, data_dir: str, devices: dict[str, A
     """
     dataset = lookup(config.dataset, Path(data_dir))
     check_sizes(dataset, config.scale, config.downscaler)
-    place_in_cluster(devices["tf_config"])  # TensorFlow looks at it even where one machine is meant
-    made = make_devices(config.batch, **devices | {"tf_config": None})
+    made = make_devices(config.batch, **devices, join=False)
     print(f"{folder}\n\n{_describe_phases(config)}\n")
     model = LAG(config, dataset.colors)
     print(describe(model))

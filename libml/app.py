@@ -175,7 +175,8 @@ def importing() -> Iterator[None]:
     try:
         with starting.quietly(os.environ.get("TF_CPP_MIN_LOG_LEVEL") == DEFAULTS["TF_CPP_MIN_LOG_LEVEL"]):
             yield
-        std_logging.getLogger("tensorflow").setLevel(std_logging.ERROR)  # it warns of functions that it traces again
+        # It warns of each function that it traces again, and its strategies announce themselves.
+        std_logging.getLogger("tensorflow").setLevel(std_logging.ERROR)
     finally:
         gc.freeze()
         gc.enable()

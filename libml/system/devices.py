@@ -1,7 +1,6 @@
 """Where a run trains: one device, several, or several machines."""
 
 import dataclasses
-import logging
 import re
 import resource
 import sys
@@ -52,6 +51,7 @@ def make_devices(
     deterministic: bool = False,
     precision: str = "float32",
     threads_per_op: int = 0,
+    join: bool = True,
 ) -> Devices:
     """The devices to train on. To be called before TensorFlow does anything else.
 
@@ -64,6 +64,7 @@ def make_devices(
         precision: of convolutions. tf32 lets GPUs round their inputs to TensorFloat-32, which the reference does not;
             bfloat16 on a CPU without instructions for it brings a warning.
         threads_per_op: cores that one operation may use, others working beside it; 0 for all.
+        join: whether to join the cluster, and wait for it; else this machine alone is used.
 
     Raises:
         UserError: if there is no such GPU, none for tf32, TF_CONFIG makes no sense, or the devices cannot share the
@@ -77,9 +78,10 @@ def make_devices(
         tf.config.threading.set_intra_op_parallelism_threads(threads_per_op)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the strategies announce themselves at length
     _choose_gpus(gpus)
-    worker, workers = place_in_cluster(tf_config)
+    worker, workers = _place(tf_config)  # TensorFlow reads TF_CONFIG even where one machine is meant
+    if not join:
+        worker, workers = 0, 1
     if cpus > 1:
         _divide_cpu(cpus, workers)
     if workers > 1:
@@ -125,12 +127,8 @@ def divide_cpu(devices: int) -> None:
     tf.config.set_logical_device_configuration(whole, [tf.config.LogicalDeviceConfiguration()] * devices)
 
 
-def place_in_cluster(tf_config: str | None) -> tuple[int, int]:
-    """(index of this worker, number of workers).
-
-    Raises:
-        UserError: if TF_CONFIG makes no sense.
-    """
+def _place(tf_config: str | None) -> tuple[int, int]:
+    """(index of this worker, number of workers)."""
     if not tf_config:
         return 0, 1
     try:

@@ -157,8 +157,8 @@ def from_args(cls: type[RunConfig], args: dict[str, Any]) -> RunConfig:
         config.validate()
     except UserError as e:
         raise UserError(f"the run's args/args.json was changed: {e}") from None
-    whole = {f.name: float(getattr(config, f.name)) for f in dataclasses.fields(cls) if isinstance(f.default, float)}
-    return dataclasses.replace(config, **whole)  # JSON may say 1 for 1.0, which Keras refuses
+    floats = {f.name: float(getattr(config, f.name)) for f in dataclasses.fields(cls) if isinstance(f.default, float)}
+    return dataclasses.replace(config, **floats)  # JSON may say 1 for 1.0, which Keras refuses
 
 
 def check_same_run(config: RunConfig, folder: Path) -> None:

@@ -55,7 +55,7 @@ def start(data_dir, train_dir: Path, workers: int, *flags) -> list[subprocess.Po
 
 def place(workers, index=0, **task) -> tuple[int, int]:
     config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index, **task}}
-    return devices.place_in_cluster(json.dumps(config))
+    return devices._place(json.dumps(config))
 
 
 @pytest.mark.parametrize("host", ["a", "10.0.0.1", "node-1.local", "[::1]", "a_b"])
@@ -83,7 +83,7 @@ def test_a_worker_s_address_that_cannot_be_is_named(address):
 )
 def test_what_is_no_cluster_is_one_line(text):
     with pytest.raises(UserError, match="TF_CONFIG"):
-        devices.place_in_cluster(text)
+        devices._place(text)
 
 
 def test_a_place_that_is_none():

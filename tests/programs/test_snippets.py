@@ -112,5 +112,5 @@ def test_programs_take_the_flags_of_the_snippets(place):
 def test_a_snippet_names_the_workers_as_the_program_reads_them(command, workers, place):
     (snippet,) = [p.values[0] for p in SNIPPETS if command in p.values[0]]
     configs = [config for words, config in calls(snippet, place) if "lag.py" in words]
-    assert [devices.place_in_cluster(config) for config in configs] == [(worker, 2) for worker in workers]
+    assert [devices._place(config) for config in configs] == [(worker, 2) for worker in workers]
     assert all(json.loads(config)["cluster"]["worker"] == ["host0:2222", "host1:2222"] for config in configs)
