@@ -41,11 +41,15 @@ def grid(images: np.ndarray) -> np.ndarray:
     return images.transpose(0, 2, 1, 3, 4).reshape(rows * h, columns * w, c)
 
 
+def as_pillow(image: np.ndarray) -> Image.Image:
+    """A uint8 image [H, W, 1 or 3] as Pillow's."""
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
 def encode_png(image: np.ndarray, compress_level: int = 6) -> bytes:
     """A uint8 image [H, W, 1 or 3] as PNG bytes; compress_level from 1, fast, to 9, small."""
     buffer = io.BytesIO()
-    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    picture.save(buffer, format="PNG", compress_level=compress_level)
+    as_pillow(image).save(buffer, format="PNG", compress_level=compress_level)
     return buffer.getvalue()
 
 

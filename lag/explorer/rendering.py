@@ -7,11 +7,11 @@ import numpy as np
 
 from lag.explorer.recipe import Operation, Recipe
 from lag.upscaling.consistency import project
-from lag.upscaling.one_picture import Upscaler, sample_noise
+from lag.upscaling.one_picture import Upscaler, generated_levels, sample_noise
 from lag.upscaling.picture_file import Picture
 from libml import seeds
 from libml.errors import UserError
-from libml.images import round_levels, to_levels
+from libml.images import round_levels
 
 LARGEST = 64  # side of a small picture in pixels
 MOST_LAYERS = 32
@@ -38,9 +38,7 @@ def render(model: Upscaler, picture: Picture, recipe: Recipe) -> np.ndarray:
     lores = small.lores(model.colors)
     levels = None
     for layer in _layers(model, picture, recipe.seed, operations):
-        made = to_levels(model.generate(lores, layer.z[None])[0])
-        if small.pixels.shape[-1] < model.colors:
-            made = made.mean(-1, keepdims=True)
+        made = generated_levels(model.generate(lores, layer.z[None])[0], small.pixels.shape[-1])
         levels = made if levels is None else _in_front(made, levels, layer.weight)
     if recipe.operations[-1]["op"] == "consistent":
         return project(levels, small.pixels, model.scale)

@@ -14,12 +14,13 @@ from lag.explorer.recipe import Recipe
 from lag.explorer.rendering import LARGEST, check, painted, render
 from lag.explorer.result_file import encode
 from lag.explorer.shrinking import crop, shrink
+from lag.formats.card import ONNX_FILE
 from lag.upscaling.choosing import Options, choose
 from lag.upscaling.consistency import lores_errors
 from lag.upscaling.one_picture import Upscaler
 from lag.upscaling.picture_file import Picture
 from libml.errors import UserError
-from libml.images import encode_png, to_float
+from libml.images import as_pillow, encode_png, encode_webp, to_float
 
 if TYPE_CHECKING:  # it imports TensorFlow, which a model in an ONNX file does not need
     from lag.trained import TrainedCritic
@@ -28,6 +29,7 @@ MOST_RESULTS = 256  # kept, so that undo and a slider on its way back need no mo
 PREVIEW = 1024  # side of what is shown of a large picture
 MOST_FRAMES, FRAME_MS = 48, 80
 MOST_AMONG = 128  # samples to choose among
+CENTER = {"op": "sample", "index": 0, "noise": 0.0}  # the operation of z = 0
 
 
 class Result:
@@ -53,8 +55,7 @@ class Session:
     def warm_up(self) -> None:
         """Makes an image of the usual size, as the first one takes much longer than others."""
         picture = of_pixels(np.zeros([self.side, self.side, self.model.colors], np.uint8))
-        operations = ({"op": "sample", "index": 0, "noise": 0.0},)
-        recipe = Recipe(self.model.fingerprint, picture.content, 0, operations)
+        recipe = Recipe(self.model.fingerprint, picture.content, 0, (CENTER,))
         made = render(self.model, picture, recipe)
         if self.critic:
             self._score(self.critic, picture, made)
@@ -207,12 +208,8 @@ class Session:
             operations = list(recipe.operations)
             operations[last] = {**operations[last], "at": at}
             pixels = render(self.model, picture, dataclasses.replace(recipe, operations=tuple(operations)))
-            made.append(Image.fromarray(pixels.repeat(3 // pixels.shape[-1], axis=-1)))
-        file = io.BytesIO()
-        there_and_back = made + made[-2:0:-1]
-        options = {"lossless": True, "loop": 0, "duration": FRAME_MS}
-        there_and_back[0].save(file, "WEBP", save_all=True, append_images=there_and_back[1:], **options)
-        return file.getvalue()
+            made.append(pixels.repeat(3 // pixels.shape[-1], axis=-1))
+        return encode_webp(made + made[-2:0:-1], FRAME_MS)  # there and back
 
     def small_png(self, name: str) -> bytes:
         """A small picture, as the model is shown it."""
@@ -236,16 +233,14 @@ class Session:
         """The small picture with its paint, enlarged by bicubic interpolation."""
         picture = self.known[recipe.picture].picture
         check(self.model, picture, recipe)
-        small = as_image(painted(picture, recipe))
-        image = Image.fromarray(small[..., 0] if small.shape[-1] == 1 else small)
+        image = as_pillow(as_image(painted(picture, recipe)))
         size = (image.width * self.model.scale, image.height * self.model.scale)
         made = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
         return encode_png(made[..., None] if made.ndim == 2 else made)
 
     def preview_png(self, name: str) -> bytes:
         """A large picture, small enough to be shown."""
-        large = self.large[name]
-        image = Image.fromarray(large[..., 0] if large.shape[-1] == 1 else large)
+        image = as_pillow(self.large[name])
         image.thumbnail((PREVIEW, PREVIEW))
         file = io.BytesIO()
         image.save(file, "PNG", compress_level=1)
@@ -262,7 +257,7 @@ def load_session(path: Path, data_dir: str) -> Session:
     from libml.training.run_folder import RunFolder
 
     model, critic = load_model(path), None
-    is_run = RunFolder(path).is_run() and not (path / "model.onnx").exists()
+    is_run = RunFolder(path).is_run() and not (path / ONNX_FILE).exists()
     if is_run and model.card.get("method", "LAG") == "LAG":  # no other method's critic ranks images
         from lag.trained import load_critic
 
@@ -274,8 +269,7 @@ def _center(recipe: Recipe) -> Recipe:
     """The centre, z = 0, of a recipe's picture with its paint."""
     paint = [o for o in recipe.operations if o["op"] == "paint"]
     last = [o for o in recipe.operations if o["op"] == "consistent"]
-    sample = {"op": "sample", "index": 0, "noise": 0.0}
-    return dataclasses.replace(recipe, seed=0, operations=(*paint, sample, *last))
+    return dataclasses.replace(recipe, seed=0, operations=(*paint, CENTER, *last))
 
 
 def _rms(values: np.ndarray) -> float:

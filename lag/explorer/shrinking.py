@@ -7,7 +7,7 @@ from PIL import Image
 
 from lag.upscaling.consistency import boxes
 from libml.errors import UserError
-from libml.images import round_levels, to_float, to_levels
+from libml.images import as_pillow, round_levels, to_float, to_levels
 
 
 def crop(image: np.ndarray, box: Sequence[float], size: int) -> np.ndarray:
@@ -25,7 +25,7 @@ def crop(image: np.ndarray, box: Sequence[float], size: int) -> np.ndarray:
     height, width, channels = image.shape
     if not (min(left, top) >= 0 and side >= 1 and left + side <= width and top + side <= height):  # nor is NaN
         raise UserError(f"the crop {list(box)} (left, top, side) is not within the picture of {width} x {height}")
-    picture = Image.fromarray(image[..., 0] if channels == 1 else image)
+    picture = as_pillow(image)
     area = (left, top, left + side, top + side)
     made = np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS, box=area, reducing_gap=3.0))
     return made[..., None] if channels == 1 else made

@@ -92,6 +92,17 @@ def sample_noise(
     return z
 
 
+def generated_levels(images: np.ndarray, channels: int) -> np.ndarray:
+    """A generator's images [..., C] in [-1, 1] as grey levels, not rounded; grey ones if the small picture is grey.
+
+    Args:
+        images: of the generator.
+        channels: of the small picture.
+    """
+    levels = to_levels(images)
+    return levels.mean(-1, keepdims=True) if channels < images.shape[-1] else levels
+
+
 def generate_tiles(
     model: Upscaler, inputs: Callable[[slice, slice], tuple[np.ndarray, np.ndarray]], height: int, width: int, tile: int
 ) -> Iterator[tuple[tuple[Span, Span], np.ndarray]]:
@@ -178,9 +189,7 @@ def _upscale_at_once(
         return lores, sample_noise(picture, model, indices, noise, seed, rows, columns)
 
     for (y, x), part in generate_tiles(model, inputs, h, w, tile):
-        part = to_levels(part)
-        if channels < model.colors:
-            part = part.mean(-1, keepdims=True)
+        part = generated_levels(part, channels)
         small = picture.pixels[y.start : y.stop, x.start : x.stop]
         if consistent:
             pixels = project(part, np.broadcast_to(small, [count, *small.shape]), n, bits)
