@@ -9,6 +9,7 @@ RUN = (
 )
 EDSR = "runs/cifar10/average4X/EDSR_batch8_filters4_lr0.0001_repeat1"
 TF1 = "tf1/cifar10/average4X"  # holds one run
+NOISE = f"{RUN}/noise.json"  # what an evaluation recommends for the run
 LAG_FLAGS = (  # of RUN
     *("--dataset=cifar10", "--scale=4", "--batch=8", "--blocks=1", "--filters=8", "--filters_min=4", "--noise_dim=2"),
     *("--training_kimg=1", "--transition_kimg=1", "--data_dir=data", "--train_dir=runs", "--noexport"),

@@ -14,13 +14,7 @@ from lag.trained import load_critic, load_trained
 from lag.upscaling.choosing import Options
 from lag.upscaling.folder import upscale_all
 from libml.images import to_uint8
-from tests.programs.test_programs import ROOT
-from tests.support.untrained import untrained_run
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return untrained_run(tmp_path_factory.mktemp("runs"))
+from tests.support import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import json
 from lag.config import LAGConfig
 from libml import app
 from libml.training.run_folder import save_args
-from tests.programs.test_programs import ROOT
+from tests.support import ROOT
 from tests.support.programs import start
 
 PROGRAM = """

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from libml import philox, rng
-from tests.programs.test_programs import ROOT
+from tests.support import ROOT
 
 # Of Random123, the authors' own code: kat_vectors, philox4x32 with 10 rounds.
 KNOWN = [

@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 
 from tests.fuzzing.damage import spoil, spoil_file
-from tests.fuzzing.places import RUN, bring
+from tests.fuzzing.places import NOISE, RUN, bring
 from tests.fuzzing.trial import Trial
 
 TRAIN = (
@@ -141,7 +141,7 @@ def make(chance: Random, box: Path, kit: Path) -> Trial:
             "--output=new",
             f"--inception_weights={name}",
         )
-        return Trial("scripts/evaluate.py", args, may_add=("new", "new/*", f"{RUN}/noise.json"))
+        return Trial("scripts/evaluate.py", args, may_add=("new", "new/*", NOISE))
     bring(kit, box, "data")
     path = box / "data" / "Models" / "vgg19.npy"
     way = chance.randrange(8)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.fuzzing.damage import spoil, spoil_file
 from tests.fuzzing.kinds.pictures import picture
-from tests.fuzzing.places import LAG_FLAGS, RUN, bring
+from tests.fuzzing.places import LAG_FLAGS, NOISE, RUN, bring
 from tests.fuzzing.trial import Trial
 
 LENGTHS = (0, 1, 1 << 20, 1 << 31, 1 << 32, 1 << 40, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, (1 << 64) - 16)
@@ -184,6 +184,4 @@ def make(chance: Random, box: Path, kit: Path) -> Trial:
         args.append(chance.choice(("--samples=0", "--samples=0-3", "--samples=3")))
     if program == TRAIN[0] and chance.randrange(2):
         args.append("--skip_bad_records")
-    return Trial(
-        program, tuple(args), may_add=("new*", f"{RUN}/noise.json"), stop_after=15.0 if program == TRAIN[0] else 0.0
-    )
+    return Trial(program, tuple(args), may_add=("new*", NOISE), stop_after=15.0 if program == TRAIN[0] else 0.0)

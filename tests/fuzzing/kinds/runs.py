@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 
 from tests.fuzzing.damage import spoil_file, spoil_folder, spoil_json
-from tests.fuzzing.places import EDSR, LAG_FLAGS, RUN, TF1, TRAINED, bring
+from tests.fuzzing.places import EDSR, LAG_FLAGS, NOISE, RUN, TF1, TRAINED, bring
 from tests.fuzzing.trial import Trial
 
 DATA = ("--data_dir=data",)
@@ -23,7 +23,6 @@ READERS = {  # program: the words that name the run {run}, and what they need
     "scripts/export.py": ("--run={run}", "--output=new"),
     "scripts/evaluate.py": ("--run={run}", *DATA, "--images=2", "--samples=1", "--output=new"),
 }
-NOISE = f"{RUN}/noise.json"  # what evaluate recommends for the run
 MOVED = (f"{RUN}/tf/ckpt-*",)  # put aside where they cannot be read
 
 

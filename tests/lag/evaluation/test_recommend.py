@@ -36,11 +36,6 @@ def test_the_noise_nearest_to_true_images_is_the_best_and_none_is_no_noise():
     assert best_noise(ROWS, "EDSR") is None and best_noise([row("LAG", 0.5)], "LAG") is None
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return untrained_run(tmp_path_factory.mktemp("runs"))
-
-
 def test_a_run_is_recommended_the_noise_of_its_checkpoint(run):
     model = load_model(run)
     assert of_card(model.card) == 0.5 and model.card["recommended_noise"] == 0.5

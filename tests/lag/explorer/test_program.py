@@ -7,16 +7,8 @@ import subprocess
 import sys
 import urllib.request
 
-import pytest
-
 from tests.support import ROOT
 from tests.support.programs import mistake
-from tests.support.untrained import untrained_run
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return untrained_run(tmp_path_factory.mktemp("runs"))
 
 
 def test_it_serves_until_it_is_interrupted(run):

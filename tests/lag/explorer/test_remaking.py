@@ -10,22 +10,10 @@ from PIL import Image
 from lag.explorer.remaking import load_recipes, make_again
 from lag.explorer.rendering import render
 from lag.explorer.result_file import encode, recipes_in
-from lag.formats.registry import load_model
 from lag.upscaling.picture_file import read_picture
 from libml.errors import UserError
 from tests.support.explorer import CENTER, SAMPLE, made
 from tests.support.programs import mistake, start
-from tests.support.untrained import untrained_run
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return untrained_run(tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture(scope="module")
-def model(run):
-    return load_model(run)
 
 
 @pytest.fixture

@@ -5,12 +5,10 @@ import pytest
 from scipy import ndimage
 
 from lag.explorer.rendering import feathered, mask, render
-from lag.formats.registry import load_model
 from lag.upscaling.consistency import lores_errors
 from lag.upscaling.one_picture import upscale
 from libml.errors import UserError
 from tests.support.explorer import CENTER, SAMPLE, cells, made, small
-from tests.support.untrained import untrained_run
 
 SCALE, H, W = 4, 5, 6
 PATCH = np.zeros([H, W], bool)
@@ -18,11 +16,6 @@ PATCH[1:4, 2:5] = True
 OUTSIDE = ~PATCH.repeat(SCALE, 0).repeat(SCALE, 1)
 REGION = {"op": "region", "cells": cells(PATCH), "index": 5, "noise": 1.0, "hold": True}
 NEAR = {"op": "near", "index": 2, "noise": 1.0, "degrees": 20}
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return load_model(untrained_run(tmp_path_factory.mktemp("runs")))
 
 
 @pytest.fixture

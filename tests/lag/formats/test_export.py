@@ -47,11 +47,6 @@ np.savez("outputs.npz", **{k: np.array(v) for k, v in made.items()})
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return untrained_run(tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture(scope="module")
 def inputs():
     rng = np.random.default_rng(0)
     found = {}

@@ -21,7 +21,7 @@ from lag.upscaling.folder import upscale_all
 from libml.errors import UserError
 from libml.images import to_uint8
 from libml.layers.resample import DOWNSCALERS
-from tests.programs.test_programs import ROOT
+from tests.support import ROOT
 from tests.support.programs import mistake, start
 from tests.support.untrained import untrained_run
 
@@ -31,11 +31,6 @@ pytest.importorskip("tf2onnx", reason=MISSING)
 
 # In the place of TensorFlow: an import that fails.
 ALONE = "import sys\nfor name in ('tensorflow', 'keras', 'tf2onnx', 'onnx'): sys.modules[name] = None\n"
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return untrained_run(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

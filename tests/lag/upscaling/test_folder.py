@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lag.formats.registry import load_model
 from lag.upscaling import folder as upscale_folder
 from lag.upscaling import results as results_table
 from lag.upscaling.choosing import Options
@@ -18,14 +17,8 @@ from lag.upscaling.one_picture import calls, upscale
 from lag.upscaling.picture_file import Picture
 from lag.upscaling.results import COLUMNS, Table
 from libml.errors import UserError
-from tests.support.untrained import untrained_run
 
 DONE, MADE = "0 upscaled, {} done before, 0 failed", "{} upscaled, 0 done before, 0 failed"
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return load_model(untrained_run(tmp_path_factory.mktemp("runs")))
 
 
 def picture(path, seed=0):

@@ -8,23 +8,12 @@ import tensorflow as tf
 import tifffile
 from PIL import Image
 
-from lag.formats.registry import load_model
 from lag.upscaling.choosing import Options
 from lag.upscaling.consistency import lores_errors, project
 from lag.upscaling.folder import upscale_all
 from tests.support.images import blobs
 from tests.support.programs import mistake
 from tests.support.untrained import untrained_run
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return untrained_run(tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture(scope="module")
-def model(run):
-    return load_model(run)
 
 
 @pytest.fixture

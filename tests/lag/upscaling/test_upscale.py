@@ -28,19 +28,9 @@ from libml import rng
 from libml.errors import UserError
 from libml.layers.resample import DOWNSCALERS
 from libml.training.schedule import Level
-from tests.programs.test_programs import ROOT
+from tests.support import ROOT
 from tests.support.programs import mistake, start
 from tests.support.untrained import untrained_run
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return untrained_run(tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture(scope="module")
-def model(run):
-    return load_model(run)
 
 
 def noise_image(width, height, mode="RGBA", seed=0) -> Image.Image:

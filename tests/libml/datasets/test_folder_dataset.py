@@ -25,10 +25,12 @@ from libml.datasets.making import build, check, folder, pictures
 from libml.datasets.stream import Images
 from libml.errors import UserError
 from libml.images import encode_png
-from tests.support import ROOT, deadly
+from tests.support import ROOT, deadly, programs
 from tests.support.images import blobs
 
-PROGRAM = [sys.executable, str(ROOT / "scripts" / "create_datasets.py")]
+SCRIPT = ROOT / "scripts" / "create_datasets.py"
+PROGRAM = [sys.executable, str(SCRIPT)]
+run, mistake = (functools.partial(how, SCRIPT) for how in (programs.start, programs.mistake))
 
 
 def make(source, place, name="pets", workers=1, test_fraction=0.2, overwrite=False, **options):
@@ -52,20 +54,6 @@ def stored(place: Path, split: str, name: str = "pets") -> list[tuple[np.ndarray
             image = np.asarray(Image.open(io.BytesIO(feature["image"].bytes_list.value[0])))
             found.append((image, feature["label"].int64_list.value[0]))
     return found
-
-
-def run(*args, **options) -> subprocess.CompletedProcess:
-    env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-    return subprocess.run([*PROGRAM, *map(str, args)], env=env, capture_output=True, text=True, **options)
-
-
-def mistake(*args) -> str:
-    """The one line that a user's mistake prints."""
-    done = run(*args)
-    assert done.returncode == 1, done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1 and "Traceback" not in done.stderr, done.stderr
-    return lines[0]
 
 
 def huge_png() -> bytes:
