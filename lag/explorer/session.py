@@ -66,6 +66,7 @@ class Session:
         facts = {name: card.get(name) for name in ("dataset", "downscaler", "nimg", "complete", "note")}
         facts |= {"scale": self.model.scale, "colors": self.model.colors, "fingerprint": self.model.fingerprint}
         return facts | {
+            "consistent": self.model.consistent,
             "critic": self.critic is not None,
             "examples": self.examples.count,
             "side": self.side,

@@ -305,6 +305,20 @@ def test_a_server_that_forgot_the_picture_is_given_it_again(page, server):
     page.forgiven = ["404"]  # the browser reports it
 
 
+def test_a_model_trained_to_be_consistent_begins_so(page, server, monkeypatch):
+    address, session = server
+    expect(page.locator("#consistent")).not_to_be_checked()
+    monkeypatch.setitem(session.model.card["parameters"], "consistent", True)
+    page.goto(address)
+    ready(page)
+    expect(page.locator("#consistent")).to_be_checked()
+    assert np.array_equal(pixels(saved(page)).reshape(8, 4, 8, 4, 3).mean((1, 3)), pixels(saved(page, "#small-save")))
+    page.locator("#consistent").uncheck()
+    page.reload()
+    ready(page)
+    expect(page.locator("#consistent")).not_to_be_checked()
+
+
 def test_what_cannot_be_taken_costs_one_line(page, monkeypatch):
     said = page.locator("#error")
     drop(page, b"no picture")

@@ -12,6 +12,9 @@ const BEGINNING = {
 };
 
 export const app = { model: null, state: BEGINNING };
+
+// What the state is of before a person has said anything: consistent, if the model was trained so.
+const beginning = () => ({ ...BEGINNING, consistent: app.model.consistent });
 const listeners = [];
 
 export const byId = (id) => document.getElementById(id);
@@ -33,8 +36,13 @@ export function change(part, again = false) {
 }
 
 export function travelTo(state) {
-  app.state = { ...BEGINNING, ...state };
+  app.state = { ...beginning(), ...state };
   show();
+}
+
+export function beginWithModel(model) {
+  app.model = model;
+  app.state = beginning();
 }
 
 export function beginWith(said, again = false) {

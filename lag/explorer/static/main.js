@@ -1,7 +1,7 @@
 // Starts the page: asks what the model is, takes up the state in the URL, and keeps what is shown up to date.
 
 import { get } from "./api.js";
-import { act, app, byId, complain, onShow, say, show, travelTo } from "./app.js";
+import { act, app, beginWithModel, byId, complain, onShow, say, show, travelTo } from "./app.js";
 import { scoreGrid, showGrid } from "./grid.js";
 import { startInput, takeExample } from "./input.js";
 import { showHeat, showStage, showMeasures } from "./stage.js";
@@ -53,7 +53,7 @@ async function showAll() {
 }
 
 async function start() {
-  app.model = await get("/api/model");
+  beginWithModel(await get("/api/model"));
   const { dataset, scale, nimg, critic } = app.model;
   byId("model").textContent =
     `${scale}× of ${dataset}, ${nimg.toLocaleString("en")} images seen${critic ? "" : ", without its critic"}`;
