@@ -175,7 +175,7 @@ class Model:
     ) -> np.ndarray:
         """Samples of pictures of one size, 0 being the centre: [pictures, indices, scale h, scale w, C]."""
         (h, w, channels), scale = small[0].pixels.shape, self.scale
-        made = np.empty([len(small) * len(indices), scale * h, scale * w, channels], kind)
+        made: np.ndarray = np.empty([len(small) * len(indices), scale * h, scale * w, channels], kind)
         items = [(picture, i) for picture in small for i in indices]
         step = at_once(self._generator, h, w, TILE)
         for first in range(0, len(items), step):

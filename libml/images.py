@@ -3,14 +3,14 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from libml.system.files import write_atomic
 
-Array = TypeVar("Array")  # NumPy's or TensorFlow's
+Array = TypeVar("Array", bound=Any)  # NumPy's or TensorFlow's
 
 
 def to_float(levels: Array) -> Array:

@@ -51,6 +51,6 @@ def draw(figure: Figure, cell: int = SMALLEST_CELL) -> np.ndarray:
         for i, image in enumerate(images):
             pixels = to_uint8(image).repeat(zoom, axis=0).repeat(zoom, axis=1)
             pixels = pixels.repeat(3, axis=-1) if pixels.shape[-1] == 1 else pixels
-            page.paste(Image.fromarray(pixels), (left + i * column, y))
+            page.paste(Image.fromarray(pixels), (left + i * column, int(y)))
         y += height
     return np.array(page)

@@ -3,6 +3,7 @@
 import functools
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from libml.datasets import toyfaces
 from libml.datasets.catalogue import Dataset, lookup
 from libml.errors import UserError
 from libml.images import to_uint8
+
+if TYPE_CHECKING:  # it imports TensorFlow
+    from libml.datasets.held_out import HeldOut
 
 MOST = 48
 
@@ -25,7 +29,8 @@ class Examples:
             colors: of the model.
             data_dir: folder of the datasets.
         """
-        self.name, self.count, self._held_out = dataset, 0, None
+        self.name, self.count = dataset, 0
+        self._held_out: HeldOut | None = None
         self.size: int | None = None  # side of the images
         try:
             found = lookup(dataset, Path(data_dir))
@@ -59,5 +64,5 @@ class Examples:
         if not 0 <= index < self.count:
             raise UserError(f"there are {self.count} test images here: {index} is none of them")
         if self._held_out is None:
-            return toyfaces.draw_face(toyfaces.SEED, toyfaces.TRAIN_IMAGES + index, self.size)
+            return toyfaces.draw_face(toyfaces.SEED, toyfaces.TRAIN_IMAGES + index, cast(int, self.size))
         return to_uint8(self._held_out.images(self._records[index : index + 1]))[0]

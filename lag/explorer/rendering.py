@@ -21,7 +21,7 @@ class Layer(NamedTuple):
     """One image of a candidate: its noise map, and where it is seen in front of those before it."""
 
     z: np.ndarray  # float32 [h, w, noise_dim]
-    weight: np.ndarray | None  # float32 [scale h, scale w, 1] in 0..1; None for the first: everywhere
+    weight: np.ndarray  # float32 [scale h, scale w, 1] in 0..1; of the first 1, as it is seen everywhere
 
 
 def render(model: Upscaler, picture: Picture, recipe: Recipe) -> np.ndarray:
@@ -36,10 +36,14 @@ def render(model: Upscaler, picture: Picture, recipe: Recipe) -> np.ndarray:
     operations = [o for o in recipe.operations if o["op"] not in ("paint", "consistent")]
     small = painted(picture, recipe)
     lores = small.lores(model.colors)
-    levels = None
-    for layer in _layers(model, picture, recipe.seed, operations):
-        made = generated_levels(model.generate(lores, layer.z[None])[0], small.pixels.shape[-1])
-        levels = made if levels is None else _in_front(made, levels, layer.weight)
+
+    def made(layer: Layer) -> np.ndarray:
+        return generated_levels(model.generate(lores, layer.z[None])[0], small.pixels.shape[-1])
+
+    first, *others = _layers(model, picture, recipe.seed, operations)
+    levels = made(first)
+    for layer in others:
+        levels = _in_front(made(layer), levels, layer.weight)
     if recipe.operations[-1]["op"] == "consistent":
         return project(levels, small.pixels, model.scale)
     return round_levels(levels)
@@ -79,7 +83,7 @@ def painted(picture: Picture, recipe: Recipe) -> Picture:
 
 def _layers(model: Upscaler, picture: Picture, seed: int, operations: Sequence[Operation]) -> list[Layer]:
     first, *others = operations
-    layers = [Layer(sample_noise(picture, model, [first["index"]], first["noise"], seed)[0], None)]
+    layers = [Layer(sample_noise(picture, model, [first["index"]], first["noise"], seed)[0], np.ones(1, np.float32))]
     for operation in others:
         layers = _APPLY[operation["op"]](model, picture, seed, layers, operation)
         if len(layers) > MOST_LAYERS:

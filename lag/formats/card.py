@@ -25,7 +25,7 @@ def kind(method: str) -> str:
 
 def recommended_noise(card: dict[str, Any]) -> float:
     """The noise that a model's images look best with, as far as its card says."""
-    noise = card.get("recommended_noise")
+    noise: Any = card.get("recommended_noise")
     return float(noise) if type(noise) in (int, float) and 0 <= noise <= 10 else RECOMMENDED_NOISE
 
 

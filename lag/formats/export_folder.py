@@ -64,10 +64,10 @@ def _alone(folder: Path) -> Iterator[None]:
 def _clean_up(folder: Path) -> None:
     """Removes the leftovers of killed exports; an older export that was on its way out comes back if none is there."""
     leftover = re.compile(rf"\.{re.escape(folder.name)}\.(old|tmp)[0-9a-f]*")
-    for path in [p for p in folder.parent.iterdir() if leftover.fullmatch(p.name)]:
-        if path.is_symlink() or not path.is_dir() or {p.name for p in path.iterdir()} - CONTENT:
+    for path, found in [(p, leftover.fullmatch(p.name)) for p in folder.parent.iterdir()]:
+        if not found or path.is_symlink() or not path.is_dir() or {p.name for p in path.iterdir()} - CONTENT:
             continue  # not of an export
-        if leftover.fullmatch(path.name)[1] == "old" and load_description(path) and not folder.exists():
+        if found[1] == "old" and load_description(path) and not folder.exists():
             os.replace(path, folder)
         else:
             remove(path)

@@ -73,15 +73,15 @@ def choose(
     h, w, _ = picture.pixels.shape
     if max(h, w) > options.tile:
         raise UserError(f"ranking looks at a picture in one piece: {w} x {h} needs --tile={max(h, w)}")
-    scores, latents = [], []
+    parts, latents = [], []
     step = at_once(model, h, w, options.tile)
     for chunk in (range(i, min(i + step, options.of)) for i in range(0, options.of, step)):
         z = sample_noise(picture, model, chunk, options.noise, options.seed)
         lores = picture.lores(model.colors).repeat(len(chunk), axis=0)
         latent = critic.project(model.generate(lores, z), lores)
-        scores.append(critic.scores(latent))
+        parts.append(critic.scores(latent))
         latents.append(latent)
-    scores = np.concatenate(scores)
+    scores = np.concatenate(parts)
     if options.choose == "best":
         chosen = best(scores, options.samples)
     else:

@@ -4,6 +4,7 @@ import struct
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -34,11 +35,11 @@ def low_bytes(path: Path) -> np.ndarray | None:
         return low[..., [1, 1, 1]] if "LA;16B" in names else low
 
 
-def _name(args: str | tuple) -> str:
+def _name(args: Any) -> str:
     return args if isinstance(args, str) else args[0]
 
 
-def _renamed(args: str | tuple) -> str | tuple:
+def _renamed(args: Any) -> str | tuple:
     return _DEEP[args] if isinstance(args, str) else (_DEEP[args[0]], *args[1:])
 
 

@@ -272,7 +272,8 @@ def upscale_all(model: Upscaler, critic: "TrainedCritic | None", source: Path, o
     if not options.overwrite and not any((output / name).exists() for name in (TABLE, SETTINGS)):
         refuse_foreign(output, stems.values(), options)
     table = Table(output, options.settings(model), options.overwrite)
-    counts, treatments = Counter(), Counter()
+    counts: Counter[str] = Counter()
+    treatments: Counter[str] = Counter()
     try:
         for path in tqdm.tqdm(sources, unit="file", disable=None):
             try:

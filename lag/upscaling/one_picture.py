@@ -47,8 +47,10 @@ def upscaler_of(
     generate: Callable[[np.ndarray, np.ndarray], np.ndarray], card: dict[str, Any], normal_parts: NormalParts
 ) -> Upscaler:
     """A generator with what its card says of it."""
-    facts = [card[name] for name in ("scale", "colors", "noise_dim", "receptive_radius", "fingerprint")]
-    return Upscaler(generate, *facts, card, normal_parts)
+    scale, colors, noise_dim, radius, fingerprint = (
+        card[name] for name in ("scale", "colors", "noise_dim", "receptive_radius", "fingerprint")
+    )
+    return Upscaler(generate, scale, colors, noise_dim, radius, fingerprint, card, normal_parts)
 
 
 def try_out(model: Upscaler) -> None:

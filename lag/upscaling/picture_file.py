@@ -92,7 +92,7 @@ def _picture(image: Image.Image, colors: int, profile: bytes | None, low: np.nda
     """From an upright picture, its ICC profile and the lower halves of its 16 bits."""
     if image.mode == "F":
         raise UserError("cannot read it as a picture: its floating-point values have no known range")
-    notes = ()
+    notes: tuple[str, ...] = ()
     if not _is_deep(image):
         image, converted = to_srgb(image, profile)
         notes = (CONVERTED,) if converted else ()
@@ -122,7 +122,7 @@ def _picture(image: Image.Image, colors: int, profile: bytes | None, low: np.nda
 def content_hash(pixels: np.ndarray, alpha: np.ndarray | None = None) -> str:
     """A name for the contents of a picture: float32 [h, w, C] in 0..255, and its transparency."""
     digest = hashlib.sha256(str(pixels.shape).encode())
-    digest.update(np.ascontiguousarray(pixels))
+    digest.update(np.ascontiguousarray(pixels).data)
     if alpha is not None:
         digest.update(alpha.tobytes())
     return digest.hexdigest()

@@ -39,7 +39,7 @@ class Table:
         """
         self.folder, self.path = folder, folder / TABLE
         recorded, rows = _read_settings(folder / SETTINGS), _read_rows(self.path)
-        if _alike(recorded) != _alike(settings):
+        if recorded is None or _alike(recorded) != _alike(settings):
             if not overwrite and (recorded is not None or rows):
                 raise UserError(
                     f"{folder} holds results of {_difference(recorded, settings)}: "
@@ -112,9 +112,9 @@ def _difference(recorded: dict | None, settings: dict[str, Any]) -> str:
     return f"other settings ({'; '.join(differing)})"
 
 
-def _alike(settings: dict[str, Any] | None) -> dict[str, Any] | None:
+def _alike(settings: dict[str, Any]) -> dict[str, Any]:
     """What of settings must be alike: not where the model lies."""
-    return settings and {k: v for k, v in settings.items() if k != MODEL_PATH}
+    return {k: v for k, v in settings.items() if k != MODEL_PATH}
 
 
 def _not_ours(path: Path) -> UserError:

@@ -38,7 +38,7 @@ def quietly(quiet: bool = True) -> Iterator[None]:
             faulting = faulthandler.is_enabled()
             if not faulting:
                 faulthandler.enable(real)
-            noise = _NOISE
+            noise: re.Pattern[bytes] | None = _NOISE
             try:
                 yield
             except UserError:

@@ -7,7 +7,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from libml.system.cpu import available_cores
 
@@ -76,7 +76,7 @@ class _Worker:
             self._process.start()
         self._started = False
 
-    def receive(self) -> object:
+    def receive(self) -> Any:
         """Its next result; raises what the function raised for it.
 
         Raises:
@@ -128,6 +128,7 @@ def _next_result(
             how = str(e)
             running[place].end()
             running[place] = _Worker(function, items[rest :: len(running)])
+    assert lost is not None
     return lost(items[index], how)
 
 
