@@ -39,6 +39,11 @@ flags.DEFINE_string(
     "",
     "File of InceptionV3's weights, no top; imagenet lets Keras fetch them. By default Keras' own, if it has them.",
 )
+flags.DEFINE_bool(
+    "lite0",
+    True,
+    "Also measure on EfficientNet-Lite0's features, where its weights are installed: much of the time goes there.",
+)
 flags.DEFINE_integer("batch", 16, "Test images at a time, and images that a generator makes at a time.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise and of what the measures draw.")
 flags.DEFINE_alias("out", "output")
@@ -72,7 +77,7 @@ def main() -> None:
     data_dir = app.data_dir_of(FLAGS.run[0], FLAGS.dataset)
     pairs = load_pairs(dataset, data_dir, FLAGS.images, runs[0], FLAGS.batch)
     inception = FLAGS.inception_weights or app.fetched_by_keras(fid.FILE)
-    yardsticks = load_yardsticks(runs, FLAGS.critic, inception, FLAGS.batch)
+    yardsticks = load_yardsticks(runs, FLAGS.critic, inception, FLAGS.batch, FLAGS.lite0)
     output = Path(FLAGS.output)
     with new_pictures(output / "pictures", FLAGS.save_images) as pictures:
         rows, skipped = evaluate(runs, pairs, yardsticks, FLAGS.samples, FLAGS.seed, FLAGS.batch, pictures)

@@ -21,7 +21,9 @@ class Yardsticks(NamedTuple):
     missing: dict[str, str]  # the field -> why it is not there
 
 
-def load_yardsticks(runs: Sequence[LoadedRun], critic_run: str, inception_weights: str, batch: int) -> Yardsticks:
+def load_yardsticks(
+    runs: Sequence[LoadedRun], critic_run: str, inception_weights: str, batch: int, with_lite0: bool = True
+) -> Yardsticks:
     """The critic that spans the latent space, InceptionV3 and EfficientNet-Lite0. Nothing is downloaded.
 
     Args:
@@ -29,6 +31,7 @@ def load_yardsticks(runs: Sequence[LoadedRun], critic_run: str, inception_weight
         critic_run: the LAG run whose critic it is; '' for the first of LAG's among the runs.
         inception_weights: file of InceptionV3's weights; '' if there is none.
         batch: images at a time.
+        with_lite0: whether EfficientNet-Lite0 is wanted.
 
     Raises:
         UserError: if critic_run is no LAG run, or cannot be compared with the runs; if there is no such file.
@@ -44,10 +47,13 @@ def load_yardsticks(runs: Sequence[LoadedRun], critic_run: str, inception_weight
         inception = fid.Inception(inception_weights, batch)
     except fid.NoWeightsError as e:
         missing["inception"] = str(e)
-    try:
-        lite0 = Lite0(batch)
-    except NoPackageError as e:
-        missing["lite0"] = f"EfficientNet-Lite0's weights are not installed: {e}"
+    if not with_lite0:
+        missing["lite0"] = "--nolite0 leaves EfficientNet-Lite0 out"
+    else:
+        try:
+            lite0 = Lite0(batch)
+        except NoPackageError as e:
+            missing["lite0"] = f"EfficientNet-Lite0's weights are not installed: {e}"
     return Yardsticks(critic, critic_run, inception, lite0, missing)
 
 

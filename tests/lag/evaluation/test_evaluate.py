@@ -376,10 +376,12 @@ def test_twice_from_the_command_line(run, tmp_path, monkeypatch):
         write_images(data_dir / f"cifar10-{split}.tfrecord", blobs(3))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))  # no weights there
     command = ["scripts/evaluate.py", f"--run={run}", f"--data_dir={data_dir}", "--images=5", "--samples=2"]
+    command += ["--nolite0"]
     for flag, folder in (("out", "one"), ("output", "other")):
         done = start(*command, f"--{flag}={tmp_path}/{folder}")
         assert done.returncode == 0, done.stderr
         assert f"wrote {tmp_path}/{folder}/report.md: 7 rows, 3 images\n" in done.stdout
+        assert "FD-Lite0: --nolite0 leaves EfficientNet-Lite0 out\n" in done.stdout
         assert "skipped FID, KID" in done.stdout and "Downloading" not in done.stdout + done.stderr
         assert not (tmp_path / "keras" / "models").exists()
     for name in FILES:
@@ -388,6 +390,7 @@ def test_twice_from_the_command_line(run, tmp_path, monkeypatch):
     content = json.loads((tmp_path / "one" / "report.json").read_text())
     assert content["images"] == 3 and content["images_asked"] == 5 and content["critic"] == str(run)
     assert [row["noise"] for row in content["rows"]] == [0, 0, 0, 0.25, 0.5, 0.75, 1]
+    assert "FD-Lite0: --nolite0 leaves EfficientNet-Lite0 out.\n" in (tmp_path / "one" / "report.md").read_text()
     with open(tmp_path / "one" / "report.csv") as file:
         lines = list(csv.DictReader(file))
     assert [float(line["psnr"]) for line in lines] == [row["psnr"] for row in content["rows"]]
@@ -403,6 +406,7 @@ def test_all_images_are_saved_for_other_tools(run, data_dir, tmp_path):
     noisy = {f"LAG_noise{std}/sample{i}" for std in ("0.25", "0.5", "0.75", "1") for i in (0, 1)}
     assert folders == {"truth", "nearest_noise0", "bicubic_noise0", "LAG_noise0"} | noisy
     content = json.loads((tmp_path / "report.json").read_text())
+    assert (content["rows"][0]["fd_lite0"] is None) == (efficientnet.package_file() is None)
     truth, made = (
         np.stack([np.asarray(Image.open(tmp_path / "pictures" / name / f"00000{i}.png"), float) for i in range(2)])
         for name in ("truth", "bicubic_noise0")
