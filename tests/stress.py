@@ -10,7 +10,6 @@ import argparse
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,8 +20,8 @@ import tensorflow as tf
 
 from libml.training import checkpoint, summary
 from tests.support.images import blobs, write_images
+from tests.support.programs import begin
 
-ROOT = Path(__file__).parent.parent
 TIMING = {"images_per_second", "data_wait"}
 FLAGS = ["--dataset=cifar10", "--blocks=1", "--filters=8", "--filters_min=4", "--noise_dim=2"]
 FLAGS += ["--batch=32", "--save_kimg=1", "--report_kimg=1", "--deterministic"]
@@ -64,13 +63,12 @@ def differences(a: Path, b: Path) -> list[str]:
 class Session:
     """One process of a run."""
 
-    def __init__(self, data_dir: Path, train_dir: Path, lengths: list[str]):
-        command = [sys.executable, "lag.py", *FLAGS, *lengths, f"--data_dir={data_dir}", f"--train_dir={train_dir}"]
+    def __init__(self, data_dir: Path, train_dir: Path, lengths: list[str], alone: bool = True):
+        words = ["lag.py", *FLAGS, *lengths, f"--data_dir={data_dir}", f"--train_dir={train_dir}"]
         env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1"}
         train_dir.mkdir(parents=True, exist_ok=True)
         self.train_dir, self.log = train_dir, train_dir / "log.txt"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
+        self.process = begin(words, env, self.log, alone)
 
     def said(self) -> str:
         """All output so far."""
@@ -102,8 +100,10 @@ class Session:
         return alive
 
 
-def stress(folder: Path, kills: int, kimg: int, seed: int = 0, longest: float = 6.0, scale: int = 8) -> list[str]:
-    """Runs straight, then with kills, each phase `kimg` long; the differences."""
+def stress(
+    folder: Path, kills: int, kimg: int, seed: int = 0, longest: float = 6.0, scale: int = 8, alone: bool = True
+) -> list[str]:
+    """Runs straight, then with kills, each phase `kimg` long, the latter alone or in forks; the differences."""
     rng = random.Random(seed)
     data, lengths = folder / "data", [f"--scale={scale}", f"--training_kimg={kimg}", f"--transition_kimg={kimg}"]
     write_images(data / "cifar10-train.tfrecord", blobs(200))
@@ -112,7 +112,7 @@ def stress(folder: Path, kills: int, kimg: int, seed: int = 0, longest: float = 
     assert straight.process.wait() == 0, straight.said()
     done = 0
     while True:
-        session = Session(data, folder / "killed", lengths)
+        session = Session(data, folder / "killed", lengths, alone)
         if done == kills:
             assert session.process.wait() == 0, session.said()
             break

@@ -13,36 +13,23 @@ import importlib
 import json
 import os
 import resource
-import runpy
 import select
 import signal
 import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import ROOT, warm
 
 
 def become(task: dict) -> None:
-    """Runs a task's program in this process, which is a child, with the task's files as its output."""
+    """Runs a task's program in this process, which is a child, within the task's bounds."""
     os.setsid()
-    os.chdir(task["cwd"])
-    for number, name in enumerate((os.devnull, task["out"], task["err"])):
-        handle = os.open(name, os.O_WRONLY if number else os.O_RDONLY)
-        os.dup2(handle, number)
-        os.close(handle)
     resource.setrlimit(resource.RLIMIT_AS, (task["memory"], task["memory"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    program = str(ROOT / task["program"])
     if task["fresh"]:
-        os.execve(sys.executable, [sys.executable, program, *task["args"]], task["env"])
-    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
-    sys.stderr = os.fdopen(2, "w", errors="backslashreplace", closefd=False)
-    os.environ.clear()
-    os.environ.update(task["env"])
-    sys.argv = [program, *task["args"]]
-    sys.path[0] = str(Path(program).parent)
-    runpy.run_path(program, run_name="__main__")
+        warm.redirect(task)
+        os.execve(sys.executable, [sys.executable, str(ROOT / task["program"]), *task["args"]], task["env"])
+    warm.become(task)
 
 
 def watch(pid: int, seconds: float, stop_after: float) -> dict:

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from libml.errors import UserError
 from libml.images import encode_png
 from libml.system import devices
 from tests.libml.datasets.test_stream_order import damage
-from tests.stress import ROOT, checkpoint_values
+from tests.stress import checkpoint_values
+from tests.support import warm
 from tests.support.images import blobs, write_images
-from tests.support.programs import mistake
+from tests.support.programs import begin, mistake
 
 FLAGS = [
     "--dataset=cifar10",
@@ -40,16 +40,17 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def start(data_dir, train_dir: Path, workers: int, *flags) -> list[subprocess.Popen]:
+def start(data_dir, train_dir: Path, workers: int, *flags) -> list[subprocess.Popen | warm.Program]:
+    """Starts the workers, all but the first of several in forks: they must agree whatever Python orders sets by."""
     train_dir.mkdir(parents=True, exist_ok=True)
     hosts = [f"localhost:{port}" for port in free_ports(workers)]
     started = []
     for index in range(workers):
         env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1"}
         env["TF_CONFIG"] = json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}})
-        command = [sys.executable, "lag.py", *FLAGS, *flags, f"--data_dir={data_dir}", f"--train_dir={train_dir}"]
-        with (train_dir / f"log{index}.txt").open("w") as log:
-            started.append(subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT))
+        words = ["lag.py", *FLAGS, *flags, f"--data_dir={data_dir}", f"--train_dir={train_dir}"]
+        log = train_dir / f"log{index}.txt"
+        started.append(begin(words, env, log, alone=workers > 1 and not index))
     return started
 
 

@@ -24,7 +24,7 @@ def test_train_then_candidates(data_dir, tmp_path):
     assert (args.parent.parent / "export" / "saved_model.pb").exists()
     picture = tmp_path / "candidates.png"
     make = ["scripts/lag_generate_candidates.py", f"--run={args.parent.parent}", f"--data_dir={data_dir}"]
-    done = start(*make, "--samples=0,3,5-6", "--ncand=3", f"--output={picture}", "--batch=5")
+    done = start(*make, "--samples=0,3,5-6", "--ncand=3", f"--output={picture}", "--batch=5", alone=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"wrote {picture}: 4 test images, 3 candidates each\n"
     sheet = Image.open(picture)

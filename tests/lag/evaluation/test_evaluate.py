@@ -378,7 +378,7 @@ def test_twice_from_the_command_line(run, tmp_path, monkeypatch):
     command = ["scripts/evaluate.py", f"--run={run}", f"--data_dir={data_dir}", "--images=5", "--samples=2"]
     command += ["--nolite0"]
     for flag, folder in (("out", "one"), ("output", "other")):
-        done = start(*command, f"--{flag}={tmp_path}/{folder}")
+        done = start(*command, f"--{flag}={tmp_path}/{folder}", alone=folder == "one")
         assert done.returncode == 0, done.stderr
         assert f"wrote {tmp_path}/{folder}/report.md: 7 rows, 3 images\n" in done.stdout
         assert "FD-Lite0: --nolite0 leaves EfficientNet-Lite0 out\n" in done.stdout

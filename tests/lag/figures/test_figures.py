@@ -102,7 +102,7 @@ def test_from_the_command_line(run, data_dir, tmp_path):
     for split in ("train", "test"):
         write_images(tmp_path / f"celeba-{split}.tfrecord", blobs(3, size=218)[:, :, 20:198])
     base = ["scripts/figures.py", f"--run={run}", "--samples=0-1", "--columns=3"]
-    done = start(*base, f"--data_dir={data_dir}", "--figure=mirror", f"--output={tmp_path}/mirror.png")
+    done = start(*base, f"--data_dir={data_dir}", "--figure=mirror", f"--output={tmp_path}/mirror.png", alone=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"wrote {tmp_path}/mirror.png: mirror of ")
     assert Image.open(tmp_path / "mirror.png").size[0] > 3 * 96

@@ -125,7 +125,9 @@ def test_configurations_take_turns(monkeypatch):
 
 def test_a_table_and_json(tmp_path):
     compare = ["--compare=jit_compile=false", "--compare=precision=bfloat16,blocks=1"]
-    done = start("scripts/benchmark_step.py", *SMALL, "--phase=1-2", *compare, f"--json={tmp_path}/figures.json")
+    done = start(
+        "scripts/benchmark_step.py", *SMALL, "--phase=1-2", *compare, f"--json={tmp_path}/figures.json", alone=True
+    )
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert [f["name"] for f in figures] == ["S jit_compile=false", "S precision=bfloat16,blocks=1"]

@@ -234,7 +234,7 @@ def test_sizes_without_a_critic_are_refused():
         CGAN(tiny(), 3, 16)
     with pytest.raises(UserError, match="halves 7 x 7 LR images 1 times"):
         CGAN(tiny(), 1, 28)
-    assert "--scale=2: cGAN's critic needs a scale of at least 4" in mistake("cgan.py", "--scale=2")
+    assert "--scale=2: cGAN's critic needs a scale of at least 4" in mistake("cgan.py", "--scale=2", alone=True)
 
 
 def test_learning_rate_is_constant_then_falls():

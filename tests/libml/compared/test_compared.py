@@ -223,7 +223,7 @@ def test_the_programs(data_dir, tmp_path):
     flags += ["--eval_kimg=1", "--eval_images=4"]
     place = f"--data_dir={data_dir}", f"--train_dir={tmp_path}"
     assert "makes one image: use swd, lr_error, rmse" in mistake("srgan.py", *flags, *place, "--keep_best=energy")
-    done = start("srgan.py", *flags, *place, "--keep_best=rmse")
+    done = start("srgan.py", *flags, *place, "--keep_best=rmse", alone=True)
     assert done.returncode == 0, done.stderr
     assert "critic" in done.stdout and "1.0/1 kimg" in done.stdout and "gpcp" not in done.stdout
     (folder,) = (tmp_path / "cifar10" / "average4X").iterdir()

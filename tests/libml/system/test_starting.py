@@ -42,7 +42,7 @@ def test_an_import_that_ends_the_process_is_not_silent():
 
 
 def test_a_program_starts_without_a_word_of_tensorflows():
-    done = start("edsr.py", "--dataset=none")
+    done = start("edsr.py", "--dataset=none", alone=True)
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and done.stderr.startswith("error: unknown dataset")
 
 
