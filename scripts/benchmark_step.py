@@ -95,12 +95,11 @@ def check(size: str, config: LAGConfig) -> None:
         UserError: saying why.
     """
     with app.importing():  # TensorFlow
-        import tensorflow as tf
-
         from libml.datasets.catalogue import Dataset, check_sizes
+        from libml.system import hardware
         from libml.system.devices import check_precision
 
-    if FLAGS.profile and tf.config.list_physical_devices("GPU"):
+    if FLAGS.profile and hardware.on_gpus():
         raise UserError("--profile sees operations of CPUs only: hide the GPUs, or use TensorBoard's profiler")
     if FLAGS.profile and (config.remat or config.jit_compile):
         raise UserError("--profile counts neither what --remat computes again nor what --jit_compile joins")

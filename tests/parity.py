@@ -18,15 +18,17 @@ os.environ.update(DEFAULTS | os.environ)
 import numpy as np
 import tensorflow as tf
 
-from lag.config import STEPS, LAGConfig
+from lag.config import LAGConfig
 from lag.formats import tf1
 from lag.model.objectives import CriticPass, Noise, Objectives
 from lag.model.training import LAG
 from libml.layers.resample import DOWNSCALERS, upscale2d
+from libml.system.hardware import as_if
 from libml.training.schedule import Level
 
 RELATIVE = 2e-5  # bound of every group but the weights after a step
 LR = 1e-3  # the reference's default; its files do not say it
+WAYS = {"fast, for CPUs": ("fast", False), "fast, for GPUs": ("fast", True), "plain": ("plain", False)}
 
 
 def nhwc(x: np.ndarray) -> tf.Tensor:
@@ -93,7 +95,7 @@ def _passes(model: LAG, lores, hires, noise: Noise, level: Level) -> dict[str, C
 
 
 def compare_lag(golden) -> Report:
-    """All that a lag_*.npz file holds against both forms of LAG's step."""
+    """All that a lag_*.npz file holds against LAG's step: fast, both ways that there are, and plain."""
     c = json.loads(str(golden["config"]))
     options = ("scale", "downscaler", "batch", "blocks", "filters", "filters_min", "noise_dim")
     options += ("wass_target", "mse_weight", "ttur", "weight_avg")
@@ -114,9 +116,10 @@ def compare_lag(golden) -> Report:
 
     # z and rho are arguments of the step that training itself traces.
     found = {}
-    for step in STEPS:
+    for name, (step, on_gpus) in WAYS.items():
         model.config = dataclasses.replace(model.config, step=step)
-        found[step] = tf.function(model.step_terms, autograph=False)(lores, hires, Noise(z, rho), level)
+        with as_if(on_gpus):
+            found[name] = tf.function(model.step_terms, autograph=False)(lores, hires, Noise(z, rho), level)
     model.config = dataclasses.replace(model.config, step="fast")
     for ours, p in _passes(model, lores, hires, Noise(z, rho), level).items():
         theirs = {"fake_z": "fake_eps"}.get(ours, ours)
@@ -125,13 +128,13 @@ def compare_lag(golden) -> Report:
         report.relative(f"latent/{theirs}", theirs, p.latent, nhwc(golden[f"latent/{theirs}"]))
         if ours.startswith("fake"):
             report.relative(theirs, theirs, p.image, nhwc(golden[theirs]))
-    for step, terms in found.items():
+    for way, terms in found.items():
         values = dict(terms.losses, mse_ema=terms.losses["mse"] / 127.5**2)
         for name in ("dreal", "dfake", "gp", "gfake", "gmse", "mse_ema"):
-            report.relative(f"loss/{name}", f"{name}, {step}", values[name], golden[f"loss/{name}"])
+            report.relative(f"loss/{name}", f"{name}, {way}", values[name], golden[f"loss/{name}"])
         for group, names, key in (("grad_d", d, "projection"), ("grad_g", g, "generator")):
             for name, gradient in zip(names, terms.grads[key], strict=True):
-                report.relative(group, f"{name}, {step}", gradient, golden[f"{group}/{name}"])
+                report.relative(group, f"{name}, {way}", gradient, golden[f"{group}/{name}"])
 
     tf.function(model.apply_step, autograph=False)(lores, hires, Noise(z, rho), level)
     for group, names in (("grad_d", d), ("grad_g", g)):

@@ -2,10 +2,9 @@
 
 import dataclasses
 
-import tensorflow as tf
-
 from lag.config import LAGConfig
 from lag.model.networks import stage_widths
+from libml.system import hardware
 from libml.system.cpu import available_cores
 
 KERNEL = 9  # taps of each convolution
@@ -74,6 +73,6 @@ def plan(config: LAGConfig, colors: int, size: int) -> Plan:
     The steps of the last phase, the largest, decide. Arguments as those of generator_multiply_adds.
     """
     small = config.batch * step_operations(config, colors, size) < SMALL_STEP
-    if not small or tf.config.list_physical_devices("GPU"):
+    if not small or hardware.on_gpus():
         return Plan(joined=True, threads_per_op=0)
     return Plan(joined=False, threads_per_op=max(1, available_cores() // 2))

@@ -19,8 +19,9 @@ from lag.model.training import LAG
 from lag.trained import TrainedGenerator
 from libml.errors import UserError
 from libml.layers.resample import DOWNSCALERS
+from libml.system import hardware
 from libml.system.cpu import available_cores
-from libml.system.devices import check_batch, divide_cpu
+from libml.system.devices import check_batch
 from libml.training.schedule import KIMG, Level, Phase
 
 WARM_UP = 3  # calls that are not timed: tracing, the allocator, caches
@@ -113,16 +114,15 @@ def convolution(precision: str) -> Timed:
 
 def divide_devices(replicas: int) -> None:
     """Makes so many devices of a CPU where there are no GPUs. Before TensorFlow does anything else."""
-    if replicas > 1 and not tf.config.list_physical_devices("GPU"):
-        divide_cpu(replicas)
+    if replicas > 1 and not hardware.on_gpus():
+        hardware.divide_cpu(replicas)
 
 
 def _strategy(replicas: int) -> tf.distribute.Strategy:
-    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
-    devices = tf.config.list_logical_devices(kind)
-    if len(devices) < replicas:
-        raise UserError(f"--replicas={replicas}: there are {len(devices)} devices")
-    return tf.distribute.MirroredStrategy([d.name for d in devices[:replicas]])
+    names = hardware.gpus() or [device.name for device in tf.config.list_logical_devices("CPU")]
+    if len(names) < replicas:
+        raise UserError(f"--replicas={replicas}: there are {len(names)} devices")
+    return tf.distribute.MirroredStrategy(names[:replicas])
 
 
 def training_step(name: str, config: LAGConfig, size: int, lod_start: int, lod_stop: int, replicas: int = 1) -> Timed:

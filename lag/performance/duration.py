@@ -10,6 +10,7 @@ from lag.config import LAGConfig
 from lag.model import costs
 from lag.model.training import LAG
 from libml.layers.resample import DOWNSCALERS
+from libml.system import hardware
 from libml.system.devices import Devices
 from libml.training.schedule import Phase
 
@@ -45,7 +46,7 @@ def _operations(config: LAGConfig, colors: int, size: int) -> Callable[[Phase], 
 
 def _timed_batch(batch: int, operations: int, replicas: int) -> int:
     """Images of a timed step: the run's on GPUs; on a CPU no more than are timed quickly, the same for each replica."""
-    if tf.config.list_logical_devices("GPU"):
+    if hardware.on_gpus():
         return batch
     quickly = int(MOST_ON_CPU / operations) // replicas * replicas
     return min(batch, max(replicas, quickly))

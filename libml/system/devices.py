@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from libml.errors import UserError, first_line
-from libml.system import cpu, interrupts, jsontext
+from libml.system import cpu, hardware, interrupts, jsontext
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,14 +71,15 @@ def make_devices(
             batch evenly.
     """
     check_precision(precision)
-    if precision == "bfloat16" and not tf.config.list_physical_devices("GPU") and not cpu.has_bfloat16():
+    if precision == "bfloat16" and not hardware.on_gpus() and not cpu.has_bfloat16():
         print("warning: this CPU has no instructions for bfloat16: float32 is many times as fast", file=sys.stderr)
     tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
     if threads_per_op:
         tf.config.threading.set_intra_op_parallelism_threads(threads_per_op)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    _choose_gpus(gpus)
+    if gpus is not None:
+        hardware.choose_gpus(gpus)
     worker, workers = _place(tf_config)  # TensorFlow reads TF_CONFIG even where one machine is meant
     if not join:
         worker, workers = 0, 1
@@ -88,7 +89,7 @@ def make_devices(
         print(f"worker {worker} of {workers}: waiting for the others", flush=True)
         devices = Devices(_join_cluster(worker), worker, workers)
     else:
-        names = [d.name for d in tf.config.list_logical_devices("GPU")] or [f"/cpu:{i}" for i in range(cpus)]
+        names = hardware.gpus() or [f"/cpu:{i}" for i in range(cpus)]
         devices = Devices(tf.distribute.MirroredStrategy(names))
     check_batch(batch, devices.strategy.num_replicas_in_sync)
     return devices
@@ -100,31 +101,16 @@ def check_precision(precision: str) -> None:
     Raises:
         UserError: saying so.
     """
-    if precision == "tf32" and not tf.config.list_physical_devices("GPU"):
+    if precision == "tf32" and not hardware.on_gpus():
         raise UserError("--precision=tf32 is for GPUs, and this machine shows none: use float32 or bfloat16")
 
 
-def _choose_gpus(wanted: Sequence[int] | None) -> None:
-    if wanted is None:
-        return
-    present = tf.config.list_physical_devices("GPU")
-    if missing := [i for i in wanted if not 0 <= i < len(present)]:
-        raise UserError(f"--gpus: there is no GPU {missing[0]}; this machine shows {len(present) or 'none'}")
-    tf.config.set_visible_devices([present[i] for i in wanted], "GPU")
-
-
 def _divide_cpu(cpus: int, workers: int) -> None:
-    if tf.config.list_physical_devices("GPU"):
+    if hardware.on_gpus():
         raise UserError(f"--cpus={cpus} is for machines without GPUs: --gpus chooses among these")
     if workers > 1:
         raise UserError(f"--cpus={cpus} is for one machine: leave out TF_CONFIG")
-    divide_cpu(cpus)
-
-
-def divide_cpu(devices: int) -> None:
-    """Makes so many devices of the CPU. Before TensorFlow does anything else."""
-    whole = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(whole, [tf.config.LogicalDeviceConfiguration()] * devices)
+    hardware.divide_cpu(cpus)
 
 
 def _place(tf_config: str | None) -> tuple[int, int]:
@@ -185,10 +171,10 @@ def replica_share(images: Sequence[tf.Tensor], noise: Sequence[tf.Tensor], local
 
 def peak_memory() -> dict[str, float]:
     """The process's peak so far in GiB, by place: each GPU, or RAM where there is none."""
-    gpus = tf.config.list_logical_devices("GPU")
+    gpus = hardware.gpus()
     if not gpus:
         return {"RAM": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
-    infos = [tf.config.experimental.get_memory_info(g.name.removeprefix("/device:")) for g in gpus]
+    infos = [tf.config.experimental.get_memory_info(name.removeprefix("/device:")) for name in gpus]
     return {f"GPU {i}": info["peak"] / 2**30 for i, info in enumerate(infos)}
 
 

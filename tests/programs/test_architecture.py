@@ -191,6 +191,15 @@ def test_the_table_of_methods_names_their_classes(name, place):
     assert cls in classes and f"method = '{name}'" in classes[f"{cls}Config"]
 
 
+def test_one_module_asks_whether_there_are_gpus():
+    def asks(path: Path) -> bool:
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        return any(isinstance(a, ast.Constant) and a.value == "GPU" for call in calls for a in call.args)
+
+    programs = [*ROOT.glob("*.py"), *ROOT.glob("scripts/*.py")]
+    assert [path for path in [*LIBRARY, *programs] if asks(path)] == [ROOT / "libml/system/hardware.py"]
+
+
 def test_no_other_module_of_the_library_imports_a_module_by_its_name():
     """But for packages of others, looked for before a dataset is fetched."""
     callers = {path for path in LIBRARY if "import_module" in path.read_text()}

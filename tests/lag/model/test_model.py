@@ -7,6 +7,7 @@ import tensorflow as tf
 from lag.config import LAGConfig
 from lag.model.training import LAG, METRICS
 from libml.layers.resample import average_downscale2d
+from libml.system.hardware import as_if
 from libml.training.schedule import Level, Phase
 from tests.support.images import TINY, blobs
 
@@ -137,7 +138,13 @@ def test_noise_depends_on_position_and_seed_only():
     assert np.all((rho >= 0) & (rho < 1)) and z.shape == (4, 4, 4, 2) and rho.shape == (4, 1, 1, 1)
 
 
-def test_every_variable_is_in_the_checkpoint(tmp_path):
+@pytest.mark.parametrize("on_gpus", [False, True])
+def test_every_variable_is_in_the_checkpoint_and_a_step_goes_on_bit_for_bit(on_gpus, tmp_path):
+    with as_if(on_gpus):
+        _assert_goes_on(tmp_path)
+
+
+def _assert_goes_on(tmp_path):
     model = make()
     for phase in (LOD1, LOD2):
         model.train_step(batch(), phase, phase.nimg_start)
@@ -147,6 +154,12 @@ def test_every_variable_is_in_the_checkpoint(tmp_path):
     assert not all(np.array_equal(a, b) for a, b in zip(all_values(other), wanted, strict=True))
     tf.train.Checkpoint(method=other).read(path).assert_consumed()
     for a, b in zip(all_values(other), wanted, strict=True):
+        np.testing.assert_array_equal(a, b)
+    other.config = model.config  # the seed, of which the noise is made
+    for one in (model, other):
+        one.train_step(batch(seed=1), LOD2, LOD2.nimg_start + 4)
+    assert not all(np.array_equal(a, b) for a, b in zip(all_values(other), wanted, strict=True))
+    for a, b in zip(all_values(other), all_values(model), strict=True):
         np.testing.assert_array_equal(a, b)
     # 3 networks, 2 moments a trained weight, one count and one rate an optimizer, the metrics.
     weights = len(model.generator.variables) * 2 + len(model.projection.variables)

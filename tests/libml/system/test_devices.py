@@ -3,7 +3,8 @@
 import pytest
 
 from libml.errors import UserError
-from libml.system import devices
+from libml.system import devices, hardware
+from libml.system.hardware import as_if
 from tests.support.programs import mistake, start
 
 TINY = ("--dataset=cifar10", "--scale=4", "--batch=64", "--filters=4", "--repeat=1", "--total_kimg=1")
@@ -21,14 +22,13 @@ def test_how_many_devices_there_can_be(cpus, data_dir, tmp_path):
     assert f"--cpus={cpus} must be from 1 to 64" in mistake("lag.py", "--dataset=cifar10", f"--cpus={cpus}", *where)
 
 
-def test_several_devices_of_a_cpu_are_of_one_machine_without_gpus(monkeypatch):
+def test_several_devices_of_a_cpu_are_of_one_machine_without_gpus():
     with pytest.raises(UserError, match="is for one machine"):
         devices._divide_cpu(2, workers=2)
-    monkeypatch.setattr(devices.tf.config, "list_physical_devices", lambda kind: [kind])
-    with pytest.raises(UserError, match="is for machines without GPUs"):
+    with as_if(on_gpus=True), pytest.raises(UserError, match="is for machines without GPUs"):
         devices._divide_cpu(2, workers=1)
 
 
 def test_a_gpu_that_is_not_there_is_named():
     with pytest.raises(UserError, match="there is no GPU 0; this machine shows none"):
-        devices._choose_gpus([0])
+        hardware.choose_gpus([0])
