@@ -1,12 +1,16 @@
 """Training steps of tiny networks."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import tensorflow as tf
 
+from edsr import EDSR, EDSRConfig
 from lag.config import LAGConfig
 from lag.model.training import LAG
+from libml.datasets.catalogue import lookup
+from libml.datasets.stream import Images
 from libml.layers.resample import average_downscale2d
 from libml.training.schedule import Phase
 from tests.support.images import TINY, blobs
@@ -26,3 +30,20 @@ def batch(count=4, size=16):
 def terms_of(model, data, phase=GROWING, nimg=1500):
     level = dataclasses.replace(phase.level(nimg), lod=tf.constant(phase.lod(nimg), tf.float32))
     return tf.function(model.step_terms, autograph=False)(*data, model.draw(data[0], nimg), level)
+
+
+@functools.cache
+def _edsr(colors: int, size: int) -> EDSR:
+    return EDSR(EDSRConfig(scale=4, filters=4, repeat=1, batch=4), colors, size)
+
+
+def train_on(name: str, data_dir) -> tuple[int, ...]:
+    """A training step on the first batch of a dataset; the batch's shape."""
+    images = Images(lookup(name), data_dir)
+    _, lores, hires = next(iter(images.batches(batch=4, scale=4, downscaler="average", seed=0)))
+    model = _edsr(*reversed(hires.shape[2:]))
+    before = model.generator.stem.kernel.numpy()
+    model.train_step((lores, hires), model.schedule.phases[0], 0)
+    after = model.generator.stem.kernel.numpy()
+    assert np.isfinite(after).all() and not np.array_equal(before, after)
+    return tuple(hires.shape)

@@ -1,4 +1,4 @@
-"""Standard sets made of original files at hand, each a tiny one that the test writes, to training batches."""
+"""Standard sets made of original files at hand, each a tiny one that the test writes, to training steps."""
 
 import dataclasses
 import gzip
@@ -17,10 +17,10 @@ from libml.datasets import catalogue as data
 from libml.datasets import manifest
 from libml.datasets.making import check, standard
 from libml.datasets.originals import cifar10, imagenet, lsun_archives, mnist, svhn
-from libml.datasets.stream import Images
 from libml.errors import UserError
 from tests.support.images import blobs
 from tests.support.stand_ins import jpeg
+from tests.support.steps import train_on
 
 LABELS = np.arange(12) % 10
 
@@ -47,12 +47,6 @@ def expect(place, file, images, labels) -> None:
     found, numbers = arrays(place, file)
     np.testing.assert_array_equal(found, images)
     assert numbers == list(labels)
-
-
-def train_batch(name, place) -> tuple:
-    """The shape of a batch's images."""
-    images = Images(data.lookup(name), place)
-    return next(iter(images.batches(batch=4, scale=4, downscaler="average", seed=0)))[2].shape
 
 
 def python2_pickle(images: np.ndarray, labels: list[int]) -> bytes:
@@ -97,7 +91,7 @@ def test_cifar10(tmp_path, monkeypatch, binary, archived):
     assert "differences" not in content
     expect(tmp_path, "cifar10-train.tfrecord", train, LABELS[:10])
     expect(tmp_path, "cifar10-test.tfrecord", test, LABELS[10:])
-    assert train_batch("cifar10", tmp_path) == (4, 32, 32, 3)
+    assert train_on("cifar10", tmp_path) == (4, 32, 32, 3)
     check.check(str(tmp_path), "cifar10")
 
 
@@ -146,7 +140,7 @@ def test_mnist(tmp_path, monkeypatch, form):
     assert "differences" not in make("mnist", tmp_path, tmp_path)
     expect(tmp_path, "mnist-train.tfrecord", images[:8], LABELS[:8])
     expect(tmp_path, "mnist-test.tfrecord", images[8:], LABELS[8:])
-    assert train_batch("mnist", tmp_path) == (4, 28, 28, 1)
+    assert train_on("mnist", tmp_path) == (4, 28, 28, 1)
     file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises(UserError, match=f"{file.name} is damaged"):
         make("mnist", tmp_path, tmp_path / "other")
@@ -162,7 +156,7 @@ def test_svhn(tmp_path, monkeypatch):
     assert all("bytes, officially" in line for line in content["differences"]) and len(content["differences"]) == 3
     for split, part in splits.items():
         expect(tmp_path, f"svhn-{split}.tfrecord", images[part], LABELS[part])
-    assert train_batch("svhn", tmp_path) == (4, 32, 32, 3)
+    assert train_on("svhn", tmp_path) == (4, 32, 32, 3)
     (tmp_path / "extra_32x32.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
     with pytest.raises(UserError, match=r"extra_32x32\.mat is damaged"):
         make("svhn", tmp_path, tmp_path / "other")
@@ -194,7 +188,7 @@ def test_lsun(tmp_path, monkeypatch, named):
     assert kept == [(image, 0) for image in images[:5]]
     np.testing.assert_array_equal(tf.io.decode_png(webp), blobs(1, 40, seed=1)[0])
     assert stored(tmp_path, "lsun_tower-val.tfrecord") == [(image, 0) for image in images[6:9]]
-    assert train_batch("lsun_tower32", tmp_path) == (4, 32, 32, 3)
+    assert train_on("lsun_tower32", tmp_path) == (4, 32, 32, 3)
     with pytest.raises(UserError, match=r"has no bridge_train_lmdb/data\.mdb"):
         make("lsun_bridge", source, tmp_path)
     (tmp_path / "lsun" / "tower_val_lmdb" / "data.mdb").write_bytes(b"x" * 9000)
@@ -241,7 +235,7 @@ def test_imagenet(tmp_path, monkeypatch, few_shards):
     names = [entry["file"] for entry in content["splits"]["validation"]["files"]]
     labels = {number for name in names for _, number in stored(tmp_path, name, **keys)}
     assert labels == {1, 2, 1000}
-    assert train_batch("imagenet32", tmp_path) == (4, 32, 32, 3)
+    assert train_on("imagenet32", tmp_path) == (4, 32, 32, 3)
 
 
 def test_flat_validation_pictures_have_the_official_labels(tmp_path):

@@ -1,4 +1,4 @@
-"""CelebA as people have it, from a stand-in of 60 pictures with official names, to training batches."""
+"""CelebA as people have it, from stand-ins of pictures with official names, to training."""
 
 import hashlib
 import os
@@ -18,6 +18,7 @@ from libml.datasets.stream import Images
 from libml.errors import UserError
 from tests.support.programs import mistake, start
 from tests.support.stand_ins import SPLITS, CelebA, jpeg
+from tests.support.steps import train_on
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,35 @@ def test_a_batch_of_it(faces, tmp_path):
     _, lores, hires = next(iter(images.batches(batch=4, scale=4, downscaler="average", seed=0)))
     assert lores.shape == (4, 16, 16, 3) and hires.shape == (4, 64, 64, 3)
     assert np.isfinite(hires).all() and np.ptp(hires) > 0.2
+
+
+def commented(picture: bytes, words: str) -> bytes:
+    """A JPEG file with a comment: another file, the same picture."""
+    return picture[:2] + b"\xff\xfe" + (len(words) + 2).to_bytes(2, "big") + words.encode() + picture[2:]
+
+
+def test_two_thousand_pictures_around_the_ends_of_the_official_splits(faces, monkeypatch, tmp_path):
+    """From the authors' folder and from a hub's Parquet files: the same records, which train."""
+    ends = {"train": (161_771, 162_771), "validation": (162_771, 163_371), "test": (182_638, 183_038)}
+    numbers = {split: [f"{i:06d}.jpg" for i in range(*ends[split])] for split in ends}
+    many = CelebA(dict.fromkeys(SPLITS, 0))
+    many.names = [name for names in numbers.values() for name in names]
+    pictures = list(faces.images.values())
+    many.images = {name: commented(pictures[i % 60], name) for i, name in enumerate(many.names)}
+    many.kinds = {name: i for i, names in enumerate(numbers.values()) for name in names}
+    many.identities = {name: i + 1 for i, name in enumerate(many.names)}
+    many.attributes = {name: [i % 2] * 40 for i, name in enumerate(many.names)}
+    for module in (celeba, celeba_lists, celeba_parquet):
+        monkeypatch.setattr(module, "COUNTS", {split: len(names) for split, names in numbers.items()})
+    many.write_lists(tmp_path)
+    for part, names in zip(("train", "valid", "test"), numbers.values(), strict=True):
+        many.write_parquet(tmp_path / "hub" / f"{part}-00000-of-00001.parquet", names)
+    by_hand = make(many.write_folder(tmp_path), tmp_path / "a")
+    assert make(tmp_path / "hub", tmp_path / "b")["splits"] == by_hand["splits"]
+    for place in (tmp_path / "a", tmp_path / "b"):
+        assert stored(place, "train") == expected(many, [*numbers["train"], *numbers["validation"]])
+        assert stored(place, "test") == expected(many, numbers["test"])
+        assert train_on("celeba32", place) == (4, 32, 32, 3)
 
 
 def test_kaggle_s_folders_and_tables(faces, tmp_path):
@@ -209,11 +239,15 @@ def test_a_set_without_test_images_is_refused(faces, tmp_path):
     assert os.listdir(tmp_path / "data") == []
 
 
-def test_the_program_says_differences(faces, tmp_path):
+def test_the_program_says_differences_and_training_takes_what_it_made(faces, tmp_path):
     faces.write_lists(tmp_path)
     pictures = faces.write_folder(tmp_path)
     done = start("scripts/create_datasets.py", "celeba", f"--from={pictures}", f"--data_dir={tmp_path}/data")
     assert done.returncode == 0 and "difference: its split train has 40 images, officially 162770" in done.stdout
+    small = ["--dataset=celeba32", "--scale=8", "--filters=4", "--repeat=1", "--batch=512", "--total_kimg=1"]
+    done = start("edsr.py", *small, f"--data_dir={tmp_path}/data", f"--train_dir={tmp_path}/runs")
+    assert done.returncode == 0 and "celeba32: 48 training images" in done.stdout, done.stderr
+    assert list(tmp_path.glob("runs/celeba32/*/*/tf/*.index"))
 
 
 def test_mistakes_with_from(tmp_path):
