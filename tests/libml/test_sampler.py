@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from libml.sampler import CandidateSampler, candidate_stds, candidates_figure, candidates_grid
+from libml import rng
+from libml.sampler import CandidateSampler, candidate_stds, candidates_figure, candidates_grid, noise_maps
 from tests.support.images import blobs
 
 
@@ -44,6 +45,8 @@ def test_noise_is_of_its_own_for_each_place_image_and_seed():
         assert np.abs(np.corrcoef(noise.ravel(), others.ravel())[0, 1]) < 0.2
     again, _ = columns([1.0, 1.0, 0.5], indices=(5, 3))
     np.testing.assert_allclose(again[1, 2:4] - again[1, 1:2], noise[0], atol=1e-5)
+    drawn = rng.normal([3, 5, 2], rng.key(7, "candidate 4/1"), 9).numpy()
+    np.testing.assert_array_equal(noise_maps((3, 5, 2), [1.0, 0.5], 7, 9, "/1", first=3)[1], np.float32(0.5) * drawn)
 
 
 def test_the_labelled_sheet_has_the_images_of_the_bare_grid():
