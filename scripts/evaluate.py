@@ -62,10 +62,9 @@ def main() -> None:
 
         from lag.evaluation import recommend, report
         from lag.evaluation.evaluate import evaluate
-        from lag.evaluation.measures import halves_apart
+        from lag.evaluation.image_folders import new_image_folders
         from lag.evaluation.methods import load_runs
         from lag.evaluation.pairs import load_pairs
-        from lag.evaluation.pictures import new_pictures
         from lag.evaluation.tables import Report, skipped_lines
         from lag.evaluation.yardsticks import load_yardsticks
         from libml.metrics import fid
@@ -79,16 +78,15 @@ def main() -> None:
     inception = FLAGS.inception_weights or app.fetched_by_keras(fid.FILE)
     yardsticks = load_yardsticks(runs, FLAGS.critic, inception, FLAGS.batch, FLAGS.lite0)
     output = Path(FLAGS.output)
-    with new_pictures(output / "pictures", FLAGS.save_images) as pictures:
-        rows, skipped = evaluate(runs, pairs, yardsticks, FLAGS.samples, FLAGS.seed, FLAGS.batch, pictures)
+    with new_image_folders(output / "pictures", FLAGS.save_images) as folders:
+        found = evaluate(runs, pairs, yardsticks, FLAGS.samples, FLAGS.seed, FLAGS.batch, folders)
     asked = (dataset, FLAGS.images, FLAGS.samples, FLAGS.seed)
-    halves = halves_apart(pairs, FLAGS.seed)
-    found = Report(*asked, yardsticks.critic_run, pairs, runs, rows, skipped, halves)
-    report.write(found, output)
-    print(f"wrote {output / 'report.md'}: {len(rows)} rows, {len(pairs.hires)} images")
-    for line in recommend.record(runs, rows):
+    written = Report(*asked, yardsticks.critic_run, pairs, runs, *found)
+    report.write(written, output)
+    print(f"wrote {output / 'report.md'}: {len(written.rows)} rows, {len(pairs.hires)} images")
+    for line in recommend.record(runs, written.rows):
         print(line)
-    for line in skipped_lines(found):
+    for line in skipped_lines(written):
         print(f"skipped {line}")
 
 

@@ -9,10 +9,10 @@ import tensorflow as tf
 import tqdm
 
 from lag.evaluation import measures
+from lag.evaluation.image_folders import ImageFolders
 from lag.evaluation.measure import Measure
 from lag.evaluation.methods import LoadedRun, bicubic, nearest
 from lag.evaluation.pairs import Pairs
-from lag.evaluation.pictures import Pictures
 from lag.evaluation.seen import Halves, ImageSet, PerImage, PerInput, PerSet
 from lag.evaluation.yardsticks import Yardsticks
 from libml import rng
@@ -52,8 +52,8 @@ def evaluate(
     samples: int,
     seed: int,
     batch: int,
-    pictures: Pictures | None = None,
-) -> tuple[list[Row], dict[str, str]]:
+    folders: ImageFolders | None = None,
+) -> tuple[list[Row], dict[str, str], dict[int, float]]:
     """Measures plain enlargements and every method, at z = 0 and, where there is a z, at each of STDS.
 
     Args:
@@ -63,10 +63,10 @@ def evaluate(
         samples: images that are made of each input where there is noise.
         seed: of the noise, and of what the measures draw.
         batch: inputs at a time.
-        pictures: takes all images that are measured.
+        folders: take all images that are measured.
 
     Returns:
-        (rows, what could not be measured and why).
+        (rows, what could not be measured and why, SWD of each level between two random halves of the true images).
 
     Raises:
         UserError: if a run makes images that are not finite.
@@ -79,13 +79,13 @@ def evaluate(
         plan.append((run.label, run.sampler, 0.0, 1))
         if run.sampler.stochastic:
             plan += [(run.label, run.sampler, std, samples) for std in STDS]
-    judge = _Judge(pairs, yardsticks, seed, batch, pictures)
+    judge = _Judge(pairs, yardsticks, seed, batch, folders)
     rows = []
     with tqdm.tqdm(total=len(plan) * len(pairs.hires), unit="image", disable=None) as bar:
         for label, sampler, std, count in plan:
             bar.set_description(f"{label}, noise {std:g}")
             rows.append(judge.measure(label, sampler, std, count, bar.update))
-    return rows, measures.skipped(pairs, yardsticks)
+    return rows, measures.skipped(pairs, yardsticks), judge.halves.by_chance
 
 
 class _Clock:
@@ -104,10 +104,10 @@ class _Clock:
 class _Judge:
     """Measures one row after another against the same truth."""
 
-    def __init__(self, pairs: Pairs, yardsticks: Yardsticks, seed: int, batch: int, pictures: Pictures | None):
-        if pictures:
-            pictures.save_truth(pairs.hires)
-        self.pictures = pictures
+    def __init__(self, pairs: Pairs, yardsticks: Yardsticks, seed: int, batch: int, folders: ImageFolders | None):
+        if folders:
+            folders.save_truth(pairs.hires)
+        self.folders = folders
         self.pairs, self.yardsticks, self.seed, self.batch = pairs, yardsticks, seed, batch
         self.truth, self.halves = ImageSet(pairs.hires, yardsticks), Halves(pairs.hires, seed)
         self.measures = [m for m in measures.MEASURES if not m.lack(pairs, yardsticks)]
@@ -118,8 +118,32 @@ class _Judge:
         self, label: str, sampler: CandidateSampler, std: float, samples: int, advance: Callable[[int], object]
     ) -> Row:
         """A row. Calls advance(images) on the way. A method's row at z = 0 comes before its others."""
-        parts, self.clock = [], _Clock()
-        saved = on_disk([samples, *self.pairs.hires.shape], np.uint8)
+        self.clock = _Clock()
+        each, saved = self._all_inputs(label, sampler, std, samples, advance)
+        if std == 0:
+            self.centers = saved[0]
+        if self.folders:
+            self.folders.save_row(label, std, saved)
+        found = self._numbers(each, saved)
+        draws = {key: drawn for key, (_, drawn) in found.items()}
+        return Row(
+            label,
+            std,
+            samples,
+            values={key: value for key, (value, _) in found.items()},
+            errors={key: bootstrap.spread(drawn) for key, drawn in draws.items()},
+            means={key: values.mean(axis=0) for key, values in each.items()},
+            parameters=sampler.parameters,
+            speed=saved[:, :, 0, 0, 0].size / self.clock.seconds,
+            shown=saved[0, :SHOWN].copy(),
+            draws=draws,
+        )
+
+    def _all_inputs(
+        self, label: str, sampler: CandidateSampler, std: float, samples: int, advance: Callable[[int], object]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """What each input adds to the measures, [N, ...], and the images as they would be saved, on the disk."""
+        parts, saved = [], on_disk([samples, *self.pairs.hires.shape], np.uint8)
         together = max(1, self.batch // samples)  # inputs whose samples are in memory
         for start in range(0, len(self.pairs.hires), together):
             part = self.pairs.part(start, together)
@@ -127,27 +151,18 @@ class _Judge:
             parts.append(found)
             saved[:, start : start + together] = of_part.swapaxes(0, 1)
             advance(len(part.hires))
-        if std == 0:
-            self.centers = saved[0]
-        each = {key: np.concatenate([found[key] for found in parts if key in found]) for key in parts[0]}
-        if self.pictures:
-            self.pictures.save_row(label, std, saved)
-        values, draws = {}, {}
+        return {key: np.concatenate([found[key] for found in parts if key in found]) for key in parts[0]}, saved
+
+    def _numbers(self, each: dict[str, np.ndarray], saved: np.ndarray) -> dict[str, Found]:
+        """The numbers of all measures, from what each input adds to them and from the images as sets."""
         sets = PerSet([ImageSet(images, self.yardsticks) for images in saved], self.truth, self.seed, self.halves)
+        found = {}
         for measure in self.measures:
             if measure.key in each:
-                found = self._of_images(measure, each[measure.key])
+                found |= self._of_images(measure, each[measure.key])
             elif measure.sees is PerSet:
-                found = self._of_sets(measure, sets)
-            else:
-                continue
-            values |= {key: value for key, (value, _) in found.items()}
-            draws |= {key: drawn for key, (_, drawn) in found.items()}
-        means = {key: found.mean(axis=0) for key, found in each.items()}
-        speed = saved[:, :, 0, 0, 0].size / self.clock.seconds
-        errors = {key: bootstrap.spread(drawn) for key, drawn in draws.items()}
-        shown = saved[0, :SHOWN].copy()
-        return Row(label, std, samples, values, errors, means, sampler.parameters, speed, shown, draws)
+                found |= self._of_sets(measure, sets)
+        return found
 
     def _inputs(
         self, label: str, sampler: CandidateSampler, std: float, samples: int, part: Pairs
@@ -185,6 +200,8 @@ class _Judge:
             part.hires.repeat(samples, axis=0),
             part.lores.repeat(samples, axis=0),
             lambda x: DOWNSCALERS[part.downscaler](tf.constant(x), part.scale).numpy(),
+            self.truth,
+            np.repeat(part.indices, samples),
         )
         found = {m.key: m.compute(seen) for m in self.measures if m.sees is PerImage}
         return {key: value.reshape(n, samples, *value.shape[1:]) for key, value in found.items()}
@@ -193,8 +210,9 @@ class _Judge:
         """Values of the samples of each input, [N, ...], or of the first inputs only where a measure asks for few."""
         several = saved.shape[1] > 1
         chosen = [m for m in self.measures if m.sees is PerInput and (several or (m.of_center and std == 0))]
-        of_inputs = zip(saved, part.hires, part.lores, center, strict=True)
-        seen = [PerInput(s, x, y, part.scale, self.yardsticks, self.batch, c) for s, x, y, c in of_inputs]
+        of_inputs = zip(saved, part.hires, part.lores, center, part.indices, strict=True)
+        shared = (part.scale, self.yardsticks, self.batch)
+        seen = [PerInput(s, x, y, *shared, c, self.truth, number) for s, x, y, c, number in of_inputs]
         found = {}
         for m in chosen:
             few = seen[: max(0, m.inputs - part.indices.start)] if m.inputs else seen

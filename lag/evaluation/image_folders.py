@@ -11,8 +11,8 @@ from libml.images import encode_png
 from libml.system.files import atomic_path
 
 
-class Pictures:
-    """A folder of pictures: `truth`, and one for each row, or for each sample of a row; names are images' numbers."""
+class ImageFolders:
+    """Folders in a folder: `truth`, and one for each row, or for each sample of a row; names are images' numbers."""
 
     def __init__(self, folder: Path):
         """Args: where to write; it is there."""
@@ -36,8 +36,8 @@ class Pictures:
 
 
 @contextlib.contextmanager
-def new_pictures(folder: Path, wanted: bool) -> Iterator[Pictures | None]:
-    """Pictures that appear as `folder` when the block is done, all or none; None if they are not wanted.
+def new_image_folders(folder: Path, wanted: bool) -> Iterator[ImageFolders | None]:
+    """Folders that appear as `folder` when the block is done, all or none; None if they are not wanted.
 
     Raises:
         UserError: if there is such a folder, or the file system refuses.
@@ -49,4 +49,4 @@ def new_pictures(folder: Path, wanted: bool) -> Iterator[Pictures | None]:
         raise UserError(f"{folder} is there already: move it away, or give another --output")
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        yield Pictures(temporary)
+        yield ImageFolders(temporary)

@@ -2,7 +2,6 @@
 
 from lag.evaluation import of_images, of_sets
 from lag.evaluation.pairs import Pairs
-from lag.evaluation.seen import Halves
 from lag.evaluation.yardsticks import Yardsticks
 
 MEASURES = (*of_images.MEASURES, *of_sets.MEASURES)
@@ -12,8 +11,3 @@ def skipped(pairs: Pairs, yardsticks: Yardsticks) -> dict[str, str]:
     """Keys of the measures that cannot be measured, and why."""
     reasons = {measure.key: measure.lack(pairs, yardsticks) for measure in MEASURES}
     return {key: reason for key, reason in reasons.items() if reason}
-
-
-def halves_apart(pairs: Pairs, seed: int) -> dict[int, float]:
-    """The sliced Wasserstein distance that chance alone makes: between two random halves of the true images."""
-    return {size: distance.value for size, distance in Halves(pairs.hires, seed).apart.items()}

@@ -10,25 +10,16 @@ from libml.metrics.bootstrap import Blocked, blocked
 
 
 def _swd(seen: PerSet) -> dict[int, Blocked]:
-    return swd.distances([made.images for made in seen.samples], seen.truth.images, swd.seed_of(seen.seed))
+    return swd.distances(seen.images, seen.truth.images, swd.seed_of(seen.seed))
 
 
 def _swd_over_chance(seen: PerSet) -> Blocked:
-    across, apart = (_mean(x) for x in (seen.halves.across([s.images for s in seen.samples]), seen.halves.apart))
+    across, apart = (_mean(x) for x in (seen.halves.across(seen.images), seen.halves.apart))
     return Blocked(across.value - apart.value, across.blocks - apart.blocks)
 
 
 def _mean(levels: dict[int, Blocked]) -> Blocked:
     return Blocked.mean(list(levels.values()))
-
-
-def _bands(seen: PerSet) -> dict[int, Blocked]:
-    return bands.compare((made.images for made in seen.samples), seen.truth.images)
-
-
-def _spectra(seen: PerImage) -> np.ndarray:
-    """Radial power of the images and of the truth, [M, 2, R]."""
-    return np.stack([histograms.spectra(seen.saved), histograms.spectra(seen.truth)], axis=1)
 
 
 def _features(seen: PerSet, network: str) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +62,7 @@ MEASURES = (
         group=REALISM,
         digits=3,
         sees=PerSet,
-        compute=_bands,
+        compute=lambda seen: bands.compare(seen.images, seen.truth.once(bands.moments)),
         meaning="standard deviation of each level of the Laplacian pyramid over that of the true images, mean over "
         "colours: grain is above 1, blur below; SWD does not see it",
         levels="band ratio",
@@ -83,7 +74,7 @@ MEASURES = (
         group=REALISM,
         digits=2,
         sees=PerImage,
-        compute=_spectra,
+        compute=lambda seen: seen.spectra,
         of_mean=histograms.spectrum_distance,
         meaning="dB, mean over frequencies of the difference of the radial power spectrum from that of the true images",
     ),
@@ -94,7 +85,7 @@ MEASURES = (
         group=REALISM,
         digits=2,
         sees=PerSet,
-        compute=lambda seen: histograms.compare_colors((s.images for s in seen.samples), seen.truth.images),
+        compute=lambda seen: histograms.compare_colors(seen.images, seen.truth.once(histograms.colors_in_blocks)),
         meaning="grey levels, 1-Wasserstein distance of the histogram of each colour from that of the true images, "
         "mean over colours; all samples",
     ),
@@ -105,7 +96,7 @@ MEASURES = (
         group=REALISM,
         digits=4,
         sees=PerSet,
-        compute=lambda seen: histograms.compare_patterns((s.images for s in seen.samples), seen.truth.images),
+        compute=lambda seen: histograms.compare_patterns(seen.images, seen.truth.once(histograms.patterns_in_blocks)),
         meaning="total variation distance, 0 to 1, of the histogram of 3 x 3 patches' local binary patterns (Ojala et "
         "al. 2002) from that of the true images; all samples",
     ),

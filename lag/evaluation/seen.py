@@ -1,17 +1,44 @@
 """What measures see: images, the samples of an input, sets of images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from lag.evaluation.yardsticks import Yardsticks
 from libml import rng
 from libml.images import to_float
-from libml.metrics import calibration, manifolds, swd
+from libml.metrics import calibration, histograms, manifolds, swd
 from libml.metrics.bootstrap import Blocked
 from libml.metrics.ensembles import Ensemble, ensemble
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of one source, and what is made of them, each once."""
+
+    images: np.ndarray  # uint8 [N, H, W, C]
+    yardsticks: Yardsticks
+    _made: dict = field(default_factory=dict)
+
+    def once(self, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """function(images): a function of the measures' modules, not one that is made anew for each call."""
+        return self._kept(function, lambda: function(self.images))
+
+    def features(self, network: str) -> np.ndarray:
+        """Those of a network, float32 [N, D]; network: the field of Yardsticks."""
+        return self._kept(network, lambda: getattr(self.yardsticks, network).features(self.images))
+
+    def activations(self, number: int) -> list[np.ndarray]:
+        """EfficientNet-Lite0's of one image, [1, ...] a stage."""
+        return self._kept(number, lambda: self.yardsticks.lite0.activations(self.images[number, None]))
+
+    def _kept(self, name: Hashable, make: Callable[[], Any]) -> Any:
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
 
 @dataclass(frozen=True)
@@ -23,6 +50,8 @@ class PerImage:
     truth: np.ndarray  # uint8 [M, H, W, C]
     lores: np.ndarray  # float32 [M, h, w, C] in [-1, 1]
     downscale: Callable[[np.ndarray], np.ndarray]  # the runs' own
+    truths: ImageSet  # all true images
+    numbers: np.ndarray  # int [M]: which of them each one's is
 
     @cached_property
     def again(self) -> np.ndarray:
@@ -33,6 +62,12 @@ class PerImage:
     def saved_again(self) -> np.ndarray:
         """The saved images made small again, float32 [M, h, w, C]."""
         return self.downscale(to_float(self.saved))
+
+    @cached_property
+    def spectra(self) -> np.ndarray:
+        """Radial power of the images and of the truth, [M, 2, R]."""
+        of_truth = self.truths.once(histograms.spectra)[self.numbers]
+        return np.stack([histograms.spectra(self.saved), of_truth], axis=1)
 
 
 @dataclass(frozen=True)
@@ -46,6 +81,8 @@ class PerInput:
     yardsticks: Yardsticks
     batch: int  # images that a network takes at a time
     center: np.ndarray  # uint8 [H, W, C]: the image at z = 0
+    truths: ImageSet  # all true images
+    number: int  # which of them this input's is
 
     @cached_property
     def ensemble(self) -> Ensemble:
@@ -57,10 +94,10 @@ class PerInput:
         """EfficientNet-Lite0's of the samples, one array a stage."""
         return self.yardsticks.lite0.activations(self.saved)
 
-    @cached_property
+    @property
     def true_activations(self) -> list[np.ndarray]:
         """The same of the truth, of one image."""
-        return self.yardsticks.lite0.activations(self.truth[None])
+        return self.truths.activations(self.number)
 
     @cached_property
     def rank_shares(self) -> np.ndarray:
@@ -72,21 +109,6 @@ class PerInput:
         parts = [to_float(self.saved[i : i + self.batch]) for i in range(0, len(self.saved), self.batch)]
         project = self.yardsticks.critic.project
         return np.concatenate([project(part, self.lores[None].repeat(len(part), axis=0)) for part in parts])
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Images of one source, and what networks make of them."""
-
-    images: np.ndarray  # uint8 [N, H, W, C]
-    yardsticks: Yardsticks
-    _found: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def features(self, network: str) -> np.ndarray:
-        """Those of a network, float32 [N, D]; network: the field of Yardsticks."""
-        if network not in self._found:
-            self._found[network] = getattr(self.yardsticks, network).features(self.images)
-        return self._found[network]
 
 
 class Halves:
@@ -103,6 +125,11 @@ class Halves:
     def apart(self) -> dict[int, Blocked]:
         """The sliced Wasserstein distance of the halves, of each level."""
         return self._distances([self._truth[self.sides[0]]], self._truth[self.sides[1]])
+
+    @property
+    def by_chance(self) -> dict[int, float]:
+        """The distances that chance alone makes."""
+        return {size: distance.value for size, distance in self.apart.items()}
 
     def across(self, samples: Sequence[np.ndarray]) -> dict[int, Blocked]:
         """The same between images made of one half's inputs and the true images of the other half, of each level.
@@ -133,6 +160,11 @@ class PerSet:
     def manifolds(self) -> dict[str, Blocked]:
         """How the features of the images and of the truth cover each other, on EfficientNet-Lite0."""
         return manifolds.in_blocks(self.made.features("lite0"), self.truth.features("lite0"))
+
+    @property
+    def images(self) -> list[np.ndarray]:
+        """Those of each of the samples."""
+        return [made.images for made in self.samples]
 
     @property
     def made(self) -> ImageSet:

@@ -4,7 +4,7 @@ The sliced Wasserstein distance divides each set of patches by its own standard 
 details are, nor how contrasted colours.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -40,23 +40,23 @@ def ratios(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(of_colors), of_colors, np.nan).mean(axis=-1)
 
 
-def compare(sets: Iterable[np.ndarray], truth: np.ndarray) -> dict[int, Blocked]:
+def compare(sets: Sequence[np.ndarray], of_truth: np.ndarray) -> dict[int, Blocked]:
     """Ratios of several sets together.
 
     Args:
         sets: uint8 [N, H, W, C], each as large as the truth.
-        truth: uint8 [N, H, W, C].
+        of_truth: moments of the N true images.
 
     Returns:
         Height of the level -> ratio, the full size first.
     """
-    of_images, of_truth = np.mean([moments(images) for images in sets], axis=0), moments(truth)
+    of_images = np.mean([moments(images) for images in sets], axis=0)
 
     def of(part: slice) -> np.ndarray:
         return ratios(of_images[part].mean(axis=0), of_truth[part].mean(axis=0))
 
-    whole, parts = of(slice(None)), np.array([of(part) for part in blocks(len(truth))])
-    heights = [height for height, _ in level_sizes(*truth.shape[1:3])]
+    whole, parts = of(slice(None)), np.array([of(part) for part in blocks(len(of_truth))])
+    heights = [height for height, _ in level_sizes(*sets[0].shape[1:3])]
     return {height: Blocked(float(whole[i]), parts[:, i]) for i, height in enumerate(heights)}
 
 

@@ -1,6 +1,6 @@
 """How two sets of images differ in their colours, their smallest patterns and their frequencies."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -48,21 +48,32 @@ def pattern_distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(a - b).sum() / 2)
 
 
-def compare_colors(sets: Iterable[np.ndarray], truth: np.ndarray) -> Blocked:
-    """color_distance of all images of the sets [N, H, W, C] from the truth [N, H, W, C]."""
-    return _compare(sets, truth, colors, color_distance)
+def colors_in_blocks(images: np.ndarray) -> np.ndarray:
+    """colors of images [N, H, W, C], then of each block of them: [1 + blocks, C, 256]."""
+    return _in_blocks(colors, images)
 
 
-def compare_patterns(sets: Iterable[np.ndarray], truth: np.ndarray) -> Blocked:
-    """pattern_distance of all images of the sets [N, H, W, C] from the truth [N, H, W, C]."""
-    return _compare(sets, truth, patterns, pattern_distance)
+def patterns_in_blocks(images: np.ndarray) -> np.ndarray:
+    """patterns of images [N, H, W, C], then of each block of them: [1 + blocks, 256]."""
+    return _in_blocks(patterns, images)
 
 
-def _compare(sets, truth, histogram, distance) -> Blocked:
-    parts = blocks(len(truth))
-    of_sets = np.mean([[histogram(images[part]) for part in (slice(None), *parts)] for images in sets], axis=0)
-    of_truth = [histogram(truth[part]) for part in (slice(None), *parts)]
-    whole, *of_parts = (distance(a, b) for a, b in zip(of_sets, of_truth, strict=True))
+def compare_colors(sets: Iterable[np.ndarray], of_truth: np.ndarray) -> Blocked:
+    """color_distance of all images of the sets [N, H, W, C] from N true ones, of which this is colors_in_blocks."""
+    return _compare([colors_in_blocks(images) for images in sets], of_truth, color_distance)
+
+
+def compare_patterns(sets: Iterable[np.ndarray], of_truth: np.ndarray) -> Blocked:
+    """pattern_distance of all images of the sets [N, H, W, C] from N true ones, of which this is patterns_in_blocks."""
+    return _compare([patterns_in_blocks(images) for images in sets], of_truth, pattern_distance)
+
+
+def _in_blocks(histogram: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+    return np.stack([histogram(images[part]) for part in (slice(None), *blocks(len(images)))])
+
+
+def _compare(of_sets: list[np.ndarray], of_truth: np.ndarray, distance: Callable) -> Blocked:
+    whole, *of_parts = (distance(a, b) for a, b in zip(np.mean(of_sets, axis=0), of_truth, strict=True))
     return Blocked(whole, np.array(of_parts))
 
 

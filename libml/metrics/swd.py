@@ -8,6 +8,7 @@ directions. The values are multiplied by 1000, as theirs are.
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import correlate1d
 
 from libml import seeds
@@ -17,7 +18,10 @@ SMALLEST = 16  # pixels a side of the last level
 PATCH, PATCHES = 7, 128  # side in pixels, number in each image
 REPEATS, DIRECTIONS = 4, 128
 CHUNK = 64  # images whose pyramids are in memory at a time
-TOGETHER = 16  # directions whose projections are in memory at a time
+TOGETHER = 64  # directions whose projections are in memory at a time
+SUMMED = 16  # directions whose distances are one sum: rounding depends on the order
+ROWS = 16384  # pixels that are doubles at a time
+SETS = 2  # sets of images whose patches are in memory at a time
 _BLUR = np.array([1, 4, 6, 4, 1], np.float32) / 16
 
 
@@ -60,35 +64,64 @@ def pyramid_level(images: np.ndarray, level: int) -> np.ndarray:
 
 def _patches(images: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
     """Normalised patches of a level at random places: uint8 [N, H, W, C] -> float32 [128 N, 49 C]."""
-    colors, near = images.shape[-1], np.arange(PATCH)
-    patches = np.empty([len(images) * PATCHES, PATCH, PATCH, colors], np.float32)
+    colors = images.shape[-1]
+    patches = np.empty([len(images) * PATCHES, PATCH, PATCH * colors], np.float32)
     for start in range(0, len(images), CHUNK):
         chunk = pyramid_level(images[start : start + CHUNK], level)
         n, h, w, _ = chunk.shape
-        i = np.arange(n).repeat(PATCHES)[:, None, None]
-        y = rng.integers(0, h - PATCH + 1, n * PATCHES)[:, None, None] + near[:, None]
-        x = rng.integers(0, w - PATCH + 1, n * PATCHES)[:, None, None] + near
-        patches[start * PATCHES : (start + n) * PATCHES] = chunk[i, y, x]
-    patches -= patches.mean(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
+        y, x = rng.integers(0, h - PATCH + 1, n * PATCHES), rng.integers(0, w - PATCH + 1, n * PATCHES)
+        patches[start * PATCHES : (start + n) * PATCHES] = _windows(chunk)[np.arange(n).repeat(PATCHES), y, x]
+    pixels = patches.reshape(-1, colors)
+    pixels -= pixels.mean(axis=0, dtype=np.float64).astype(np.float32)
     # A channel of equal values, as of a flat image, has no scale to be brought to.
-    patches /= np.maximum(patches.std(axis=(0, 1, 2), dtype=np.float64), 1e-8).astype(np.float32)
+    pixels /= np.maximum(_deviation(pixels), 1e-8).astype(np.float32)
     return patches.reshape(len(patches), -1)
 
 
-def sliced_distances(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, parts: Sequence[slice] = ()) -> np.ndarray:
-    """Mean over 4 x 128 random directions of the mean distance of the sorted projections of a and b, both [N, D].
+def _windows(images: np.ndarray) -> np.ndarray:
+    """All patches of images [N, H, W, C] without a copy: [N, H - 6, W - 6, 7, 7 C]."""
+    rows = sliding_window_view(images.reshape(*images.shape[:2], -1), (PATCH, PATCH * images.shape[-1]), (1, 2))
+    return rows[:, :, :: images.shape[-1]]
 
-    Of the whole sets, then of each of their parts: [1 + parts].
+
+def _deviation(pixels: np.ndarray) -> np.ndarray:
+    """Standard deviation of each colour of float32 [M, C], as float64 [C], without a copy of all of them."""
+    mean, squares = pixels.mean(axis=0, dtype=np.float64), 0.0
+    for start in range(0, len(pixels), ROWS):
+        apart = pixels[start : start + ROWS] - mean
+        squares = squares + np.einsum("ij,ij->j", apart, apart)
+    return np.sqrt(squares / len(pixels))
+
+
+def sliced_distances(
+    sets: Sequence[np.ndarray], truth: np.ndarray, rng: np.random.Generator, parts: Sequence[slice] = ()
+) -> np.ndarray:
+    """Mean over 4 x 128 random directions of the mean distance of the sorted projections of each set and the truth.
+
+    Args:
+        sets: points [N, D].
+        truth: as many points [N, D].
+        rng: draws the directions.
+        parts: of the points, which are compared by themselves, too.
+
+    Returns:
+        Of the whole sets, then of each of their parts: [sets, 1 + parts].
     """
-    found = np.zeros(1 + len(parts))
+    found, parts = np.zeros([len(sets), 1 + len(parts)]), (slice(None), *parts)
     for _ in range(REPEATS):
-        directions = rng.standard_normal([DIRECTIONS, a.shape[1]], np.float32)
+        directions = rng.standard_normal([DIRECTIONS, truth.shape[1]], np.float32)
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         for start in range(0, DIRECTIONS, TOGETHER):
-            one, other = (directions[start : start + TOGETHER] @ x.T for x in (a, b))
-            for i, part in enumerate((slice(None), *parts)):
-                apart = np.sort(one[:, part], axis=1) - np.sort(other[:, part], axis=1)
-                found[i] += np.abs(apart, out=apart).sum(dtype=np.float64) / apart.shape[1]
+            some = directions[start : start + TOGETHER]
+            true = some @ truth.T
+            true = [np.sort(true[:, part], axis=1) for part in parts]
+            for i, points in enumerate(sets):
+                made = some @ points.T
+                for j, part in enumerate(parts):
+                    apart = np.sort(made[:, part], axis=1)
+                    apart = np.abs(np.subtract(apart, true[j], out=apart), out=apart)
+                    for line in range(0, TOGETHER, SUMMED):
+                        found[i, j] += apart[line : line + SUMMED].sum(dtype=np.float64) / apart.shape[1]
     return found / (REPEATS * DIRECTIONS)
 
 
@@ -123,9 +156,9 @@ def distances(sets: Iterable[np.ndarray], truth: np.ndarray, seed: int) -> dict[
         # Places of their own for each side: at the same ones, images that keep to the true pixels would look realistic.
         true_patches = _patches(truth, level, np.random.default_rng([seed, level, 1]))
         of_sets = []
-        for images in sets:
-            patches = _patches(images, level, np.random.default_rng([seed, level, 0]))
-            of_sets.append(sliced_distances(patches, true_patches, np.random.default_rng([seed, level, 2]), parts))
+        for start in range(0, len(sets), SETS):
+            some = [_patches(s, level, np.random.default_rng([seed, level, 0])) for s in sets[start : start + SETS]]
+            of_sets += [*sliced_distances(some, true_patches, np.random.default_rng([seed, level, 2]), parts)]
         whole, *of_parts = 1000 * np.mean(of_sets, axis=0)
         found[height] = Blocked(float(whole), np.array(of_parts))
     return found

@@ -13,7 +13,6 @@ from lag.any_method import method_of
 from lag.evaluation import evaluate as evaluation
 from lag.evaluation import measures, report
 from lag.evaluation.measure import UP, Measure
-from lag.evaluation.measures import halves_apart
 from lag.evaluation.methods import LoadedRun, bicubic, load_runs, nearest
 from lag.evaluation.pairs import load_pairs
 from lag.evaluation.seen import Halves, PerImage, PerInput, PerSet
@@ -73,7 +72,7 @@ NO_YARDSTICKS = Yardsticks(
 
 def measured(source, pairs, samples=3, batch=4):
     method = LoadedRun("Shifted", source, "run", None, 3, 0)
-    rows, skipped = evaluation.evaluate([method], pairs, NO_YARDSTICKS, samples, 0, batch)
+    rows, skipped, _ = evaluation.evaluate([method], pairs, NO_YARDSTICKS, samples, 0, batch)
     return {(row.label, row.std): row for row in rows}, skipped
 
 
@@ -140,7 +139,7 @@ def test_sets_are_measured_over_all_samples_and_over_chance(pairs):
     by_chance = swd.sliced_wasserstein(truth[a], truth[b], swd.seed_of(0))
     expected = np.mean([list(found.values()) for found in crossed]) - np.mean(list(by_chance.values()))
     assert row.values["swd_over_chance"] == pytest.approx(expected, rel=1e-4)
-    assert halves_apart(pairs, 0) == pytest.approx(by_chance)
+    assert halves.by_chance == pytest.approx(by_chance)
     assert row.errors["swd"] > 0 and row.errors["swd"] < row.values["swd"]
     assert rows["Shifted", 0.0].values["band_32"] == pytest.approx(1) == rows["Shifted", 0.0].values["band_16"]
     assert rows["nearest", 0.0].values["band_32"] != pytest.approx(1, abs=0.05)
@@ -199,7 +198,7 @@ def test_latent_distance_is_the_critics(run, methods, pairs, monkeypatch):
     monkeypatch.setattr(efficientnet, "package_file", lambda: None)
     yardsticks = load_yardsticks(methods, "", "", batch=4)
     assert yardsticks.critic_run == str(run) and "not here" in yardsticks.missing["inception"]
-    rows, _ = evaluation.evaluate(methods, pairs, yardsticks, 2, 0, batch=4)
+    rows, *_ = evaluation.evaluate(methods, pairs, yardsticks, 2, 0, batch=4)
     (row,) = (r for r in rows if r.std == 1.0)
     made = methods[0].sampler.candidates(pairs.lores, [1.0, 1.0], 0, pairs.indices)
     clipped = np.rint((np.clip(made, -1, 1) + 1) * 127.5) / 127.5 - 1
@@ -211,28 +210,29 @@ def test_latent_distance_is_the_critics(run, methods, pairs, monkeypatch):
 
 
 def test_halves_of_the_truth(pairs):
-    halves = halves_apart(pairs, 0)
-    assert halves == halves_apart(pairs, 0) != halves_apart(pairs, 1)
-    assert halves[32] > 0 and halves[16] > 0
+    one, again, other = (Halves(pairs.hires, seed).by_chance for seed in (0, 0, 1))
+    assert one == again != other
+    assert one[32] > 0 and one[16] > 0
 
 
 class Means:
     """In the place of a network: means of pixels."""
 
     def __init__(self, count):
-        self.count = count
+        self.count, self.activated = count, 0
 
     def features(self, images):
         return images.reshape(len(images), self.count, -1).mean(-1)
 
     def activations(self, images):
+        self.activated += len(images)
         return [images[:, : 8 * side : 8, : 8 * side : 8] / 255 for side in (4, 2, 1)]
 
 
 def test_features_give_distances_named_after_their_network(pairs):
     yardsticks = Yardsticks(None, "", Means(16), Means(128), {"critic": "no critic"})
     method = [LoadedRun("Shifted", Shifted(pairs.hires), "run", None, 3, 0)]
-    rows, skipped = evaluation.evaluate(method, pairs, yardsticks, 2, 0, batch=4)
+    rows, skipped, _ = evaluation.evaluate(method, pairs, yardsticks, 2, 0, batch=4)
     values = {(row.label, row.std): row.values for row in rows}
     assert values["Shifted", 0.0]["fid"] == pytest.approx(0, abs=1e-2) and "fid" not in skipped
     assert values["nearest", 0.0]["fid"] > 0.1 and np.isfinite(values["nearest", 0.0]["kid"])
@@ -252,14 +252,15 @@ def test_features_give_distances_named_after_their_network(pairs):
 
 
 def test_feature_distances_of_samples_are_of_the_first_inputs(pairs, monkeypatch):
-    yardsticks = Yardsticks(None, "", None, Means(128), {"critic": "no critic", "inception": "no weights"})
+    network = Means(128)
+    yardsticks = Yardsticks(None, "", None, network, {"critic": "no critic", "inception": "no weights"})
     few = [m for m in measures.MEASURES if m.key in ("diversity_lite0", "space_score_lite0")]
     monkeypatch.setattr(lite0, "SIDES", (4, 2, 1))
     monkeypatch.setattr(measures, "MEASURES", [dataclasses.replace(m, inputs=5) for m in few])
     source = Shifted(40 + pairs.hires // 2)
     method = [LoadedRun("Shifted", source, "run", None, 3, 0)]
     for batch in (2, 3, 100):
-        rows, _ = evaluation.evaluate(method, pairs, yardsticks, 3, 0, batch=batch)
+        rows, *_ = evaluation.evaluate(method, pairs, yardsticks, 3, 0, batch=batch)
         samples = to_uint8(source.candidates(pairs.lores[:5], [1.0] * 3, 0, range(5)))
         found = [Means(0).activations(s) for s in samples]
         expected = np.mean([lite0.pairwise_distance(stages) for stages in found])
@@ -267,6 +268,7 @@ def test_feature_distances_of_samples_are_of_the_first_inputs(pairs, monkeypatch
         maps = [lite0.distance_maps(f, Means(0).activations(x[None])) for f, x in zip(found, pairs.hires, strict=False)]
         expected = np.mean([100 * (1 - m.min(0).mean() / m.mean((1, 2)).min()) for m in maps])
         assert rows[-1].values["space_score_lite0"] == pytest.approx(expected, rel=1e-6)
+    assert network.activated == 3 * (4 * 5 * 3 + 5)  # of each evaluation: the samples of four rows, each truth once
 
 
 def test_ranks_are_by_the_distance_to_the_image_without_noise(pairs):
@@ -319,7 +321,7 @@ def test_compared_methods(run, tmp_path, pairs):
     Checkpoints(config.folder / "tf", tf.train.Checkpoint(method=model)).save(1024)
     methods = load_runs([str(config.folder), str(run)], batch=4)
     assert [(m.label, m.sampler.stochastic, m.nimg) for m in methods] == [("EDSR", False, 1024), ("LAG", True, 3072)]
-    rows, _ = evaluation.evaluate(methods[:1], pairs, NO_YARDSTICKS, 2, 0, batch=4)
+    rows, *_ = evaluation.evaluate(methods[:1], pairs, NO_YARDSTICKS, 2, 0, batch=4)
     assert [(row.label, row.std) for row in rows[2:]] == [("EDSR", 0.0)]
     made = model.generator(pairs.lores, training=False).numpy()
     np.testing.assert_allclose(
@@ -329,7 +331,7 @@ def test_compared_methods(run, tmp_path, pairs):
 
 @pytest.fixture(scope="module")
 def found(methods, pairs):
-    rows, skipped = evaluation.evaluate(methods, pairs, NO_YARDSTICKS, 2, 0, batch=4)
+    rows, skipped, _ = evaluation.evaluate(methods, pairs, NO_YARDSTICKS, 2, 0, batch=4)
     return Report("cifar10", 9, 2, 0, "", pairs, methods, rows, skipped, {32: 12.0, 16: 34.5})
 
 
@@ -503,7 +505,7 @@ def test_a_measure_is_one_row(methods, pairs, monkeypatch):
         Measure("learnt", "learnt", sees=PerSet, compute=lambda _: 1 / 0, needs="inception", **shown),
     )
     monkeypatch.setattr(measures, "MEASURES", added)
-    rows, skipped = evaluation.evaluate(methods, pairs, NO_YARDSTICKS, 2, 0, batch=4)
+    rows, skipped, _ = evaluation.evaluate(methods, pairs, NO_YARDSTICKS, 2, 0, batch=4)
     plain, noisy = rows[0], rows[-1]
     assert list(plain.means) == ["bright"] and noisy.means["count"] == 2
     assert noisy.values["bright"] == noisy.means["bright"]

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from lag.evaluation.evaluate import Row
+from lag.evaluation.image_folders import new_image_folders
 from lag.evaluation.methods import LoadedRun, nearest
 from lag.evaluation.page import as_html
 from lag.evaluation.pairs import Pairs
-from lag.evaluation.pictures import new_pictures
 from lag.evaluation.tables import Report, as_json, speeds_as_csv
 from lag.figures.svg import Line, plot
 from libml.errors import UserError
@@ -123,7 +123,7 @@ def test_a_plot_as_svg():
 
 def test_pictures_are_written_whole_or_not_at_all(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, [2, 3, 8, 8, 3], np.uint8)
-    with new_pictures(tmp_path / "pictures", True) as pictures:
+    with new_image_folders(tmp_path / "pictures", True) as pictures:
         pictures.save_truth(images[0])
         pictures.save_row("LAG 1", 0.5, images)
         pictures.save_row("bicubic", 0, images[:1])
@@ -133,11 +133,11 @@ def test_pictures_are_written_whole_or_not_at_all(tmp_path):
     assert names == [f"{folder}/00000{i}.png" for folder in folders for i in range(3)]
     shown = np.asarray(Image.open(tmp_path / "pictures" / "LAG_1_noise0.5" / "sample1" / "000002.png"))
     np.testing.assert_array_equal(shown, images[1, 2])
-    with pytest.raises(UserError, match="is there already"), new_pictures(tmp_path / "pictures", True):
+    with pytest.raises(UserError, match="is there already"), new_image_folders(tmp_path / "pictures", True):
         pass
-    with pytest.raises(ValueError), new_pictures(tmp_path / "other", True) as pictures:
+    with pytest.raises(ValueError), new_image_folders(tmp_path / "other", True) as pictures:
         pictures.save_truth(images[0])
         raise ValueError
-    with new_pictures(tmp_path / "none", False) as pictures:
+    with new_image_folders(tmp_path / "none", False) as pictures:
         assert pictures is None
     assert [p.name for p in tmp_path.iterdir()] == ["pictures"]

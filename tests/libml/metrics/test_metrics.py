@@ -170,8 +170,9 @@ def test_swd_is_seeded():
 def test_sliced_distance_of_gaussians():
     # On any direction two sets that differ by a shift v are |v . direction| apart; its mean is |v| E|u_1|.
     a = RNG.normal(size=[50, 3]).astype(np.float32)
-    (found,) = swd.sliced_distances(a, a + np.array([2, 0, 0], np.float32), np.random.default_rng(0))
-    assert found == pytest.approx(2 * 0.5, rel=0.1)  # E|u_1| = 1/2 on the sphere in three dimensions
+    shifted = [a + np.array([shift, 0, 0], np.float32) for shift in (2, 4, 6)]
+    found = swd.sliced_distances(shifted, a, np.random.default_rng(0))[:, 0]
+    assert found == pytest.approx(0.5 * np.array([2, 4, 6]), rel=0.1)  # E|u_1| = 1/2 on the sphere in three dimensions
 
 
 def exact_features(mean, covariance, count=64):
