@@ -29,7 +29,7 @@ class Examples:
             colors: of the model.
             data_dir: folder of the datasets.
         """
-        self.name, self.count = dataset, 0
+        self.name, self.count, self.drawn = dataset, 0, False  # drawn: by the project
         self._held_out: HeldOut | None = None
         self.size: int | None = None  # side of the images
         try:
@@ -40,7 +40,7 @@ class Examples:
         if found.colors != colors:
             return
         if found.base.startswith("toyfaces"):
-            self.count = MOST
+            self.count, self.drawn = MOST, True
         elif sys.modules.get("tensorflow"):
             self._find(found, Path(data_dir))
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from lag.any_method import load_any
-from lag.formats.card import NOTE, ONNX, ONNX_FILE, write_card
+from lag.formats.card import NOTE, ONNX, ONNX_FILE, load_description, write_card
 from lag.formats.export_folder import check_target, new_export
 from lag.formats.exported import SIGNATURES, ExportedGenerator
 from lag.formats.onnx_model import PROPERTY
@@ -41,15 +43,33 @@ def export_run(run: str | Path, folder: str | Path, weights: str = "float32") ->
     folder = Path(os.path.abspath(folder))
     check_target(folder)
     check_installed()
-    trained = load_any(run)
-    module = ExportedGenerator(trained)
-    card = describe(trained, module, run, weights)
-    card |= {"format": ONNX, "signatures": {"generate": SIGNATURES["generate"]}}
-    file = convert(module, card)
+    file, card = _converted(*_of_run(run, weights))
     with new_export(folder) as temporary:
         temporary.mkdir()
         (temporary / ONNX_FILE).write_bytes(file)
         return write_card(temporary, card)
+
+
+def convert_any(path: Path) -> bytes:
+    """The ONNX file of a run's newest checkpoint, or of an export as SavedModel.
+
+    Raises:
+        UserError: if it is neither, or the converter is not installed.
+    """
+    check_installed()
+    card = load_description(path)
+    return _converted(*(_of_run(path) if card is None else (tf.saved_model.load(str(path)), card)))[0]
+
+
+def _of_run(run: str | Path, weights: str = "float32") -> tuple[ExportedGenerator, dict[str, Any]]:
+    trained = load_any(run)
+    module = ExportedGenerator(trained)
+    return module, describe(trained, module, run, weights)
+
+
+def _converted(module: Any, card: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    card = card | {"format": ONNX, "signatures": {"generate": SIGNATURES["generate"]}}
+    return convert(module, card), card
 
 
 def check_installed() -> None:
@@ -61,18 +81,21 @@ def check_installed() -> None:
         raise UserError(f"--format=onnx needs {e.name}: pip install -r requirements-onnx.txt") from None
 
 
-def convert(module: ExportedGenerator, card: dict[str, Any]) -> bytes:
+def convert(module: Any, card: dict[str, Any]) -> bytes:
     """An ONNX file of the signature `generate`: lores and z to hires, of any batch, height and width.
 
     Args:
-        module: the generator.
+        module: the generator, whose function is `generate`.
         card: what the file says of itself, in its metadata.
     """
     import onnx
     import tf2onnx
 
+    signature = [
+        tf.TensorSpec([None, None, None, card[channels]], tf.float32, name=name)
+        for name, channels in (("lores", "colors"), ("z", "noise_dim"))
+    ]
     with _quiet("tf2onnx"):
-        signature = module.generate.input_signature
         model, _ = tf2onnx.convert.from_function(module.generate, input_signature=signature, opset=OPSET)
     for value in [*model.graph.input, *model.graph.output]:
         for axis, dimension in zip(AXES[value.name], value.type.tensor_type.shape.dim, strict=False):  # not of colours

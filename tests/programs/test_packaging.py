@@ -65,7 +65,7 @@ def test_the_wheel_holds_the_packages_and_programs_and_nothing_else(wheel):
     names = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     expected = {str(p.relative_to(ROOT)) for folder in ("lag", "libml") for p in (ROOT / folder).rglob("*.py")}
     expected |= {f"lag_programs/{p.name}" for p in (ROOT / "scripts").glob("*.py")}
-    data = [*(ROOT / "lag/explorer/static").iterdir(), *(ROOT / "lag/box/toyfaces32").rglob("*")]
+    data = [*(ROOT / "lag/explorer/static").rglob("*"), *(ROOT / "lag/box/toyfaces32").rglob("*")]
     expected |= {str(p.relative_to(ROOT)) for p in data if p.is_file()}
     assert names == expected | {f"{name}.py" for name in PROGRAMS} | {"lag/py.typed", "libml/py.typed"}
 

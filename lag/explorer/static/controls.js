@@ -1,7 +1,7 @@
 // The controls around the pictures: what each of them changes in the state.
 
-import { post } from "./api.js";
 import { act, app, byId, change, download, onShow, recipeOf, slider } from "./app.js";
+import * as backend from "./backend.js";
 import { CENTER, region } from "./candidates.js";
 import { fetchOne } from "./results.js";
 
@@ -34,10 +34,9 @@ on("near", "click", () => change({ grid: { kind: "near", base: app.state.focus, 
 on("to-center", "click", () => change({ focus: CENTER, before: null }));
 
 async function choose(way) {
-  const { picture, seed, noise, count, of } = app.state;
+  const { seed, noise, count, of } = app.state;
   const recipe = { ...recipeOf(CENTER), seed };
-  const wanted = { recipe, way, keep: Math.min(count, of), of, noise };
-  const { indices } = await post("/api/choose", wanted, { picture });
+  const indices = await backend.choose(recipe, { way, keep: Math.min(count, of), of, noise });
   change({ grid: { kind: "chosen", way, of, indices, seed, noise } });
 }
 on("best", "click", () => choose("best"));

@@ -1,6 +1,7 @@
 // The frame that says what of a large picture is made small.
 
 import { act, app, byId } from "./app.js";
+import * as backend from "./backend.js";
 
 let large = null;
 let use = null;
@@ -26,7 +27,7 @@ function place(left, top, side) {
 export function openCropper(picture, callback) {
   [large, use] = [picture, callback];
   byId("cropper").hidden = false;
-  image.src = `/api/pictures/${large.large}/preview.png`;
+  image.src = backend.preview(large.large);
   const size = byId("crop-size");
   size.max = app.model.largest;
   size.value = app.model.side;

@@ -1,7 +1,7 @@
 // Where small pictures come from: files that are dropped, pasted or chosen, crops of large ones, test images.
 
-import { getBlob, onMissing, post, upload } from "./api.js";
 import { act, app, beginWith, byId, onShow, say } from "./app.js";
+import * as backend from "./backend.js";
 import { openCropper } from "./cropper.js";
 
 const LARGEST_KEPT = 200_000; // bytes of a file that the browser keeps, for a server that was started again
@@ -30,13 +30,13 @@ async function restore(picture) {
   if (!source) return false;
   const said =
     source.example !== undefined
-      ? await post("/api/examples", { index: source.example })
-      : await upload(asBlob(source.file), source.name);
+      ? await backend.example(source.example)
+      : await backend.upload(asBlob(source.file), source.name);
   return said.picture === picture;
 }
 
 export async function takeExample(index, again = false) {
-  const said = await post("/api/examples", { index });
+  const said = await backend.example(index);
   remember(said.picture, { example: index });
   beginWith(said, again);
 }
@@ -45,7 +45,7 @@ async function takeFile(file) {
   const most = app.model.most_bytes;
   if (file.size > most) throw new Error(`The file has more than ${most} bytes: give a smaller picture.`);
   say("Reading the picture…");
-  const said = await upload(file, file.name ?? "");
+  const said = await backend.upload(file, file.name ?? "");
   large = said;
   const notes = said.notes.length ? `The picture was read ${said.notes.join("; ")}.` : "";
   byId("notes").textContent = notes;
@@ -61,8 +61,8 @@ async function takeFile(file) {
 }
 
 async function takeCrop(box, size) {
-  const said = await post("/api/crops", { large: large.large, box, size });
-  const small = await getBlob(`/api/pictures/${said.picture}/small.png`);
+  const said = await backend.crop(large.large, box, size);
+  const small = await backend.small(said.picture);
   remember(said.picture, { file: await asText(small), name: "small.png" });
   beginWith(said);
 }
@@ -72,7 +72,7 @@ function showThumbs() {
   for (let i = 0; i < app.model.examples && !thumbs.children[i]; i++) {
     const button = document.createElement("button");
     const image = document.createElement("img");
-    Object.assign(image, { src: `/api/examples/${i}.png`, alt: `Test image ${i}`, loading: "lazy", width: 48, height: 48 });
+    Object.assign(image, { src: backend.thumbnail(i), alt: `Test image ${i}`, loading: "lazy", width: 48, height: 48 });
     button.append(image);
     button.addEventListener("click", act(() => takeExample(i)));
     thumbs.append(button);
@@ -80,7 +80,7 @@ function showThumbs() {
 }
 
 export function startInput() {
-  onMissing(restore);
+  backend.onMissing(restore);
   byId("examples").hidden = !app.model.examples;
   byId("examples").addEventListener("toggle", showThumbs);
   const file = byId("file");

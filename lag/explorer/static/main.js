@@ -1,7 +1,7 @@
 // Starts the page: asks what the model is, takes up the state in the URL, and keeps what is shown up to date.
 
-import { get } from "./api.js";
 import { act, app, beginWithModel, byId, complain, onShow, say, show, travelTo } from "./app.js";
+import * as backend from "./backend.js";
 import { scoreGrid, showGrid } from "./grid.js";
 import { startInput, takeExample } from "./input.js";
 import { showHeat, showStage, showMeasures } from "./stage.js";
@@ -53,11 +53,13 @@ async function showAll() {
 }
 
 async function start() {
-  beginWithModel(await get("/api/model"));
-  const { dataset, scale, nimg, critic } = app.model;
-  byId("model").textContent =
-    `${scale}× of ${dataset}, ${nimg.toLocaleString("en")} images seen${critic ? "" : ", without its critic"}`;
+  say("Loading the model…");
+  beginWithModel(await backend.describe());
+  const { dataset, scale, nimg, critic, alone } = app.model;
+  const where = alone ? "; it runs in this browser, and no picture leaves it" : "";
+  byId("model").textContent = `${scale}× of ${dataset}, ${nimg.toLocaleString("en")} images seen${where}`;
   byId("choosing").hidden = !critic;
+  byId("no-critic").hidden = critic;
   startInput();
   onShow(refresh);
   steps.onTravel(travelTo);

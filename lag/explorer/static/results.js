@@ -1,6 +1,6 @@
 // Made pictures, by their recipes: fetched a few at a time, each once.
 
-import { post } from "./api.js";
+import * as backend from "./backend.js";
 import { decode } from "./pixels.js";
 
 const KEPT = 300;
@@ -14,9 +14,7 @@ const keep = (key, result) => {
 };
 
 async function unpack(said) {
-  const bytes = Uint8Array.from(atob(said.png), (c) => c.charCodeAt(0));
-  const blob = new Blob([bytes], { type: "image/png" });
-  return { ...said, blob, url: URL.createObjectURL(blob), pixels: await decode(blob) };
+  return { ...said, url: URL.createObjectURL(said.blob), pixels: await decode(said.blob) };
 }
 
 export const known = (recipe) => made.get(JSON.stringify(recipe));
@@ -32,8 +30,7 @@ export async function fetchAll(recipes, shown, stale = () => false) {
   for (let first = 0; first < missing.length && !stale(); first += AT_ONCE) {
     const part = missing.slice(first, first + AT_ONCE);
     const wanted = part.map((i) => recipes[i]);
-    const { results } = await post("/api/render", { recipes: wanted }, { picture: wanted[0].picture });
-    for (const [k, said] of results.entries()) {
+    for (const [k, said] of (await backend.render(wanted)).entries()) {
       const result = keep(JSON.stringify(wanted[k]), await unpack(said));
       shown(result, part[k]);
     }
@@ -51,7 +48,7 @@ export async function fetchScores(recipes, shown, stale) {
   const missing = recipes.filter((recipe) => known(recipe) && known(recipe).score === undefined);
   for (let first = 0; first < missing.length && !stale(); first += AT_ONCE) {
     const part = missing.slice(first, first + AT_ONCE);
-    const { scores } = await post("/api/scores", { recipes: part }, { picture: part[0].picture });
+    const scores = await backend.scores(part);
     part.forEach((recipe, k) => {
       const result = known(recipe);
       if (result) result.score = scores[k];

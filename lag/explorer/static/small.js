@@ -1,7 +1,7 @@
 // The small picture as the model sees it, and the pencil that paints its pixels.
 
-import { getBlob } from "./api.js";
 import { act, app, byId, change, download, onShow } from "./app.js";
+import * as backend from "./backend.js";
 import { CellPicker } from "./cells.js";
 import { decode, enlarged, painted } from "./pixels.js";
 
@@ -57,7 +57,7 @@ onShow(async (state) => {
   byId("small-said").textContent =
     `${state.width} × ${state.height} pixels${state.paint.length ? `, ${state.paint.length} of them painted` : ""}`;
   if (shown.picture !== state.picture) {
-    const blob = await getBlob(`/api/pictures/${state.picture}/small.png`, state.picture).catch(() => null);
+    const blob = await backend.small(state.picture).catch(() => null);
     if (!blob) return;
     shown = { picture: state.picture, pixels: await decode(blob) };
   }
@@ -68,5 +68,5 @@ byId("pencil").addEventListener("change", (e) => canvas.classList.toggle("active
 byId("paint-clear").addEventListener("click", () => change({ paint: [] }));
 byId("small-save").addEventListener("click", act(async () => {
   const { picture } = app.state;
-  download(await getBlob(`/api/pictures/${picture}/small.png`, picture), `small_${picture.slice(0, 12)}.png`);
+  download(await backend.small(picture), `small_${picture.slice(0, 12)}.png`);
 }));

@@ -1,7 +1,7 @@
 // The large picture: drawn, compared with others, and with a region of it chosen.
 
-import { getBlob, postForBlob } from "./api.js";
 import { app, byId, change, onShow, recipeOf } from "./app.js";
+import * as backend from "./backend.js";
 import { CENTER, describe, fromHex, toHex } from "./candidates.js";
 import { CellPicker } from "./cells.js";
 import { decode, difference, draw, enlarged, heat, painted } from "./pixels.js";
@@ -29,13 +29,13 @@ async function comparison(state) {
   if (compare === "before") return state.before && (await fetchOne(recipeOf(state.before))).pixels;
   if (compare === "bicubic" || compare === "input") {
     const recipe = recipeOf(CENTER);
-    const bicubic = () => postForBlob("/api/bicubic", { recipe }, { picture });
-    if (compare === "bicubic") return fetched(`bicubic ${picture} ${JSON.stringify(paint)}`, bicubic);
-    const small = await fetched(`input ${picture}`, () => getBlob(`/api/pictures/${picture}/small.png`, picture));
+    if (compare === "bicubic")
+      return fetched(`bicubic ${picture} ${JSON.stringify(paint)}`, () => backend.bicubic(recipe));
+    const small = await fetched(`input ${picture}`, () => backend.small(picture));
     return enlarged(painted(small, paint), current.pixels.width, current.pixels.height);
   }
   if (compare === "original" && state.original)
-    return fetched(`original ${picture}`, () => getBlob(`/api/pictures/${picture}/original.png`, picture));
+    return fetched(`original ${picture}`, () => backend.original(picture));
   return null;
 }
 

@@ -1,7 +1,7 @@
 // The way between two candidates, as a slider and as an animation.
 
-import { postForBlob } from "./api.js";
 import { act, app, byId, change, download, onShow, recipeOf, slider } from "./app.js";
+import * as backend from "./backend.js";
 import { describe, walk } from "./candidates.js";
 import { fetchOne } from "./results.js";
 
@@ -20,9 +20,8 @@ slider("walk-at", (state) => state.walk.at, (at) => {
 
 byId("walk-save").addEventListener("click", act(async () => {
   const { from, to } = app.state.walk;
-  const { picture } = app.state;
-  const wanted = { recipe: recipeOf(walk(from, to, 0)), frames: FRAMES };
-  download(await postForBlob("/api/animation", wanted, { picture }), "lag_walk.webp");
+  const file = await backend.animation(recipeOf(walk(from, to, 0)), FRAMES);
+  download(file, `lag_walk.${file.type === "image/webp" ? "webp" : "png"}`);
 }));
 
 onShow(async (state) => {

@@ -1,13 +1,20 @@
 """The page's files: they fit each other, ask nothing of others, and their colours can be told apart."""
 
+import posixpath
 import re
 
 import pytest
 
 from lag.explorer.server import STATIC
+from lag.explorer.static_page import ALONE, SERVER
 
-FILES = {path.name: path.read_text() for path in STATIC.iterdir()}
+FILES = {str(path.relative_to(STATIC)): path.read_text() for path in STATIC.rglob("*.*")}
 SCRIPTS = {name: text for name, text in FILES.items() if name.endswith(".js")}
+
+
+def exported(name: str) -> set[str]:
+    """What a module offers to others."""
+    return set(re.findall(r"^export (?:async )?(?:function|const|class) (\w+)", SCRIPTS[name], re.M))
 
 
 def test_nothing_comes_from_outside():
@@ -24,11 +31,18 @@ def test_what_the_scripts_name_is_there():
     for name, text in SCRIPTS.items():
         named = set(re.findall(r'\b(?:byId|slider|number|on)\("([\w-]+)"', text))
         assert named <= set(ids), name
-        for imported, file in re.findall(r'^import (?:\{([^}]*)\}|\* as \w+) from "\./(\w+\.js)"', text, re.M):
-            exported = set(re.findall(r"^export (?:async )?(?:function|const|class) (\w+)", SCRIPTS[file], re.M))
-            assert {word.strip() for word in imported.split(",")} - {""} <= exported, (name, file)
-    for file in re.findall(r'/static/([\w.]+)"', FILES["index.html"]):
+        for imported, file in re.findall(r'^import (?:\{([^}]*)\}|\* as \w+) from "([./\w]+\.js)"', text, re.M):
+            words = {word.partition(" as ")[0].strip() for word in imported.split(",")} - {""}
+            assert words <= exported(posixpath.normpath(f"{posixpath.dirname(name)}/{file}".lstrip("/"))), (name, file)
+        assert set(re.findall(r"\bbackend\.(\w+)\(", text)) <= exported("backend.js"), name
+    for file in re.findall(r'static/([\w.]+)"', FILES["index.html"]):
         assert file in FILES
+
+
+@pytest.mark.parametrize("name", [SERVER, ALONE])
+def test_a_backend_can_do_all_that_the_page_asks_of_one(name):
+    wanted = set(re.findall(r"\bother\.(\w+)\(", SCRIPTS["backend.js"]))
+    assert len(wanted) > 9 and exported(name.removeprefix("./")) == wanted
 
 
 def test_every_control_has_a_name():

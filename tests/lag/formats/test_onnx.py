@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -30,15 +31,17 @@ onnx, onnxruntime = (pytest.importorskip(name, reason=MISSING) for name in ("onn
 pytest.importorskip("tf2onnx", reason=MISSING)
 
 # In the place of TensorFlow: an import that fails.
-ALONE = "import sys\nfor name in ('tensorflow', 'keras', 'tf2onnx', 'onnx'): sys.modules[name] = None\n"
+ALONE = "import sys\nfor name in ('tensorflow', 'keras', 'tf2onnx', 'onnx', 'scipy'): sys.modules[name] = None\n"
 
 
 @pytest.fixture(scope="module")
 def exported(run, tmp_path_factory):
-    """A folder with the same generator as SavedModel and as ONNX file."""
+    """A folder with the same generator as SavedModel, as ONNX file, and as ONNX file made of the SavedModel."""
     folder = tmp_path_factory.mktemp("exports")
     export.export_run(run, folder / "saved")
     onnx_export.export_run(run, folder / "onnx")
+    (folder / "again").mkdir()
+    (folder / "again" / "model.onnx").write_bytes(onnx_export.convert_any(folder / "saved"))
     return folder
 
 
@@ -61,8 +64,9 @@ def differences(folder, saved, size, seed=0, colors=3) -> tuple[float, int]:
 
 @pytest.mark.parametrize("size", [(1, 1, 1), (1, 8, 8), (3, 5, 7), (2, 23, 12)])
 def test_the_images_of_the_saved_model(exported, size):
-    difference, levels = differences(exported / "onnx", exported / "saved", size)
-    assert difference < 1e-5 and levels == 0
+    for name in ("onnx", "again"):
+        difference, levels = differences(exported / name, exported / "saved", size)
+        assert difference < 1e-5 and levels == 0
 
 
 @pytest.mark.parametrize(
@@ -87,6 +91,7 @@ def test_the_file_describes_itself(exported):
     axes = {v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in model.graph.input}
     assert axes == {"lores": ["batch", "height", "width", 3], "z": ["batch", "height", "width", 2]}
     described = json.loads({p.key: p.value for p in model.metadata_props}["lag"])
+    assert onnx_model.load(exported / "again").card == described | {"readme": ANY}
     written = json.loads((exported / "onnx" / "model.json").read_text())
     saved = json.loads((exported / "saved" / "model.json").read_text())
     assert described == {k: v for k, v in written.items() if k != "readme"}
