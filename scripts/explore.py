@@ -52,7 +52,7 @@ def write(model: Path, data_dir: str) -> None:
         from lag.explorer.static_page import write_page
 
         write_page(model, Path(FLAGS.static), FLAGS.onnxruntime_web, data_dir)
-    print(f"wrote {FLAGS.static}: look at it with python -m http.server --bind=127.0.0.1 --directory={FLAGS.static}")
+    print(f"wrote {FLAGS.static}: look at it with python -m http.server -b 127.0.0.1 -d {FLAGS.static}")
 
 
 if __name__ == "__main__":
