@@ -185,7 +185,7 @@ def test_a_step_is_the_same_with_either_gradient(options, this_cpu, monkeypatch)
     model, found = make(**options), []
     for described in (ZEN4, ZEN2):
         this_cpu(described)
-        found.append(terms_of(model, batch(), GROWING, 1500))
+        found.append(terms_of(model, batch(), GROWING, 1500, traced=described is ZEN4))
     theirs, ours = found
     for name, value in ours.losses.items():
         assert float(value) == pytest.approx(float(theirs.losses[name]), rel=1e-5, abs=1e-6), name
