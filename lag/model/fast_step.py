@@ -199,7 +199,7 @@ class Step:
             objective = config.ttur * critic + config.mse_weight * gmse
             if second:
                 one = latents[0][:: config.energy_every]
-                values["energy"] = losses.energy_score(truth[:: config.energy_every], one, *latent_second)
+                values["energy"] = losses.energy_loss(truth[:: config.energy_every], one, *latent_second)
         grad_critic, grad_center, grad_judged = tape.gradient(objective, [self.weights["projection"], fake, judged])
         shares = tf.split(share[:, None, None, None] / config.ttur, len(judged))
         grad_z, *grad_fake = [grad * part for grad, part in zip(grad_judged, shares, strict=True)]

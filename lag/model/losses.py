@@ -14,7 +14,7 @@ from libml.training.meters import GREY_LEVELS
 from libml.training.schedule import Level
 
 GRADIENT_PENALTY_WEIGHT = 10.0
-ENERGY_SPREAD = 0.95  # s of energy_score, the share of two samples' distance that counts; at 1 gradients are noisier
+ENERGY_SPREAD = 0.95  # s of energy_loss, the share of two samples' distance that counts; at 1 gradients are noisier
 
 
 def real_at_level(hires: tf.Tensor, level: Level, lods: int) -> tf.Tensor:
@@ -154,7 +154,7 @@ def _gradient_at(score: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, exc
     return tf.cast(tape.gradient(total, hires), tf.float32)
 
 
-def energy_score(latent_real: tf.Tensor, latent_one: tf.Tensor, latent_two: tf.Tensor) -> tf.Tensor:
+def energy_loss(latent_real: tf.Tensor, latent_one: tf.Tensor, latent_two: tf.Tensor) -> tf.Tensor:
     """energy = mean((|p - p1| + |p - p2|) / 2 - s |p1 - p2| / 2) / sqrt(C), for latents of x and of two samples of y.
 
     |.| is the Euclidean norm over the C channels, the mean is over positions. With s = 1 the score is strictly proper:

@@ -155,7 +155,7 @@ class Objectives:
     def energy(self, passes: dict[str, CriticPass]) -> tf.Tensor:
         """The energy score of G(y, z) and a second sample of y, in the latent space."""
         real, one = (passes[name].latent[:: self.config.energy_every] for name in ("real", "fake_z"))
-        return losses.energy_score(tf.stop_gradient(real), one, passes["second"].latent)
+        return losses.energy_loss(tf.stop_gradient(real), one, passes["second"].latent)
 
     def generate(self, noise: Noise) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """G's images by name, [N, H/excess, W/excess, C] each, and gkl.

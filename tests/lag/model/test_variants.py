@@ -177,7 +177,7 @@ def test_the_energy_score_of_numbers():
     rng = np.random.default_rng(0)
     truth = rng.normal(size=[20000, 1, 1, 1]).astype(np.float32)
     one, two = rng.normal(size=[2, 20000, 1, 1, 1]).astype(np.float32)
-    score = lambda width: float(losses.energy_score(truth, width * one, width * two))  # noqa: E731
+    score = lambda width: float(losses.energy_loss(truth, width * one, width * two))  # noqa: E731
     expected = np.abs(truth - one).mean() / 2 + np.abs(truth - two).mean() / 2 - 0.95 * np.abs(one - two).mean() / 2
     assert score(1) == pytest.approx(expected, rel=1e-3)
     assert score(0.95) < min(score(0.0), score(0.5), score(1.5), score(2.0))
