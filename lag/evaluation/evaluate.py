@@ -113,6 +113,7 @@ class _Judge:
         self.measures = [m for m in measures.MEASURES if not m.lack(pairs, yardsticks)]
         self.shares = {}  # number of images -> the share that each has in each resample
         self.centers = None  # uint8 [N, H, W, C], the images at z = 0 of the method that is measured
+        self.clock = None  # sums the generator's time in the row that is measured
 
     def measure(
         self, label: str, sampler: CandidateSampler, std: float, samples: int, advance: Callable[[int], object]
@@ -195,13 +196,12 @@ class _Judge:
         """
         n, samples, *shape = images.shape
         seen = PerImage(
-            images.reshape(-1, *shape),
-            saved.reshape(-1, *shape),
-            part.hires.repeat(samples, axis=0),
-            part.lores.repeat(samples, axis=0),
-            lambda x: DOWNSCALERS[part.downscaler](tf.constant(x), part.scale).numpy(),
-            self.truth,
-            np.repeat(part.indices, samples),
+            images=images.reshape(-1, *shape),
+            saved=saved.reshape(-1, *shape),
+            lores=part.lores.repeat(samples, axis=0),
+            downscale=lambda x: DOWNSCALERS[part.downscaler](tf.constant(x), part.scale).numpy(),
+            true_set=self.truth,
+            numbers=np.repeat(part.indices, samples),
         )
         found = {m.key: m.compute(seen) for m in self.measures if m.sees is PerImage}
         return {key: value.reshape(n, samples, *value.shape[1:]) for key, value in found.items()}
@@ -210,9 +210,9 @@ class _Judge:
         """Values of the samples of each input, [N, ...], or of the first inputs only where a measure asks for few."""
         several = saved.shape[1] > 1
         chosen = [m for m in self.measures if m.sees is PerInput and (several or (m.of_center and std == 0))]
-        of_inputs = zip(saved, part.hires, part.lores, center, part.indices, strict=True)
-        shared = (part.scale, self.yardsticks, self.batch)
-        seen = [PerInput(s, x, y, *shared, c, self.truth, number) for s, x, y, c, number in of_inputs]
+        of_inputs = zip(saved, center, part.lores, part.indices, strict=True)
+        shared = (part.scale, self.batch, self.yardsticks, self.truth)
+        seen = [PerInput(s, c, y, *shared, number) for s, c, y, number in of_inputs]
         found = {}
         for m in chosen:
             few = seen[: max(0, m.inputs - part.indices.start)] if m.inputs else seen

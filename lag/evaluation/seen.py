@@ -47,11 +47,15 @@ class PerImage:
 
     images: np.ndarray  # float32 [M, H, W, C]
     saved: np.ndarray  # uint8 [M, H, W, C]: the same as they would be saved
-    truth: np.ndarray  # uint8 [M, H, W, C]
     lores: np.ndarray  # float32 [M, h, w, C] in [-1, 1]
     downscale: Callable[[np.ndarray], np.ndarray]  # the runs' own
-    truths: ImageSet  # all true images
-    numbers: np.ndarray  # int [M]: which of them each one's is
+    true_set: ImageSet
+    numbers: np.ndarray  # int [M]: which true image is each one's
+
+    @cached_property
+    def truth(self) -> np.ndarray:
+        """The true images, uint8 [M, H, W, C]."""
+        return self.true_set.images[self.numbers]
 
     @cached_property
     def again(self) -> np.ndarray:
@@ -66,7 +70,7 @@ class PerImage:
     @cached_property
     def spectra(self) -> np.ndarray:
         """Radial power of the images and of the truth, [M, 2, R]."""
-        of_truth = self.truths.once(histograms.spectra)[self.numbers]
+        of_truth = self.true_set.once(histograms.spectra)[self.numbers]
         return np.stack([histograms.spectra(self.saved), of_truth], axis=1)
 
 
@@ -75,14 +79,18 @@ class PerInput:
     """What a measure of an input's samples sees."""
 
     saved: np.ndarray  # uint8 [M, H, W, C]: the samples as they would be saved
-    truth: np.ndarray  # uint8 [H, W, C]
+    center: np.ndarray  # uint8 [H, W, C]: the image at z = 0
     lores: np.ndarray  # float32 [h, w, C] in [-1, 1]
     scale: int
-    yardsticks: Yardsticks
     batch: int  # images that a network takes at a time
-    center: np.ndarray  # uint8 [H, W, C]: the image at z = 0
-    truths: ImageSet  # all true images
-    number: int  # which of them this input's is
+    yardsticks: Yardsticks
+    true_set: ImageSet
+    number: int  # which true image is this input's
+
+    @cached_property
+    def truth(self) -> np.ndarray:
+        """The true image, uint8 [H, W, C]."""
+        return self.true_set.images[self.number]
 
     @cached_property
     def ensemble(self) -> Ensemble:
@@ -97,7 +105,7 @@ class PerInput:
     @property
     def true_activations(self) -> list[np.ndarray]:
         """The same of the truth, of one image."""
-        return self.truths.activations(self.number)
+        return self.true_set.activations(self.number)
 
     @cached_property
     def rank_shares(self) -> np.ndarray:
