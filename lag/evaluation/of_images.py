@@ -106,7 +106,7 @@ MEASURES = (
         group=DIVERSITY,
         digits=2,
         sees=PerInput,
-        compute=lambda seen: distances.pairwise_rms(seen.saved),
+        compute=lambda seen: seen.ensemble.distance,
         meaning="mean RMS distance of two samples of an input, grey levels",
     ),
     Measure(

@@ -7,7 +7,8 @@ import numpy as np
 
 from lag.evaluation.page import as_html
 from lag.evaluation.pairs import Pairs
-from lag.evaluation.tables import Report, as_csv, as_json, as_markdown, speeds_as_csv
+from lag.evaluation.records import as_csv, as_json, speeds_as_csv
+from lag.evaluation.tables import Report, as_markdown
 from lag.figures.scatter import Curve, scatter
 from libml.images import encode_png, to_float
 from libml.page import Figure, draw

@@ -32,8 +32,8 @@ def manifolds(points: np.ndarray, truth: np.ndarray) -> Manifolds:
         truth: features [M, D] of true images, M likewise.
     """
     points, truth = points.astype(np.float64), truth.astype(np.float64)
-    near_points = _radii(points, NEAREST_OF_PRECISION)
-    near_truth, wide_truth = _radii(truth, NEAREST_OF_PRECISION), _radii(truth, NEAREST_OF_DENSITY)
+    (near_points,) = _radii(points, NEAREST_OF_PRECISION)
+    near_truth, wide_truth = _radii(truth, NEAREST_OF_PRECISION, NEAREST_OF_DENSITY)
     precise = dense = 0
     nearest_point, within = np.full(len(truth), np.inf), np.zeros(len(truth), bool)
     for start in range(0, len(points), ROWS):
@@ -50,10 +50,11 @@ def manifolds(points: np.ndarray, truth: np.ndarray) -> Manifolds:
     )
 
 
-def _radii(points: np.ndarray, k: int) -> np.ndarray:
-    """How far the k-th nearest other point is from each."""
+def _radii(points: np.ndarray, *k: int) -> np.ndarray:
+    """How far the k-th nearest other point is from each, for each k: [len(k), N]."""
     parts = (_distances(points[i : i + ROWS], points) for i in range(0, len(points), ROWS))
-    return np.concatenate([np.partition(apart, k, axis=1)[:, k] for apart in parts])  # the 0th is the point itself
+    # The 0th is the point itself.
+    return np.concatenate([np.partition(apart, k, axis=1)[:, k].T for apart in parts], axis=1)
 
 
 def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

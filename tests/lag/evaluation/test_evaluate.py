@@ -15,8 +15,9 @@ from lag.evaluation import measures, report
 from lag.evaluation.measure import UP, Measure
 from lag.evaluation.methods import LoadedRun, bicubic, load_runs, nearest
 from lag.evaluation.pairs import load_pairs
+from lag.evaluation.records import as_csv, as_json
 from lag.evaluation.seen import Halves, PerImage, PerInput, PerSet
-from lag.evaluation.tables import Report, as_csv, as_json, as_markdown
+from lag.evaluation.tables import Report, as_markdown
 from lag.evaluation.yardsticks import Yardsticks, load_yardsticks
 from lag.figures import scatter
 from libml.errors import UserError

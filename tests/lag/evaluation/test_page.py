@@ -15,7 +15,8 @@ from lag.evaluation.image_folders import new_image_folders
 from lag.evaluation.methods import LoadedRun, nearest
 from lag.evaluation.page import as_html
 from lag.evaluation.pairs import Pairs
-from lag.evaluation.tables import Report, as_json, speeds_as_csv
+from lag.evaluation.records import as_json, speeds_as_csv
+from lag.evaluation.tables import Report
 from lag.figures.svg import Line, plot
 from libml.errors import UserError
 from libml.images import encode_png
