@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lag.trained import Trained, load_trained
 from libml.errors import UserError
+from libml.system.store_path import to_path
 from libml.training.run_folder import load_args
 
 LAG_NAME = "LAG"
@@ -23,7 +24,7 @@ def method_of(run: str | Path, args: dict) -> str:
     Raises:
         UserError: if that is no method.
     """
-    word = args.get("method") or Path(run).resolve().name.partition("_")[0]
+    word = args.get("method") or to_path(run).resolve().name.partition("_")[0]
     if word in (LAG_NAME, *COMPARED):
         return word
     raise UserError(

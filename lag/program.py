@@ -50,7 +50,7 @@ def dry_run(config: LAGConfig, folder: Path, data_dir: str, devices: dict[str, A
         data_dir: folder of the datasets.
         devices: arguments of make_devices; other machines are not waited for.
     """
-    dataset = lookup(config.dataset, Path(data_dir))
+    dataset = lookup(config.dataset, data_dir)
     check_sizes(dataset, config.scale, config.downscaler)
     made = make_devices(config.batch, **devices, join=False)
     print(f"{folder}\n\n{_describe_phases(config)}\n")
@@ -69,14 +69,14 @@ def dry_run(config: LAGConfig, folder: Path, data_dir: str, devices: dict[str, A
 
 def device_needs(config: LAGConfig, data_dir: str) -> dict[str, Any]:
     """What a run asks of make_devices: the precision, and on CPUs few cores an operation where steps are small."""
-    dataset = lookup(config.dataset, Path(data_dir))
+    dataset = lookup(config.dataset, data_dir)
     threads = costs.plan(config, dataset.colors, dataset.size).threads_per_op
     return {"precision": config.precision, "threads_per_op": threads}
 
 
 def memtest(config: LAGConfig, data_dir: str, devices: dict[str, Any]) -> None:
     """Trains three steps of the last two phases on noise; prints the peak. Writes nothing."""
-    dataset = lookup(config.dataset, Path(data_dir))
+    dataset = lookup(config.dataset, data_dir)
     check_sizes(dataset, config.scale, config.downscaler)
     model = LAG(config, dataset.colors, make_devices(config.batch, **devices).strategy)
     hires = tf.random.stateless_uniform([config.batch, dataset.size, dataset.size, dataset.colors], [0, 0], -1.0, 1.0)

@@ -17,6 +17,7 @@ from libml.errors import UserError
 from libml.layers.downscalers import LEAST_LORES
 from libml.layers.resample import DOWNSCALERS, downscale2d, upscale2d
 from libml.sampler import CandidateSampler
+from libml.system.store_path import to_path
 from libml.system.tfio import tensorflow_errors
 from libml.training import checkpoint
 from libml.training.config import RunConfig
@@ -41,7 +42,7 @@ def load_critic(run: str | Path) -> TrainedCritic:
     Raises:
         UserError: if the folder holds no trained run; an export has no critic.
     """
-    if not RunFolder(Path(run)).is_run():
+    if not RunFolder(to_path(run)).is_run():
         raise UserError(f"ranking needs the critic, which {run} lacks: give a run folder as --model, not an export")
     args = load_args(run)
     if (method := args.get("method", LAGConfig.method)) != LAGConfig.method:

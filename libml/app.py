@@ -17,6 +17,7 @@ from libml.errors import UserError, printable
 from libml.system import interrupts, starting
 from libml.system.environment import DEFAULTS
 from libml.system.interrupts import Stopped
+from libml.system.store_path import StorePath, to_path
 from libml.training.config import RunConfig
 from libml.training.run_folder import RunFolder, check_same_run, from_args, load_args
 from libml.training.run_names import find_run
@@ -88,7 +89,7 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
     made.validate()
     if not resume or flags.FLAGS["total_kimg"].present:  # older runs may have been asked for less than they did
         made.check_total(begun=bool(resume))
-    folder = Path(resume) if resume else made.folder
+    folder = resume if resume else made.folder
     if RunFolder(folder).is_run() and not flags.FLAGS.reset:
         check_same_run(made, folder)
         flags.FLAGS.data_dir = data_dir_of(folder)
@@ -139,7 +140,7 @@ def default_data_dir() -> str:
     return os.environ.get("ML_DATA", "data")
 
 
-def data_dir_of(run: str | os.PathLike, dataset: str = "") -> str:
+def data_dir_of(run: str | os.PathLike | StorePath, dataset: str = "") -> str:
     """The data folder for a run's images: --data_dir if it is given, else the one that the run remembers, else the
     default.
 
@@ -153,7 +154,7 @@ def data_dir_of(run: str | os.PathLike, dataset: str = "") -> str:
     flag, remembered = flags.FLAGS["data_dir"], load_args(run).get("data_dir")
     if flag.present or not isinstance(remembered, str) or not remembered or remembered == flag.value:
         return flag.value
-    if not os.path.isdir(remembered):
+    if not to_path(remembered).is_dir():
         print(f"the run's data folder {remembered} is not there: looking in {flag.value}", file=sys.stderr)
         return flag.value
     if dataset:

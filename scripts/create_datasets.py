@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
 from libml.errors import UserError
+from libml.system.store_path import StorePath, local_only, to_path
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
@@ -45,6 +46,8 @@ READ_WITH_PROBLEMS = 3
 
 def main(names: list[str]) -> int:
     """Checks what is asked for, then does it; returns the exit status."""
+    for flag in ("input", "parquet", "from", "tfds_dir"):
+        local_only(flag, FLAGS[flag].value)
     if FLAGS.check:
         return check()
     if FLAGS.input or FLAGS.parquet or FLAGS.name:
@@ -139,6 +142,8 @@ def make_standard(names: list[str]) -> int:
 
     status = 0
     tfds_dir = FLAGS.tfds_dir or os.path.join(FLAGS.data_dir, "tfds")
+    if isinstance(to_path(tfds_dir), StorePath) and not FLAGS["from"].value:
+        raise UserError(f"--data_dir={FLAGS.data_dir} is on a store: say where to fetch to, as --tfds_dir=FOLDER")
     for name in standard.expand(names):
         try:
             if name in catalogue.drawn():
@@ -162,10 +167,10 @@ def draw(name: str) -> None:
     if FLAGS.overwrite or FLAGS["from"].value:
         raise UserError(f"{name} is always the same, and drawn by this program: leave out --overwrite and --from")
     dataset = catalogue.lookup(name)
-    if finding.has_test_images(name, FLAGS.data_dir) and finding.find_files(dataset, Path(FLAGS.data_dir), "train"):
+    if finding.has_test_images(name, FLAGS.data_dir) and finding.find_files(dataset, to_path(FLAGS.data_dir), "train"):
         print(f"{name} is complete")
         return
-    dataset.make(Path(FLAGS.data_dir))
+    dataset.make(to_path(FLAGS.data_dir))
     print(f"wrote {os.path.join(FLAGS.data_dir, name)}-*.tfrecord; train with --dataset={name}")
 
 

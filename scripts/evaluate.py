@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from libml import app
 from libml.errors import UserError
 from libml.system import outputs
+from libml.system.store_path import to_path
 from libml.training.run_names import find_run
 
 FLAGS = flags.FLAGS
@@ -77,7 +78,7 @@ def main() -> None:
     pairs = load_pairs(dataset, data_dir, FLAGS.images, runs[0], FLAGS.batch)
     inception = FLAGS.inception_weights or app.fetched_by_keras(fid.FILE)
     yardsticks = load_yardsticks(runs, FLAGS.critic, inception, FLAGS.batch, FLAGS.lite0)
-    output = Path(FLAGS.output)
+    output = to_path(FLAGS.output)
     with new_image_folders(output / "pictures", FLAGS.save_images) as folders:
         found = evaluate(runs, pairs, yardsticks, FLAGS.samples, FLAGS.seed, FLAGS.batch, folders)
     asked = (dataset, FLAGS.images, FLAGS.samples, FLAGS.seed)

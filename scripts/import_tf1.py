@@ -11,6 +11,7 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
+from libml.system.store_path import local_only
 from libml.training.schedule import KIMG
 
 FLAGS = flags.FLAGS
@@ -24,7 +25,7 @@ def main() -> None:
     with app.importing():  # TensorFlow
         from lag.formats.tf1 import import_run
 
-    folder, nimg = import_run(Path(FLAGS.run), FLAGS.train_dir, FLAGS.dataset)
+    folder, nimg = import_run(local_only("run", FLAGS.run), FLAGS.train_dir, FLAGS.dataset)
     print(f"wrote {folder}: a run, {nimg / KIMG:g} kimg")
 
 

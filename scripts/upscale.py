@@ -16,6 +16,7 @@ from lag.upscaling.result_kinds import KINDS
 from libml import app
 from libml.errors import UserError
 from libml.system import outputs
+from libml.system.store_path import to_path
 from libml.training.run_names import find_model
 
 MOST_SAMPLES = 10_000  # of one picture
@@ -77,17 +78,17 @@ def make_again() -> None:
     answered = ("samples", "noise", "seed", "format", "bits", "grid", "consistent", "tile", "best", "diverse", "of")
     if given := [name for name in answered if FLAGS[name].present]:
         raise UserError(f"--recipe says how to make its pictures: leave out --{given[0]}")
-    if not Path(FLAGS.input).exists():
+    if not to_path(FLAGS.input).exists():
         raise UserError(f"--input={FLAGS.input} does not exist")
     from lag.explorer import remaking
 
-    recipes = remaking.load_recipes(Path(FLAGS.recipe))
+    recipes = remaking.load_recipes(to_path(FLAGS.recipe))
     path = find_model(named_or_shipped(FLAGS.model))
     with app.importing():  # TensorFlow, where the model needs it
         from lag.formats.registry import load_model
 
         model = load_model(path)
-    remaking.make_again(model, recipes, Path(FLAGS.input), Path(FLAGS.output), FLAGS.overwrite)
+    remaking.make_again(model, recipes, to_path(FLAGS.input), to_path(FLAGS.output), FLAGS.overwrite)
 
 
 def main() -> int:
@@ -104,7 +105,7 @@ def main() -> int:
     if FLAGS.bits == "16" and FLAGS.format not in DEEP:
         raise UserError(f"--format={FLAGS.format} has 8 bits a channel: --bits=16 needs --format={' or '.join(DEEP)}")
     choice = chosen()
-    if not Path(FLAGS.input).exists():
+    if not to_path(FLAGS.input).exists():
         raise UserError(f"--input={FLAGS.input} does not exist")
     outputs.check_folder("output", FLAGS.output)
     FLAGS.model = str(find_model(named_or_shipped(FLAGS.model)))
@@ -139,7 +140,7 @@ def main() -> int:
         "bits": int(FLAGS.bits),
     }
     options = Options(**common, **choice)
-    return FAILED if upscale_all(model, critic, Path(FLAGS.input), Path(FLAGS.output), options) else 0
+    return FAILED if upscale_all(model, critic, to_path(FLAGS.input), to_path(FLAGS.output), options) else 0
 
 
 if __name__ == "__main__":

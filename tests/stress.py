@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from libml.training import checkpoint, summary
+from libml.training.run_folder import RunFolder
 from tests.support.images import blobs, write_images
 from tests.support.programs import begin
 
@@ -30,7 +31,7 @@ FLAGS += ["--batch=32", "--save_kimg=1", "--report_kimg=1", "--deterministic"]
 def scalars(run: Path) -> list[tuple[int, str, float]]:
     """(kimg, tag, value) of every scalar in a run's TensorBoard files, timings aside."""
     found = []
-    for path in sorted((run / "tf" / "summaries").glob("*tfevents*")):
+    for path in sorted(RunFolder(run).event_files()):
         for event in summary.events(path):
             for value in event.summary.value:
                 if value.metadata.plugin_data.plugin_name == "scalars" and value.tag not in TIMING:

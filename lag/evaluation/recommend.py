@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from lag.evaluation.evaluate import Row
 from lag.evaluation.methods import LoadedRun
 from libml.errors import UserError
 from libml.system.files import write_atomic
+from libml.system.store_path import to_path
 from libml.training.run_folder import RunFolder
 
 
@@ -31,7 +31,7 @@ def record(runs: Sequence[LoadedRun], rows: Sequence[Row]) -> list[str]:
             continue
         content = {"noise": noise, "nimg": run.nimg, "found_by": "SWD"}
         try:
-            write_atomic(RunFolder(Path(run.folder)).noise, (json.dumps(content) + "\n").encode())
+            write_atomic(RunFolder(to_path(run.folder)).noise, (json.dumps(content) + "\n").encode())
             said = "upscaling and exports of the run follow it"
         except UserError as e:
             said = f"not recorded: {e}"

@@ -11,6 +11,7 @@ from libml.datasets import toyfaces
 from libml.datasets.catalogue import Dataset, lookup
 from libml.errors import UserError
 from libml.images import to_uint8
+from libml.system.store_path import to_path
 
 if TYPE_CHECKING:  # it imports TensorFlow
     from libml.datasets.held_out import HeldOut
@@ -33,7 +34,7 @@ class Examples:
         self._held_out: HeldOut | None = None
         self.size: int | None = None  # side of the images
         try:
-            found = lookup(dataset, Path(data_dir))
+            found = lookup(dataset, data_dir)
         except UserError:
             return
         self.size = found.size
@@ -42,7 +43,7 @@ class Examples:
         if found.base.startswith("toyfaces"):
             self.count, self.drawn = MOST, True
         elif sys.modules.get("tensorflow"):
-            self._find(found, Path(data_dir))
+            self._find(found, to_path(data_dir))
 
     def _find(self, dataset: Dataset, data_dir: Path) -> None:
         from libml.datasets.held_out import HeldOut

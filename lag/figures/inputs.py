@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +26,7 @@ def fitting_dataset(name: str, data_dir: str, config: RunConfig, colors: int) ->
     Raises:
         UserError: if there is no such dataset, or the run cannot take its images.
     """
-    dataset = lookup(name, Path(data_dir))
+    dataset = lookup(name, data_dir)
     if dataset.colors != colors:
         raise UserError(f"{dataset.name} has {dataset.colors} colour channels, the run was trained on {colors}")
     check_sizes(dataset, config.scale, config.downscaler)

@@ -9,6 +9,7 @@ from lag.figures.inputs import Inputs
 from libml import rng
 from libml.page import Figure
 from libml.sampler import CandidateSampler, candidate_stds, candidates_figure
+from libml.system.store_path import to_path
 from libml.training.checkpoint import list_checkpoints
 from libml.training.run_folder import RunFolder
 from libml.training.schedule import KIMG
@@ -54,7 +55,7 @@ def progress(run: str | Path, inputs: Inputs, seed: int, batch: int, title: str)
     """The same inputs and the same noise at every checkpoint that the run still has."""
     lores = inputs.downscaled(inputs.hires)
     columns, made = ["original", "input"], []
-    for nimg, _ in list_checkpoints(RunFolder(Path(run)).checkpoints):
+    for nimg, _ in list_checkpoints(RunFolder(to_path(run)).checkpoints):
         sampler = load_any(run, nimg).sampler(batch)
         shown = {0.0: "z = 0", 1.0: "z ~ N"} if sampler.stochastic else {0.0: "image"}
         made.append(sampler.candidates(lores, tuple(shown), seed, inputs.indices))

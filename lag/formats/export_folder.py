@@ -3,12 +3,14 @@
 import contextlib
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from lag.formats.card import CARD_FILE, ONNX_FILE, README_FILE, has_own_readme, load_description
 from libml.errors import UserError
 from libml.system.files import discard, flush_tree, lock_file, publish, remove, user_errors
+from libml.system.store_path import StorePath
 
 # What an export's folder can hold.
 CONTENT = {"assets", "fingerprint.pb", "saved_model.pb", "variables", ONNX_FILE, CARD_FILE, README_FILE}
@@ -25,6 +27,24 @@ def new_export(folder: Path) -> Iterator[Path]:
         yield temporary
 
 
+@contextlib.contextmanager
+def _replacing_on_store(folder: Path) -> Iterator[Path]:
+    """The same where nothing can be renamed: there is no export from the first object that changes to the last."""
+    with tempfile.TemporaryDirectory(prefix="lag-") as place:
+        temporary = Path(place) / folder.name
+        yield temporary
+        _mark(folder).write_bytes(b"an export is being written\n")
+        (folder / CARD_FILE).unlink(missing_ok=True)
+        remove(folder)
+        publish(temporary, folder, last=CARD_FILE)
+        _mark(folder).unlink()
+
+
+def _mark(folder: Path) -> Path:
+    """An object that is there while the export beside it is being replaced."""
+    return _hidden(folder, "unfinished")
+
+
 def check_target(folder: Path) -> None:
     """Refuses a folder that holds anything but an export.
 
@@ -34,11 +54,12 @@ def check_target(folder: Path) -> None:
     if not folder.exists():
         return
     content = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
-    if content and not load_description(folder):
+    unfinished = isinstance(folder, StorePath) and _mark(folder).is_file()
+    if content and not unfinished and not load_description(folder):
         raise UserError(f"{folder} exists and is no export of this project: choose another --output")
     if content - CONTENT:
         raise UserError(f"{folder} holds {min(content - CONTENT)}, which is no part of the export: move it elsewhere")
-    if has_own_readme(folder):
+    if not unfinished and has_own_readme(folder):
         raise UserError(f"{folder}/{README_FILE} is not as the export wrote it: move it elsewhere")
 
 
@@ -64,6 +85,8 @@ def _alone(folder: Path) -> Iterator[None]:
 def _clean_up(folder: Path) -> None:
     """Removes the leftovers of killed exports; an older export that was on its way out comes back if none is there."""
     leftover = re.compile(rf"\.{re.escape(folder.name)}\.(old|tmp)[0-9a-f]*")
+    if isinstance(folder, StorePath):  # there a new export begins with what is left of the one before
+        return
     for path, found in [(p, leftover.fullmatch(p.name)) for p in folder.parent.iterdir()]:
         if not found or path.is_symlink() or not path.is_dir() or {p.name for p in path.iterdir()} - CONTENT:
             continue  # not of an export
@@ -76,6 +99,10 @@ def _clean_up(folder: Path) -> None:
 @contextlib.contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
     """A temporary folder that takes the place of `folder`; what was there goes once the new one is complete."""
+    if isinstance(folder, StorePath):
+        with _replacing_on_store(folder) as temporary:
+            yield temporary
+        return
     temporary, old = _hidden(folder, "tmp"), _hidden(folder, "old")
     try:
         yield temporary

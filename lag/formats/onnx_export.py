@@ -3,7 +3,6 @@
 import contextlib
 import json
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from lag.formats.exported import SIGNATURES, ExportedGenerator
 from lag.formats.onnx_model import PROPERTY
 from lag.formats.saved_model import describe
 from libml.errors import UserError
+from libml.system.store_path import absolute
 
 OPSET = 18  # of onnxruntime 1.14 and later
 AXES = {
@@ -40,7 +40,7 @@ def export_run(run: str | Path, folder: str | Path, weights: str = "float32") ->
     Raises:
         UserError: if there is nothing to export, the folder holds something else, or the converter is not installed.
     """
-    folder = Path(os.path.abspath(folder))
+    folder = absolute(folder)
     check_target(folder)
     check_installed()
     file, card = _converted(*_of_run(run, weights))

@@ -8,6 +8,7 @@ from lag.formats.card import ONNX_FILE, parse_card
 from lag.upscaling.one_picture import Upscaler, try_out, upscaler_of
 from libml import philox
 from libml.errors import UserError, reason
+from libml.system.files import local_copy
 
 PROPERTY = "lag"  # of the file's metadata: the contents of model.json
 
@@ -29,7 +30,8 @@ def load(path: Path) -> Upscaler:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
     try:
-        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        with local_copy(file) as copy:
+            session = onnxruntime.InferenceSession(str(copy), options, providers=["CPUExecutionProvider"])
     except Exception as e:  # damage shows as errors of many kinds
         raise UserError(f"cannot read {file}: {reason(e)}") from e
     card = parse_card(session.get_modelmeta().custom_metadata_map.get(PROPERTY, ""))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lag.formats.card import ONNX_FILE
+from libml.system.store_path import to_path
 
 if TYPE_CHECKING:  # it imports NumPy, which --help need not wait for
     from lag.upscaling.one_picture import Upscaler
@@ -43,7 +44,7 @@ def load_model(path: str | Path) -> "Upscaler":
     Raises:
         UserError: if it is none of these.
     """
-    path, loader = Path(path), FORMATS["savedmodel"].loader  # which reads runs, too
+    path, loader = to_path(path), FORMATS["savedmodel"].loader  # which reads runs, too
     for row in FORMATS.values():
         if row.file and (path.suffix == Path(row.file).suffix or (path / row.file).exists()):
             loader = row.loader

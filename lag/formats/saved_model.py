@@ -1,6 +1,5 @@
 """A trained generator as a SavedModel, which runs where TensorFlow is and none of this project's code."""
 
-import os
 import platform
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from lag.formats.exported import SIGNATURES, WEIGHTS, ExportedGenerator, fingerp
 from lag.trained import Trained
 from libml.errors import UserError
 from libml.system.files import remove
+from libml.system.store_path import absolute, to_path
 from libml.system.tfio import os_errors
 from libml.training.run_folder import RunFolder, recommended_noise
 
@@ -97,7 +97,7 @@ def export_run(run: str | Path, folder: str | Path, weights: str = "float32") ->
         UserError: if there is nothing to export, the folder holds something else, or the shorter weights would change
             the images by more than LEAST_PSNR allows.
     """
-    folder = Path(os.path.abspath(folder))
+    folder = absolute(folder)
     if weights not in WEIGHTS:
         raise UserError(f"--weights={weights} is unknown: use {', '.join(WEIGHTS)}")
     check_target(folder)
@@ -146,7 +146,7 @@ def export_at_end(run: str | Path) -> None:
     Raises:
         UserError: as export_run.
     """
-    folder = RunFolder(Path(run)).export
+    folder = RunFolder(to_path(run)).export
     trained, found = load_any(run), load_description(folder)
     # nimg alone does not tell: a run that was reset comes by the same numbers again.
     made = (SAVED_MODEL, trained.nimg, fingerprint(ExportedGenerator(trained)))

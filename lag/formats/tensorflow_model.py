@@ -14,6 +14,7 @@ from lag.formats.saved_model import describe
 from lag.upscaling.one_picture import Upscaler, try_out, upscaler_of
 from libml import rng
 from libml.errors import UserError, reason
+from libml.system.files import local_copy
 from libml.system.tfio import tensorflow_errors
 from libml.training.run_folder import RunFolder
 
@@ -26,7 +27,8 @@ def load(path: Path) -> Upscaler:
     """
     if description := load_description(path):
         try:
-            loaded = tf.saved_model.load(str(path))
+            with local_copy(path) as copy:
+                loaded = tf.saved_model.load(str(copy))
             model = _model(lambda lores, z: loaded.generate(lores, z), description)  # which keeps loaded's variables
             try_out(model)
         except Exception as e:  # damage shows as errors of many kinds

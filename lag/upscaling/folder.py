@@ -20,7 +20,8 @@ from lag.upscaling.results import COLUMNS, SETTINGS, TABLE, Table
 from libml.datasets.making.pictures import SUFFIXES
 from libml.errors import UserError, printable
 from libml.images import encode_png
-from libml.system.files import discard, write_atomic
+from libml.system.files import discard, is_there, write_atomic
+from libml.system.store_path import StorePath
 
 if TYPE_CHECKING:  # it imports TensorFlow
     from lag.trained import TrainedCritic
@@ -40,13 +41,21 @@ def find_pictures(source: Path, output: Path) -> list[Path]:
         raise UserError(f"--input={source} does not exist")
     if source.resolve() == output.resolve():
         raise UserError("--output is the folder of --input, whose pictures would mix with the results: choose another")
-    found, output = [], output.resolve()
-    for folder, subfolders, names in os.walk(source):
-        subfolders[:] = [s for s in subfolders if not s.startswith(".") and (Path(folder) / s).resolve() != output]
-        found += [Path(folder) / n for n in names if not n.startswith(".") and Path(n).suffix.lower() in SUFFIXES]
+    found = _below(source, output.resolve())
     if not found:
         raise UserError(f"--input={source} holds no pictures ({' '.join(SUFFIXES)})")
     return sorted(found)
+
+
+def _below(source: Path, output: Path) -> list[Path]:
+    if isinstance(source, StorePath):
+        visible = [p for p in source.walk() if not any(w.startswith(".") for w in p.relative_to(source).parts)]
+        return [path for path in visible if path.suffix.lower() in SUFFIXES and output not in path.parents]
+    found = []
+    for folder, subfolders, names in os.walk(source):
+        subfolders[:] = [s for s in subfolders if not s.startswith(".") and (Path(folder) / s).resolve() != output]
+        found += [Path(folder) / n for n in names if not n.startswith(".") and Path(n).suffix.lower() in SUFFIXES]
+    return found
 
 
 def result_stems(sources: Sequence[Path], root: Path) -> dict[Path, Path]:
@@ -83,7 +92,7 @@ def refuse_foreign(output: Path, stems: Iterable[Path], options: Options) -> Non
     for stem in stems:
         names = [result_file(stem, place, options) for place in range(options.samples)]
         for file in names + [grid_file(stem)] * options.grid:
-            if os.path.lexists(output / file):
+            if is_there(output / file):
                 raise UserError(
                     f"{output / file} is there, and was not written by this program: "
                     "choose another --output, or --overwrite it"

@@ -15,6 +15,7 @@ from libml.color_profiles import grey_table, to_srgb
 from libml.datasets.making.pictures import CONVERTED, FIRST_FRAME, MAX_PIXELS, formats, has_frames, upright
 from libml.errors import UserError, reason
 from libml.images import as_pillow, encode_png, to_float
+from libml.system.files import local_copy
 
 MAX_RESULT_PIXELS = 1 << 30  # 3 GiB as an array, up to 10 GiB while they are encoded
 
@@ -68,9 +69,9 @@ def read_picture(path: Path, colors: int, scale: int = 1) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata is no reason to talk
             Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit; _check_size looks before anything is decoded
-            with Image.open(path, formats=formats(path)) as file:
+            with local_copy(path) as copy, Image.open(copy, formats=formats(path)) as file:
                 _check_size(*file.size, scale)
-                low = low_bytes(path) if file.format in ("PNG", "TIFF") else None
+                low = low_bytes(copy) if file.format in ("PNG", "TIFF") else None
                 file.load()
                 picture = _picture(upright(file), colors, file.info.get("icc_profile"), low)
             return picture._replace(notes=picture.notes + ((FIRST_FRAME,) if has_frames(path) else ()))

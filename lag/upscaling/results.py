@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 from libml.errors import UserError
 from libml.system import jsontext
-from libml.system.files import user_errors, write_atomic
+from libml.system.files import exists, user_errors, write_atomic
 
 TABLE, SETTINGS = "results.csv", "settings.json"
 COLUMNS = ("source", "place", "sample", "file", "lores_rmse", "lores_max", "score", "treatment", "content")
@@ -57,7 +56,7 @@ class Table:
     def done(self, source: str, content: str, count: int) -> bool:
         """Whether the first `count` results of a source are there, and made from the same content."""
         rows = [self.rows.get((source, place)) for place in range(count)]
-        return all(r and r["content"] == content and os.path.exists(self.folder / r["file"]) for r in rows)
+        return all(r and r["content"] == content and exists(self.folder / r["file"]) for r in rows)
 
     def in_the_way(self, source: str, content: str, files: Sequence[str]) -> dict[Key, Row]:
         """Rows of results that a source's results, `files`, would replace, but that were made from something else."""

@@ -14,6 +14,7 @@ import tensorflow as tf
 from libml import rng
 from libml.compared.config import ComparedConfig
 from libml.system.devices import replica_share
+from libml.system.store_path import StorePath, to_path
 from libml.training.meters import Meters, grey_mse
 from libml.training.optimizer import Adam
 from libml.training.schedule import Phase, Schedule
@@ -69,7 +70,7 @@ class ComparedMethod(tf.Module):
         size: int,
         strategy: tf.distribute.Strategy | None = None,
         workers: int = 1,
-        data_dir: str | Path = ".",
+        data_dir: str | Path | StorePath = ".",
     ):
         """Builds networks and optimizers on the strategy's devices.
 
@@ -82,7 +83,7 @@ class ComparedMethod(tf.Module):
             data_dir: folder of the datasets, and of the weights that a loss may need.
         """
         super().__init__(name=config.method.lower())
-        self.config, self.colors, self.size, self.data_dir = config, colors, size, Path(data_dir)
+        self.config, self.colors, self.size, self.data_dir = config, colors, size, to_path(data_dir)
         self.strategy = strategy or tf.distribute.get_strategy()
         self.replicas = self.strategy.num_replicas_in_sync
         self.workers, self.local_replicas = workers, self.replicas // workers

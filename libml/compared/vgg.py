@@ -15,6 +15,8 @@ import tensorflow as tf
 from libml.errors import UserError, reason
 from libml.images import to_levels
 from libml.system import array_pickle
+from libml.system.copies import kept_copies
+from libml.system.store_path import StorePath, to_path
 
 LAYERS = tuple(f"conv{b}_{i}" for b, count in enumerate((2, 2, 4, 4, 4), 1) for i in range(1, count + 1))
 MEAN_BGR = (103.939, 116.779, 123.68)  # of the images that it was trained on
@@ -65,7 +67,7 @@ def _chain(names: tuple[str, ...], layer: Callable[[str], Iterable]) -> Weights:
 
 def _read_file(path: Path, names: tuple[str, ...]) -> Weights:
     try:
-        with path.open("rb") as file:
+        with kept_copies([path])[0].open("rb") as file:
             found = _read_npy(file)
         if missing := [name for name in names if name not in found]:
             has = ", ".join(name for name in LAYERS if name in found) or "none"
@@ -94,7 +96,7 @@ def _keras_name(layer: str) -> str:
     return layer.replace("conv", "block", 1).replace("_", "_conv")
 
 
-def load_features(data_dir: str | Path, layer: str) -> Callable[[tf.Tensor], tf.Tensor]:
+def load_features(data_dir: str | Path | StorePath, layer: str) -> Callable[[tf.Tensor], tf.Tensor]:
     """VGG19 up to a layer, with the weights in data_dir or Keras' own.
 
     Args:
@@ -108,7 +110,7 @@ def load_features(data_dir: str | Path, layer: str) -> Callable[[tf.Tensor], tf.
         UserError: if there are no weights, or they lack a layer.
     """
     check_layer(layer)
-    path = Path(data_dir) / "Models" / "vgg19.npy"
+    path = to_path(data_dir) / "Models" / "vgg19.npy"
     names = LAYERS[: LAYERS.index(layer) + 1]
     weights = (_read_file if path.exists() else _from_keras)(path, names)
     constants = {name: tuple(tf.constant(w) for w in weights[name]) for name in names}

@@ -14,6 +14,7 @@ from pathlib import Path
 from libml.datasets import manifest, toyfaces_records
 from libml.errors import UserError
 from libml.layers.downscalers import LEAST_LORES
+from libml.system.store_path import StorePath, to_path
 
 SIZES = (32, 64, 128, 256)
 OWN_SIZES = range(8, 2049)  # sides that a user's own dataset may be asked for
@@ -183,7 +184,7 @@ def drawn() -> list[str]:
     return [f"toyfaces{size}" for size in SIZES]
 
 
-def lookup(name: str, data_dir: str | Path | None = None) -> Dataset:
+def lookup(name: str, data_dir: str | Path | StorePath | None = None) -> Dataset:
     """The dataset of that name; `bedroom128` is accepted for `lsun_bedroom128`.
 
     Args:
@@ -197,10 +198,10 @@ def lookup(name: str, data_dir: str | Path | None = None) -> Dataset:
     for candidate in (name, f"lsun_{name}"):
         if candidate in registry:
             return registry[candidate]()
-    own = {base: f"{base}128" for base in manifest.own_names(Path(data_dir))} if data_dir else {}
+    own = {base: f"{base}128" for base in manifest.own_names(data_dir)} if data_dir else {}
     base, size = re.fullmatch(r"(.*?)([0-9]{0,9})", name, re.DOTALL).groups()
     if base in own:
-        return _own(name, base, size, Path(data_dir))
+        return _own(name, base, size, to_path(data_dir))
     near = difflib.get_close_matches(name.lower(), [*registry, *own.values()], n=3, cutoff=0.5)
     hint = f"; did you mean {', '.join(near)}?" if near else "; docs/datasets.md lists the names"
     families = {base.split("_")[0] for base, row in STANDARD.items() if len(row.sizes) > 1} | {"toyfaces", "all"}

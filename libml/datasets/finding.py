@@ -7,6 +7,7 @@ from pathlib import Path
 from libml.datasets import manifest
 from libml.datasets.catalogue import Dataset, lookup
 from libml.errors import UserError
+from libml.system.store_path import to_path
 
 _MEND = "remove what is of an older making, or make the dataset again"
 
@@ -34,7 +35,7 @@ def has_test_images(name: str, data_dir: str | Path) -> bool:
     """Whether a data folder has the test images of a dataset."""
     try:
         dataset = lookup(name, data_dir)
-        return any(present_files(member, Path(data_dir), "test") for member in dataset.members or (dataset,))
+        return any(present_files(member, to_path(data_dir), "test") for member in dataset.members or (dataset,))
     except UserError:
         return False
 

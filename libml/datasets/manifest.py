@@ -10,6 +10,7 @@ from typing import Any
 from libml.errors import UserError
 from libml.system import jsontext
 from libml.system.files import user_errors
+from libml.system.store_path import to_path
 
 FORMAT = 1
 STANDARD, FOLDER = "standard", "folder"  # kinds of datasets
@@ -17,7 +18,7 @@ STANDARD, FOLDER = "standard", "folder"  # kinds of datasets
 
 def path(data_dir: Path, name: str) -> Path:
     """Where a dataset's manifest is."""
-    return Path(data_dir) / f"{name}.json"
+    return to_path(data_dir) / f"{name}.json"
 
 
 def load(data_dir: Path, name: str) -> dict[str, Any] | None:
@@ -121,13 +122,13 @@ def record_counts(data_dir: Path, name: str) -> dict[Path, tuple[int, int]]:
     """File -> (its size, its records), as far as a manifest says."""
     manifest = load(data_dir, name)
     shards = files(manifest) if manifest else []
-    return {Path(data_dir) / s["file"]: (s["bytes"], s["records"]) for s in shards}
+    return {to_path(data_dir) / s["file"]: (s["bytes"], s["records"]) for s in shards}
 
 
 def incomplete(manifest: dict[str, Any], data_dir: Path) -> str:
     """What is wrong with the files that a manifest names, judged by their sizes; empty if nothing."""
     for shard in files(manifest):
-        file = Path(data_dir) / shard["file"]
+        file = to_path(data_dir) / shard["file"]
         if not file.is_file():
             return f"{file} is missing"
         if file.stat().st_size != shard["bytes"]:
@@ -138,7 +139,7 @@ def incomplete(manifest: dict[str, Any], data_dir: Path) -> str:
 def own_names(data_dir: Path) -> list[str]:
     """Names of the datasets made from folders."""
     found = []
-    for file in sorted(Path(data_dir).glob("*.json")):
+    for file in sorted(to_path(data_dir).glob("*.json")):
         manifest = load(data_dir, file.stem)
         if manifest and manifest.get("kind") == FOLDER:
             found.append(file.stem)

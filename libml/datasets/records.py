@@ -6,6 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from libml.errors import UserError, reason
+from libml.system.copies import kept_copies
 from libml.system.files import atomic_path
 from libml.system.tfio import os_errors
 
@@ -29,7 +30,7 @@ def images(path: Path) -> Iterator[bytes]:
     """
     count = 0
     try:
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        for record in tf.data.TFRecordDataset(str(kept_copies([path])[0])).as_numpy_iterator():
             yield tf.train.Example.FromString(record).features.feature["image"].bytes_list.value[0]
             count += 1
     except (tf.errors.OpError, ValueError, IndexError) as e:

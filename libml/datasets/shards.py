@@ -7,6 +7,7 @@ import numpy as np
 
 from libml.datasets.recordfile import record_offsets
 from libml.errors import UserError
+from libml.system.copies import kept_copies
 
 
 class Shards:
@@ -16,7 +17,7 @@ class Shards:
     """
 
     def __init__(self, groups: Sequence[Sequence[Path]], known: Mapping[Path, tuple[int, int]]):
-        """Counts the records.
+        """Counts the records. Files on an object store are copied first: records are read one by one.
 
         Args:
             groups: files; a group is never empty.
@@ -25,7 +26,9 @@ class Shards:
         Raises:
             UserError: if a file that has to be looked through is empty, cut short, or no TFRecord.
         """
-        self.files = [file for files in groups for file in files]
+        named = [file for files in groups for file in files]
+        self.files = kept_copies(named)
+        known = {copy: known[file] for file, copy in zip(named, self.files, strict=True) if file in known}
         self.group_of_file = np.repeat(np.arange(len(groups)), [len(files) for files in groups])
         self._offsets: dict[int, np.ndarray] = {}
         self.counts = np.array([self._count(i, known) for i in range(len(self.files))], np.int64)

@@ -38,6 +38,7 @@ from libml.errors import UserError
 from libml.images import to_float
 from libml.layers.resample import DOWNSCALERS
 from libml.system.cpu import available_cores
+from libml.system.store_path import to_path
 
 SHUFFLE_BUFFER = 4096  # numbers of records; the reference's holds at least 1024 records
 
@@ -57,7 +58,7 @@ class Images:
         Raises:
             UserError: if files are missing or cut short.
         """
-        self.dataset, self.data_dir = dataset, Path(data_dir)
+        self.dataset, self.data_dir = dataset, to_path(data_dir)
         self.members = self._present_members() if dataset.members else (dataset,)
         files = [find_files(m, self.data_dir, "train") for m in self.members]
         self.train = Shards(files, known_counts(self.members, self.data_dir))

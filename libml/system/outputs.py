@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 from libml.errors import UserError
+from libml.system.store_path import StorePath, to_path
+from libml.system.stores import store_of
 
 # Of files that somebody may ask for where a program writes a folder of them.
 FILE_SUFFIXES = (
@@ -28,7 +30,7 @@ def check_file(flag: str, path: str, suffix: str) -> None:
     if not path.lower().endswith(suffix):
         wanted = Path(path).with_suffix(suffix) if Path(path).name else f"name{suffix}"
         raise UserError(f"--{flag}={path}: a {suffix[1:].upper()} file is written: name it {wanted}")
-    _check_place(flag, Path(path).absolute().parent)
+    _check_place(flag, to_path(path).absolute().parent)
 
 
 def check_folder(flag: str, path: str) -> None:
@@ -44,11 +46,14 @@ def check_folder(flag: str, path: str) -> None:
     stem, suffix = os.path.splitext(path.rstrip("/"))
     if not os.path.isdir(path) and suffix.lower() in FILE_SUFFIXES:
         raise UserError(f"--{flag}={path} is called like a file, and a folder is written: use --{flag}={stem}/")
-    _check_place(flag, Path(path).absolute())
+    _check_place(flag, to_path(path).absolute())
 
 
 def _check_place(flag: str, folder: Path) -> None:
-    """Refuses a folder that cannot be written into, or made."""
+    """Refuses a folder that cannot be written into, or made; of a store, one that nothing knows."""
+    if isinstance(folder, StorePath):
+        store_of(str(folder))
+        return
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     if not os.path.isdir(folder):

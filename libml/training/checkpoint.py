@@ -1,6 +1,5 @@
 """Checkpoints: each a folder of its own, tf/ckpt-{nimg}, that appears whole under its name or not at all."""
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -8,7 +7,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from libml.errors import UserError, reason
-from libml.system.files import atomic_path, discard, remove, user_errors
+from libml.system.files import atomic_path, discard, local_copy, published, remove, rename, unpublished, user_errors
+from libml.system.store_path import StorePath, to_path
 from libml.system.tfio import os_errors
 from libml.training.run_folder import RunFolder
 
@@ -39,37 +39,32 @@ def path_of(folder: Path, nimg: int) -> Path:
     return folder / f"ckpt-{nimg:010d}"
 
 
-def _names(folder: Path) -> list[str]:
-    """Names in a folder; none where there is no folder. Path.glob would take a folder that it cannot read for empty."""
-    with user_errors(folder, "read"):
-        try:
-            return os.listdir(folder)
-        except FileNotFoundError:
-            return []
-
-
 def list_checkpoints(folder: Path) -> list[tuple[int, Path]]:
     """(nimg, folder) of the checkpoints of a run's tf folder, oldest first.
 
     Raises:
         UserError: if the folder cannot be read.
     """
-    matches = (re.fullmatch(r"ckpt-(\d+)", name) for name in _names(folder))
+    matches = (re.fullmatch(r"ckpt-(\d+)", name) for name in published(folder))
     return sorted((int(match[1]), folder / match[0]) for match in matches if match)
 
 
-def _check_files(path: Path) -> None:
+def _check_files(path: Path, copy: Path) -> None:
     """Opens a checkpoint's files and reads its index: TensorFlow reports a file that it may not read as a damaged one.
+
+    Args:
+        path: what the checkpoint is called.
+        copy: where its files are.
 
     Raises:
         DamagedCheckpointError: if a file is missing.
         UserError: if one cannot be read.
     """
-    names = _names(path)
+    names = published(copy)
     if f"{_PREFIX}.index" not in names or not any(name.startswith(f"{_PREFIX}.data-") for name in names):
         raise DamagedCheckpointError(f"checkpoint {path} is damaged (a file is missing); remove that folder")
     for name in names:
-        with user_errors(path / name, "read"), (path / name).open("rb") as file:
+        with user_errors(path / name, "read"), (copy / name).open("rb") as file:
             file.read(None if name.endswith(".index") else 1)
 
 
@@ -80,9 +75,14 @@ def restore(path: Path, checkpoint: tf.train.Checkpoint, partial: bool = False) 
         DamagedCheckpointError: if its files are missing, cut short or corrupt.
         UserError: if it belongs to another configuration, or cannot be read at present.
     """
-    _check_files(path)
+    with user_errors(path, "read"), local_copy(path) as copy:
+        _check_files(path, copy)
+        _read(path, copy, checkpoint, partial)
+
+
+def _read(path: Path, copy: Path, checkpoint: tf.train.Checkpoint, partial: bool) -> None:
     try:
-        status = checkpoint.read(str(path / _PREFIX))
+        status = checkpoint.read(str(copy / _PREFIX))
         if partial:
             status.assert_existing_objects_matched()
             status.expect_partial()
@@ -125,14 +125,14 @@ class Checkpoints:
             self._refuse_damaged()
         for path, error in damaged:
             self._put_aside(path, error)
-        for name in _names(self.folder):
-            if re.match(r"\.ckpt-.*\.tmp", name):  # of a process killed while saving
-                discard(self.folder / name)
+        for path in unpublished(self.folder):
+            if re.match(r"\.ckpt-.*\.tmp|ckpt-", path.name):  # of a process killed while saving
+                discard(path)
         return restored
 
     def _refuse_damaged(self) -> None:
         """Refuses a run whose checkpoints are all damaged: it would start anew, and lose its history."""
-        names = sorted(name for name in _names(self.folder) if name.startswith(("ckpt-", f"{_DAMAGED}ckpt-")))
+        names = sorted(name for name in published(self.folder) if name.startswith(("ckpt-", f"{_DAMAGED}ckpt-")))
         if names:
             raise UserError(
                 f"no checkpoint of {self.folder.parent} can be read: {', '.join(names)} in {self.folder.name} "
@@ -142,8 +142,7 @@ class Checkpoints:
     def _put_aside(self, path: Path, error: DamagedCheckpointError) -> None:
         aside = path.with_name(f"{_DAMAGED}{path.name}")
         remove(aside)
-        with user_errors(path, "put aside"):
-            os.replace(path, aside)
+        rename(path, aside.name)
         print(f"{error}: put aside as {aside.name}, going back to the one before", file=sys.stderr)
 
     def save(self, nimg: int) -> Path:
@@ -153,11 +152,10 @@ class Checkpoints:
             UserError: if the file system refuses; older checkpoints stay.
         """
         path = path_of(self.folder, nimg)
-        if path.exists():  # same position, same state
-            return path
-        with atomic_path(path) as temporary, os_errors():
-            temporary.mkdir(parents=True)
-            self.checkpoint.write(str(temporary / _PREFIX))
+        if path.name not in published(self.folder):  # else same position, same state
+            with atomic_path(path) as temporary, os_errors():
+                temporary.mkdir(parents=True)
+                self.checkpoint.write(str(temporary / _PREFIX))
         for _, old in list_checkpoints(self.folder)[: -self.keep]:
             self._drop(old)
         return path
@@ -171,13 +169,13 @@ class Checkpoints:
             self._unremovable.add(path)
 
 
-def of_run(run: str | Path, nimg: int | None = None) -> tuple[int, Path]:
+def of_run(run: str | Path | StorePath, nimg: int | None = None) -> tuple[int, Path]:
     """(nimg, folder) of a run's newest checkpoint, or of the one after nimg images.
 
     Raises:
         UserError: if the run has none, or not that one.
     """
-    found = list_checkpoints(RunFolder(Path(run)).checkpoints)
+    found = list_checkpoints(RunFolder(to_path(run)).checkpoints)
     if not found:
         raise UserError(f"{run} has no checkpoint yet: train it first")
     if nimg is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from libml.errors import UserError
 from libml.layers.downscalers import LEAST_LORES
+from libml.system.store_path import to_path
 
 # How a parameter belongs to a run: NAMED ones are in its folder's name, PINNED ones must be the same when it goes on
 # (and are in the name when they differ from their default), FREE ones may change at any time.
@@ -106,7 +107,7 @@ class RunConfig:
             if role == NAMED or (role == PINNED and field.name not in placed and value != expected):
                 words.append(f"{field.name}{value}")
         name = self.name or "_".join([self.method, *words])
-        return Path(self.train_dir) / self.dataset / f"{self.downscaler}{self.scale}X" / name
+        return to_path(self.train_dir) / self.dataset / f"{self.downscaler}{self.scale}X" / name
 
     def changed(self) -> dict[str, tuple[Any, Any]]:
         """The parameters that differ from their defaults: name -> (value, default)."""

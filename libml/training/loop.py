@@ -81,6 +81,7 @@ class Run:
         self.facts = {"colors": images.dataset.colors, "data_dir": str(images.data_dir.resolve())}  # for args.json
         self.evaluation, self.best = evaluation, Best(config, folder, objects, self.facts)
         self.summary: SummaryWriter | None = None
+        self.check_alone: Callable[[], None] = lambda: None  # raises if another process has taken the run's folder
 
     def restore(self) -> int | None:
         """Every worker takes the state of the checkpoint that the chief chose; its nimg, or None for a new run."""
@@ -142,6 +143,7 @@ class Run:
         self._at(nimg, position)
         self.check_finite()
         if self.summary:
+            self.check_alone()
             self.summary.flush()  # what was reported up to a checkpoint is there when the checkpoint is
             self.checkpoints.save(nimg)
 
@@ -258,7 +260,7 @@ def train(
     run = Run(method, config, folder, images, preview, devices, evaluation)
     with contextlib.ExitStack() as stack:
         if devices.is_chief:
-            stack.enter_context(run_folder.locked(folder))
+            run.check_alone = stack.enter_context(run_folder.locked(folder))
             if reset:
                 run_folder.forget(folder)
             run_folder.check_same_run(config, folder)

@@ -53,7 +53,7 @@ def train_on_dataset(
         The devices that it trained on.
     """
     devices = make_devices(config.batch, **(device_options or {}))
-    dataset = lookup(config.dataset, Path(data_dir))
+    dataset = lookup(config.dataset, data_dir)
     check_sizes(dataset, config.scale, config.downscaler)
     config.schedule()  # refuses what leaves nothing to train before anything is made
     images = Images(dataset, data_dir, skip_bad_records)

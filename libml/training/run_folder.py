@@ -4,12 +4,14 @@ import contextlib
 import dataclasses
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from libml.errors import UserError
 from libml.system import jsontext
-from libml.system.files import lock_file, remove, temporary_path, user_errors, write_atomic
+from libml.system.files import lock_file, remove, withdraw, write_atomic
+from libml.system.store_path import StorePath, to_path
 from libml.training.config import FREE, RunConfig
 
 EVER = {"dataset", "scale", "downscaler", "batch"}  # parameters that args.json has had from the first
@@ -17,7 +19,7 @@ EVER = {"dataset", "scale", "downscaler", "batch"}  # parameters that args.json 
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """The places of a run's files; nobody else knows their names."""
+    """The places of a run's files, on a disk or a store; nobody else knows their names."""
 
     path: Path
 
@@ -63,7 +65,7 @@ class RunFolder:
 
     def event_files(self) -> list[Path]:
         """TensorBoard's files."""
-        return list(self.summaries.glob("*tfevents*"))
+        return [path for path in self.summaries.glob("*tfevents*") if path.is_file()]
 
     def leftovers(self) -> list[Path]:
         """The former folders of checkpoints that a killed `forget` has yet to remove."""
@@ -104,22 +106,22 @@ def recorded_best(folder: Path) -> dict[str, Any]:
     return best if known else {}
 
 
-def load_args(folder: str | os.PathLike) -> dict[str, Any]:
+def load_args(folder: str | os.PathLike | StorePath) -> dict[str, Any]:
     """The parameters in a run's folder.
 
     Raises:
         UserError: if the folder holds no run.
     """
-    args = _read_args(Path(folder))
+    args = _read_args(to_path(folder))
     if args is None:
         raise UserError(f"{folder} is no run folder: it has no args/args.json")
     return args
 
 
-def recommended_noise(folder: str | os.PathLike, nimg: int) -> float | None:
+def recommended_noise(folder: str | os.PathLike | StorePath, nimg: int) -> float | None:
     """The noise that an evaluation of a run's checkpoint found to look best; None where there was none."""
     try:
-        found = jsontext.parse(RunFolder(Path(folder)).noise.read_text())
+        found = jsontext.parse(RunFolder(to_path(folder)).noise.read_text())
     except (OSError, ValueError):
         return None
     if not isinstance(found, dict) or found.get("nimg") != nimg:
@@ -128,7 +130,7 @@ def recommended_noise(folder: str | os.PathLike, nimg: int) -> float | None:
     return float(noise) if type(noise) in (int, float) and 0 <= noise <= 10 else None
 
 
-def run_colors(args: dict, run: str | os.PathLike) -> int:
+def run_colors(args: dict, run: str | os.PathLike | StorePath) -> int:
     """Colour channels of a run, from its args.json.
 
     Raises:
@@ -184,8 +186,11 @@ def check_same_run(config: RunConfig, folder: Path) -> None:
         )
 
 
-def locked(folder: Path) -> contextlib.AbstractContextManager[None]:
-    """Holds a run's folder; the lock vanishes with the process, however it ends.
+def locked(folder: Path) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    """Holds a run's folder; the lock vanishes with the process, however it ends. On a store it ends after a while.
+
+    Yields:
+        What raises a UserError if another process has taken it.
 
     Raises:
         UserError: if another process holds it, or the folder cannot be written.
@@ -201,7 +206,6 @@ def forget(folder: Path) -> None:
         UserError: if something cannot be removed.
     """
     files = RunFolder(folder)
-    with user_errors(files.checkpoints, "put aside"), contextlib.suppress(FileNotFoundError):
-        os.replace(files.checkpoints, temporary_path(files.checkpoints))
+    withdraw(files.checkpoints)
     for path in (files.args.parent, files.metrics, files.noise, files.export, files.best, *files.leftovers()):
         remove(path)

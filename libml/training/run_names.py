@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from libml.errors import UserError
+from libml.system.store_path import StorePath, to_path
 from libml.training.run_folder import RunFolder
 
 RUNS = "experiments"  # where runs lie unless something else is said
@@ -25,7 +26,7 @@ def find_run(text: str, absent: str = "no run folder") -> Path:
     Raises:
         UserError: if it stands for no run, or for several.
     """
-    path = Path(text)
+    path = to_path(text)
     if text and _is_run(path):
         return path
     if not text:
@@ -35,7 +36,7 @@ def find_run(text: str, absent: str = "no run folder") -> Path:
             above = f": its run is {path.parent}" if _is_run(path.parent) else ""
             raise UserError(f"{text} is an export and no run folder{above}")
         found = list(runs_below(path))
-    elif glob.has_magic(text):
+    elif glob.has_magic(text) and isinstance(path, Path):
         found = [run for match in sorted(glob.glob(text)) for run in runs_below(Path(match))]
     else:
         above = path.parent if len(path.parts) > 1 else Path(RUNS)
@@ -67,7 +68,7 @@ def find_model(text: str) -> Path:
     Raises:
         UserError: if it stands for several runs.
     """
-    path = Path(text)
+    path = to_path(text)
     if path.is_file() or path.suffix == ".onnx" or (path.is_dir() and (is_export(path) or not any(runs_below(path)))):
         return path
     return find_run(text, "neither a run folder nor an export")
@@ -96,6 +97,8 @@ def _is_run(folder: Path) -> bool:
 
 def _folders(folder: Path) -> list[Path]:
     try:
+        if isinstance(folder, StorePath):
+            return [path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_file()]
         with os.scandir(folder) as entries:
             return sorted(Path(e.path) for e in entries if not e.name.startswith(".") and os.path.isdir(e.path))
     except OSError:

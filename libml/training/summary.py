@@ -12,7 +12,8 @@ from google.protobuf.message import Message
 from tensorflow.core.util import event_pb2
 
 from libml.errors import UserError
-from libml.system.files import atomic_path, flush_tree, user_errors
+from libml.system.files import append, atomic_path, flush_tree, local_copy, user_errors
+from libml.system.outbox import Outbox
 from libml.system.tfio import os_errors
 from libml.training import dashboard
 from libml.training.run_folder import RunFolder
@@ -21,11 +22,12 @@ from libml.training.run_folder import RunFolder
 def events(path: Path) -> list[event_pb2.Event]:
     """The events of a TensorBoard file, up to where a crash may have cut it."""
     found = []
-    try:
-        for record in tf.data.TFRecordDataset(str(path)):
-            found.append(event_pb2.Event.FromString(record.numpy()))
-    except tf.errors.DataLossError:
-        pass  # the tail that a killed process had not finished writing
+    with local_copy(path) as copy:
+        try:
+            for record in tf.data.TFRecordDataset(str(copy)):
+                found.append(event_pb2.Event.FromString(record.numpy()))
+        except tf.errors.DataLossError:
+            pass  # the tail that a killed process had not finished writing
     return found
 
 
@@ -44,12 +46,22 @@ class SummaryWriter:
         with self._writing():
             self._directory.mkdir(parents=True, exist_ok=True)
             self._take_back(files.event_files(), -1 if kimg is None else kimg)
-            self._writer = tf.summary.create_file_writer(str(self._directory))
+            self._outbox = Outbox(self._directory)
+            self._opened: tf.summary.SummaryWriter | None = self._open()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         with user_errors(self._directory), os_errors():
             yield
+
+    def _open(self) -> tf.summary.SummaryWriter:
+        return tf.summary.create_file_writer(str(self._outbox.folder))
+
+    @property
+    def _writer(self) -> tf.summary.SummaryWriter:
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
 
     def _take_back(self, event_files: list[Path], kimg: int) -> None:
         for path in event_files:
@@ -71,8 +83,7 @@ class SummaryWriter:
         with self._writing(), self._writer.as_default():
             for name, value in values.items():
                 tf.summary.scalar(name, value, step=kimg, description=dashboard.meaning(name))
-        with user_errors(self._jsonl), self._jsonl.open("a") as f:
-            f.write(json.dumps({"kimg": kimg, **values}) + "\n")
+        append(self._jsonl, json.dumps({"kimg": kimg, **values}) + "\n")
 
     def image(self, kimg: int, name: str, image: np.ndarray) -> None:
         """Writes a picture, uint8 [H, W, C]."""
@@ -99,7 +110,10 @@ class SummaryWriter:
     def flush(self) -> None:
         """Makes everything written so far visible to others, and waits until it is on the disk."""
         with self._writing():
-            self._writer.flush()
+            if self._outbox.whole_files:  # the next event begins another file
+                self._close()
+            else:
+                self._writer.flush()
         flush_tree(self._directory)
         if self._jsonl.exists():
             flush_tree(self._jsonl)
@@ -107,7 +121,13 @@ class SummaryWriter:
     def close(self) -> None:
         """Flushes and closes."""
         with self._writing():
-            self._writer.close()
+            self._close()
+
+    def _close(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+        self._outbox.send()
 
     def __enter__(self) -> "SummaryWriter":
         return self

@@ -60,7 +60,7 @@ FLOORS = {
     "upscaling": ("lag/upscaling", "system images making trained"),
     "formats": ("lag/formats", "system images training config model trained upscaling"),
     "performance": ("lag/performance", "system layers training config model trained formats"),
-    "figures": ("lag/figures", "images layers sampler datasets training trained"),
+    "figures": ("lag/figures", "system images layers sampler datasets training trained"),
     "evaluation": (
         "lag/evaluation",
         "system images layers metrics sampler datasets training config trained figures",

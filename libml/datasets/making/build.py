@@ -9,6 +9,7 @@ Whoever removes or moves anything holds the lock .{name}.lock.
 import contextlib
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ import tensorflow as tf
 
 from libml.datasets import catalogue, manifest
 from libml.errors import UserError
-from libml.system import files
+from libml.system import files, store_path
 from libml.system.files import user_errors
+from libml.system.store_path import StorePath
 from libml.system.tfio import os_errors
 
 SHARD_BYTES = 1 << 28
@@ -130,6 +132,10 @@ def building(data_dir: Path, name: str) -> Iterator[Path]:
     Raises:
         UserError: if the file system refuses, or another program is building the same set.
     """
+    if isinstance(data_dir, StorePath):
+        with _locked(data_dir, name), tempfile.TemporaryDirectory(prefix="lag-") as temporary:
+            yield Path(temporary)
+        return
     folder = data_dir / f".{name}.building"
     with _locked(data_dir, name):
         _move_ready(data_dir, name)
@@ -156,8 +162,23 @@ def publish(folder: Path, data_dir: Path, content: dict[str, Any]) -> None:
     name = content["name"]
     with user_errors(data_dir, "write into"):
         manifest.path(folder, name).write_bytes(manifest.encode(content))
+    if isinstance(data_dir, StorePath):
+        _send(folder, data_dir, content)
+        return
     files.publish(folder, _ready(data_dir, name))
     _move_ready(data_dir, name)
+
+
+def _send(folder: Path, data_dir: StorePath, content: dict[str, Any]) -> None:
+    """Copies a build's files to a store, replacing an older set of that name; the manifest comes last."""
+    last = manifest.path(folder, content["name"])
+    names = [str(file.relative_to(folder)) for file in sorted(folder.rglob("*")) if file.is_file() and file != last]
+    with user_errors(data_dir, "write into"):
+        _remove_old(data_dir, content)
+        for name in names:
+            files.publish(folder / name, data_dir / name)
+        store_path.enroll(data_dir, {name: [] for name in (*names, last.name) if "/" not in name})
+    files.publish(last, manifest.path(data_dir, content["name"]))
 
 
 def _ready(data_dir: Path, name: str) -> Path:
@@ -202,7 +223,7 @@ def _move_ready(data_dir: Path, name: str) -> None:
 def _remove_old(data_dir: Path, content: dict[str, Any]) -> None:
     """Removes an older set's manifest, and those of its files that the new one will not replace."""
     manifest.path(data_dir, content["name"]).unlink(missing_ok=True)
-    files.flush(data_dir)
+    files.flush_names(data_dir)
     new = {data_dir / shard["file"] for shard in manifest.files(content)}
     for old in set(present_files(data_dir, content["name"], content["splits"])) - new:
         old.unlink()

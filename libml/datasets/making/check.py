@@ -12,7 +12,9 @@ from libml.datasets import manifest
 from libml.datasets.making import build
 from libml.datasets.recordfile import count_records
 from libml.errors import UserError
+from libml.system.copies import kept_copies
 from libml.system.files import user_errors
+from libml.system.store_path import to_path
 
 IMAGE_KEYS = ("image", "image/encoded")
 
@@ -26,7 +28,7 @@ def check(data_dir: str, name: str) -> dict[str, Any]:
     Raises:
         UserError: naming the first thing that is wrong.
     """
-    place = Path(data_dir)
+    place = to_path(data_dir)
     build.finish_publishing(place, name)
     content = manifest.load(place, name)
     if content is None:
@@ -43,7 +45,8 @@ def check(data_dir: str, name: str) -> dict[str, Any]:
     colors = content["colors"] if content["kind"] == manifest.FOLDER else None  # standard sets have a few odd images
     with tqdm.tqdm(total=total, desc=f"checking {name}", unit="image") as bar:
         for shard in manifest.files(content):
-            if wrong := _wrong_with(place / shard["file"], shard, colors, bar):
+            (file,) = kept_copies([place / shard["file"]])
+            if wrong := _wrong_with(file, shard, colors, bar):
                 raise UserError(f"{name} is damaged: {place / shard['file']} {wrong}; {again}")
     return content
 

@@ -22,6 +22,7 @@ from libml.errors import UserError, printable
 from libml.system import files
 from libml.system.cpu import available_cores
 from libml.system.files import user_errors
+from libml.system.store_path import to_path
 from libml.system.workers import ordered_map
 
 UNSUPPORTED = (
@@ -174,7 +175,7 @@ def make(
         UserError: for a folder without usable pictures, other pictures than a complete set was made of, files in the
             way, or a file system that refuses.
     """
-    root, place = Path(folder).expanduser(), Path(data_dir)
+    root, place = Path(folder).expanduser(), to_path(data_dir)
     parameters = {**dataclasses.asdict(options), "background": list(options.background), "test_fraction": test_fraction}
     made = (place, name, ["train", "test"], {"parameters": parameters}, overwrite)
     complete = build.already_complete(*made)

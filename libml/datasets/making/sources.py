@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from libml.errors import UserError
 from libml.system import jsontext
 from libml.system.files import user_errors
+from libml.system.store_path import to_path
 
 FINGERPRINT = "fingerprint"  # of the manifest
 
@@ -41,7 +42,7 @@ class Source:
 
 def place(data_dir: Path, name: str) -> Path:
     """The file that lists a dataset's sources."""
-    return Path(data_dir) / f"{name}-sources.jsonl"
+    return to_path(data_dir) / f"{name}-sources.jsonl"
 
 
 def content_of(path: Path) -> Content:

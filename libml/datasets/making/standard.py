@@ -17,6 +17,7 @@ from libml.datasets.making.fetched import fetched
 from libml.datasets.originals.celeba_lists import ATTRIBUTE_NAMES
 from libml.datasets.originals.sources import Originals, decodable
 from libml.errors import UserError
+from libml.system.store_path import to_path
 
 
 def _labelled(features: dict[str, Any]) -> bytes:
@@ -82,7 +83,7 @@ def make(name: str, data_dir: str, tfds_dir: str, overwrite: bool, source: str =
         UserError: if the originals are not there; if they cannot be fetched, saying what to fetch by hand and where to
             put it; if files are in the way, or the file system refuses.
     """
-    standard, place = STANDARD[name], Path(data_dir)
+    standard, place = STANDARD[name], to_path(data_dir)
     made = (place, name, list(standard.splits), {}, overwrite)
     if build.already_complete(*made):
         return None

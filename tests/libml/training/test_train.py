@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 
 import numpy as np
 import pytest
@@ -25,7 +26,9 @@ from libml.images import encode_png, to_uint8
 from libml.layers.resample import average_downscale2d
 from libml.page import draw
 from libml.sampler import candidate_stds, candidates_figure, candidates_grid
+from libml.system import lease
 from libml.system.interrupts import Interrupted
+from libml.system.store_path import to_path
 from libml.training import checkpoint, loop, run_folder, summary
 from libml.training.config import MEASURES
 from libml.training.evaluation import Evaluation
@@ -182,8 +185,18 @@ def test_a_run_stopped_twice_ends_as_one_that_was_not(straight, data_dir, tmp_pa
     assert_same_run(config, run(config, data_dir), straight)
 
 
-def test_how_often_it_saves_changes_nothing(straight, stopped, data_dir):
-    resumed, whole = state(run(dataclasses.replace(stopped, save_kimg=7), data_dir)), state(straight[1])
+def test_how_often_it_saves_and_where_to_changes_nothing(straight, stopped, data_dir, tmp_path, monkeypatch):
+    """Half a run of a disk goes on on a store, as after copying it there, with data that are there, too."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(lease, "USUAL", lease.Terms(settle=0))
+    config = dataclasses.replace(stopped, save_kimg=7, train_dir="ram://runs")
+    for source, target in ((stopped.folder, config.folder), (data_dir, to_path("ram://data"))):
+        for file in (f for f in source.rglob("*") if f.is_file()):
+            (target / file.relative_to(source)).upload(file)
+    resumed, whole = state(run(config, "ram://data")), state(straight[1])
+    assert scalars(config.folder) == scalars(straight[0].folder)
+    assert json.loads((config.folder / "args" / "args.json").read_text())["data_dir"] == "ram://data"
+    assert [nimg for nimg, _ in checkpoint.list_checkpoints(config.folder / "tf")][-1] == 3072
     for name, value in whole.items():
         np.testing.assert_array_equal(resumed[name], value, err_msg=name)
 
