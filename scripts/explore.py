@@ -14,6 +14,7 @@ from lag.box import named_or_shipped
 from libml import app
 from libml.errors import UserError
 from libml.system import outputs
+from libml.system.store_path import local_only
 from libml.training.run_folder import RunFolder
 from libml.training.run_names import find_model
 
@@ -51,7 +52,7 @@ def write(model: Path, data_dir: str) -> None:
     with app.importing():
         from lag.explorer.static_page import write_page
 
-        write_page(model, Path(FLAGS.static), FLAGS.onnxruntime_web, data_dir)
+        write_page(model, local_only("static", FLAGS.static), FLAGS.onnxruntime_web, data_dir)
     print(f"wrote {FLAGS.static}: look at it with python -m http.server -b 127.0.0.1 -d {FLAGS.static}")
 
 
