@@ -6,11 +6,8 @@ The slower part limits the pipeline: the cores, if its rate is near that of deco
 reading.
 """
 
-import itertools
 import statistics
 import sys
-import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from absl import flags
@@ -32,25 +29,6 @@ flags.DEFINE_integer("scale", 8, "Downscaling factor of the pairs.")
 flags.DEFINE_string("downscaler", "average", f"Downscaler of the pairs: {', '.join(LEAST_LORES)}.")
 
 
-def rates(batches: Iterable, batch: int, samples: int, repeats: int) -> list[float]:
-    """images/s of each repetition, all of one stream, after a warm-up of a tenth of a repetition."""
-    steps = max(1, samples // batch)
-    iterator: Iterator = iter(batches)
-    consume(iterator, max(2, steps // 10))
-    found = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        consume(iterator, steps)
-        found.append(steps * batch / (time.perf_counter() - start))
-    return found
-
-
-def consume(iterator: Iterator, count: int) -> None:
-    """Takes so many elements and forgets them."""
-    for _ in itertools.islice(iterator, count):
-        pass
-
-
 def main() -> None:
     """Measures and prints a table."""
     for name in ("batch", "samples", "repeats", "scale"):
@@ -59,7 +37,7 @@ def main() -> None:
     check_downscaler(FLAGS.downscaler)
     with app.importing():  # TensorFlow
         from libml.datasets import catalogue as data
-        from libml.datasets.measuring import decoded_batches, raw_batches
+        from libml.datasets.measuring import decoded_batches, rates, raw_batches
         from libml.datasets.stream import Images, reading
 
     dataset = data.lookup(FLAGS.dataset, FLAGS.data_dir)

@@ -23,16 +23,10 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lag.config import LAGConfig
+from lag.performance.sizes import SCALE, SIZES
 from libml import app
 from libml.errors import UserError
 from libml.system import outputs
-
-# Side of the HR image, and what differs from the defaults.
-SIZES = {
-    "S": (32, {"filters": 64, "filters_min": 16, "blocks": 2, "noise_dim": 16}),
-    "M": (64, {"filters": 128, "filters_min": 32, "blocks": 4, "noise_dim": 32}),
-    "L": (128, {}),
-}
 
 PROFILE_SECONDS = 3.0  # of steps
 
@@ -119,7 +113,7 @@ def configurations(size: str) -> list[tuple[str, LAGConfig]]:
     Raises:
         UserError: for the first that cannot be.
     """
-    base = configured(LAGConfig(scale=8, batch=FLAGS.batch, **SIZES[size][1]), FLAGS.set)
+    base = configured(LAGConfig(scale=SCALE, batch=FLAGS.batch, **SIZES[size][1]), FLAGS.set)
     pairs = [(f"{size} {words}", configured(base, words.split(","))) for words in FLAGS.compare] or [(size, base)]
     for _, config in pairs:
         check(size, config)

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 
 from libml.system.environment import DEFAULTS
 
@@ -94,12 +95,12 @@ def _passes(model: LAG, lores, hires, noise: Noise, level: Level) -> dict[str, C
     return objectives.passes(images) | {"mixed": mixed}
 
 
-def compare_lag(golden) -> Report:
-    """All that a lag_*.npz file holds against LAG's step: fast, both ways that there are, and plain."""
+def compare_lag(golden, precision: str = "float32", ways: Mapping[str, tuple[str, bool]] = WAYS) -> Report:
+    """All that a lag_*.npz file holds against LAG's step in a precision: fast, both ways that there are, and plain."""
     c = json.loads(str(golden["config"]))
     options = ("scale", "downscaler", "batch", "blocks", "filters", "filters_min", "noise_dim")
     options += ("wass_target", "mse_weight", "ttur", "weight_avg")
-    model = LAG(LAGConfig(lr=LR, **{k: c[k] for k in options}), c["colors"])
+    model = LAG(LAGConfig(lr=LR, precision=precision, **{k: c[k] for k in options}), c["colors"])
     lod_stop = c["lod_stop"]
     level = Level(c["lod_start"], lod_stop, tf.constant(golden["lod"], tf.float32))
     g, d = load_weights(model, golden, lod_stop)
@@ -116,7 +117,7 @@ def compare_lag(golden) -> Report:
 
     # z and rho are arguments of the step that training itself traces. The others take less time as they are.
     found = {}
-    for name, (step, on_gpus) in WAYS.items():
+    for name, (step, on_gpus) in ways.items():
         model.config = dataclasses.replace(model.config, step=step)
         with as_if(on_gpus):
             traced = tf.function(model.step_terms, autograph=False) if (step, on_gpus) == ("fast", False) else None

@@ -26,6 +26,8 @@ from libml.training.schedule import KIMG, Level, Phase
 
 WARM_UP = 3  # calls that are not timed: tracing, the allocator, caches
 ROUND_SECONDS = 1.0  # of one configuration, before it is the next one's turn
+AT_ONCE_ON_GPUS = 8  # operations of a call that measures what a device can do
+PRODUCT_ON_GPUS, PRODUCT_ON_CPUS = 8192, 2048  # rows and columns of the large product
 
 
 class Speed(NamedTuple):
@@ -87,7 +89,9 @@ def _speed(images: int, times: Sequence[float]) -> Speed:
 
 
 def operations_at_once() -> int:
-    """How many operations keep all cores of a CPU busy."""
+    """How many operations keep all cores of a CPU busy, or a GPU while the host waits for a call's results."""
+    if hardware.on_gpus():
+        return AT_ONCE_ON_GPUS
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     return max(1, available_cores() // threads) if threads else 1
 
@@ -112,13 +116,35 @@ def convolution(precision: str) -> Timed:
     return Timed(f"convolution, {precision}", call, 32 * at_once, 2 * 32 * 32 * 9 * 256 * 256, precision)
 
 
+def product(precision: str) -> Timed:
+    """A large product of two square matrices; as many at a time as `convolution` has."""
+    at_once, dtype = operations_at_once(), tf.bfloat16 if precision == "bfloat16" else tf.float32
+    side = PRODUCT_ON_GPUS if hardware.on_gpus() else PRODUCT_ON_CPUS
+    a, b = (tf.cast(tf.random.stateless_normal([side, side], [0, s]), dtype) for s in range(2))
+
+    @tf.function(autograph=False)
+    def multiply(a, b):
+        return [tf.matmul(a + i, b)[0, 0] for i in range(at_once)]
+
+    def call(_: int) -> None:
+        for y in multiply(a, b):
+            y.numpy()
+
+    return Timed(f"product, {precision}", call, at_once, 2 * side**3, precision)
+
+
 def divide_devices(replicas: int) -> None:
     """Makes so many devices of a CPU where there are no GPUs. Before TensorFlow does anything else."""
     if replicas > 1 and not hardware.on_gpus():
         hardware.divide_cpu(replicas)
 
 
-def _strategy(replicas: int) -> tf.distribute.Strategy:
+def strategy_of(replicas: int) -> tf.distribute.Strategy:
+    """A strategy over the first devices: GPUs, or of the CPU.
+
+    Raises:
+        UserError: if there are not so many.
+    """
     names = hardware.gpus() or [device.name for device in tf.config.list_logical_devices("CPU")]
     if len(names) < replicas:
         raise UserError(f"--replicas={replicas}: there are {len(names)} devices")
@@ -137,15 +163,25 @@ def training_step(name: str, config: LAGConfig, size: int, lod_start: int, lod_s
         replicas: devices that share a batch.
     """
     check_batch(config.batch, replicas)
-    model, phase = LAG(config, 3, _strategy(replicas)), Phase(0, KIMG, lod_start, lod_stop)
-    hires = tf.random.stateless_uniform([config.batch, size, size, 3], [0, 0], -1.0, 1.0)
-    images = (DOWNSCALERS[config.downscaler](hires, config.scale), hires)
+    model = LAG(config, 3, strategy_of(replicas))
+    return step_of(name, model, noise_images(config, config.batch, size), lod_start, lod_stop)
+
+
+def noise_images(config: LAGConfig, batch: int, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """A batch of pairs, of noise: [batch, size / scale, size / scale, 3] and [batch, size, size, 3]."""
+    hires = tf.random.stateless_uniform([batch, size, size, 3], [0, 0], -1.0, 1.0)
+    return DOWNSCALERS[config.downscaler](hires, config.scale), hires
+
+
+def step_of(name: str, model: LAG, images: tuple[tf.Tensor, tf.Tensor], lod_start: int, lod_stop: int) -> Timed:
+    """A model's step of a phase on a batch of pairs; name, lod_start and lod_stop as those of training_step."""
+    phase, (batch, size, *_) = Phase(0, KIMG, lod_start, lod_stop), images[1].shape
 
     def call(i: int) -> None:
-        model.train_step(images, phase, i * config.batch % KIMG)
+        model.train_step(images, phase, i * batch % KIMG)
         model.meters.steps.numpy()  # waits for the device
 
-    return Timed(name, call, config.batch, costs.step_operations(config, 3, size, lod_stop), config.precision)
+    return Timed(name, call, batch, costs.step_operations(model.config, 3, size, lod_stop), model.config.precision)
 
 
 def generator_call(name: str, config: LAGConfig, size: int, batch: int) -> Timed:

@@ -28,7 +28,7 @@ def estimate_seconds(config: LAGConfig, colors: int, size: int, devices: Devices
         devices: where it would train.
     """
     first, operations = config.schedule().phases[0], _operations(config, colors, size)
-    batch = _timed_batch(config.batch, operations(first), devices.strategy.num_replicas_in_sync)
+    batch = timed_batch(config.batch, operations(first), devices.strategy.num_replicas_in_sync)
     seconds = _step_seconds(dataclasses.replace(config, batch=batch), colors, size, devices, first) / batch
     return seconds * relative_length(config, colors, size)
 
@@ -44,7 +44,7 @@ def _operations(config: LAGConfig, colors: int, size: int) -> Callable[[Phase], 
     return lambda phase: costs.step_operations(config, colors, size, phase.lod_stop)
 
 
-def _timed_batch(batch: int, operations: int, replicas: int) -> int:
+def timed_batch(batch: int, operations: int, replicas: int) -> int:
     """Images of a timed step: the run's on GPUs; on a CPU no more than are timed quickly, the same for each replica."""
     if hardware.on_gpus():
         return batch

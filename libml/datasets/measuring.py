@@ -1,6 +1,9 @@
 """Parts of a training stream alone, to measure how fast each is: reading records, and decoding them."""
 
 import functools
+import itertools
+import time
+from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 
@@ -32,3 +35,21 @@ def decoded_batches(images: Images, batch: int) -> tf.data.Dataset:
 
     decoded = first.map(height, num_parallel_calls=loads(images.dataset))
     return decoded.batch(batch).prefetch(2).with_options(options())
+
+
+def rates(batches: Iterable, batch: int, samples: int, repeats: int) -> list[float]:
+    """images/s of each repetition, all of one stream, after a warm-up of a tenth of a repetition."""
+    steps = max(1, samples // batch)
+    iterator: Iterator = iter(batches)
+    _consume(iterator, max(2, steps // 10))
+    found = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        _consume(iterator, steps)
+        found.append(steps * batch / (time.perf_counter() - start))
+    return found
+
+
+def _consume(iterator: Iterator, count: int) -> None:
+    for _ in itertools.islice(iterator, count):
+        pass

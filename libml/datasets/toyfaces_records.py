@@ -3,8 +3,14 @@
 from pathlib import Path
 
 
-def make(data_dir: Path, size: int) -> None:
-    """Draws toyfaces{size}-{test,train}.tfrecord into the data folder: 8,192 training and 512 test images.
+def make(data_dir: Path, size: int, train: int = 8192, test: int = 512) -> None:
+    """Draws toyfaces{size}-{test,train}.tfrecord into the data folder.
+
+    Args:
+        data_dir: the folder.
+        size: side of the images.
+        train: how many training images, of 8,192.
+        test: how many test images, of 512.
 
     Raises:
         UserError: if the folder cannot be written.
@@ -13,8 +19,7 @@ def make(data_dir: Path, size: int) -> None:
 
     from libml.datasets import records, toyfaces  # TensorFlow, which those who look up a name need not wait for
 
-    train, test = toyfaces.TRAIN_IMAGES, toyfaces.TEST_IMAGES
-    spans = {"test": (train, train + test), "train": (0, train)}
+    spans = {"test": (toyfaces.TRAIN_IMAGES, toyfaces.TRAIN_IMAGES + test), "train": (0, train)}
     with tqdm.tqdm(total=train + test, desc=f"drawing toyfaces{size} into {data_dir}", unit="face") as bar:
         for split, (start, stop) in spans.items():
 

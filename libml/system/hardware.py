@@ -51,3 +51,15 @@ def divide_cpu(devices: int) -> None:
     """Makes so many devices of the CPU. Before TensorFlow does anything else."""
     whole = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(whole, [tf.config.LogicalDeviceConfiguration()] * devices)
+
+
+def descriptions() -> list[str]:
+    """Name and compute capability of each GPU of the machine, as TensorFlow knows them."""
+    found = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    return [f"{d.get('device_name', 'unknown')}, compute capability {d.get('compute_capability')}" for d in found]
+
+
+def forget_peaks() -> None:
+    """Begins anew to watch the GPUs' peaks of memory."""
+    for name in gpus():
+        tf.config.experimental.reset_memory_stats(name.removeprefix("/device:"))

@@ -59,7 +59,7 @@ FLOORS = {
     "trained": ("lag/sampling lag/trained lag/any_method", "system layers sampler training compared config model"),
     "upscaling": ("lag/upscaling", "system images making trained"),
     "formats": ("lag/formats", "system images training config model trained upscaling"),
-    "performance": ("lag/performance", "system layers training config model trained formats"),
+    "performance": ("lag/performance", "system layers datasets training config model trained formats"),
     "figures": ("lag/figures", "system images layers sampler datasets training trained"),
     "evaluation": (
         "lag/evaluation",

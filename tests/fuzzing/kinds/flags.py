@@ -82,6 +82,7 @@ BASES = (
         (),
     ),
     Base("scripts/benchmark_startup.py", ("--only=help", "--repeats=1"), ()),
+    Base("scripts/check_machine.py", ("--parts=facts", "--minutes=1", "--output=new"), ()),
     Base("scripts/startup_probe.py", ("new.json", "1", f"{ROOT}/lag.py", "--scale=x"), ()),
 )
 CONFIGS = ("libml/training/config.py", "lag/config.py", "libml/compared/method.py", "libml/compared/adversarial.py")

@@ -31,9 +31,9 @@ def test_an_image_of_a_later_phase_counts_as_its_arithmetic_does():
 
 
 def test_a_step_on_a_cpu_is_as_large_as_is_timed_quickly():
-    assert duration._timed_batch(16, 10**9, 1) == 16
-    assert duration._timed_batch(64, 10**10, 4) == 8
-    assert duration._timed_batch(16, 10**12, 2) == 2
+    assert duration.timed_batch(16, 10**9, 1) == 16
+    assert duration.timed_batch(64, 10**10, 4) == 8
+    assert duration.timed_batch(16, 10**12, 2) == 2
 
 
 def test_twice_the_length_takes_twice_as_long(monkeypatch):

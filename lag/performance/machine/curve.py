@@ -1,0 +1,48 @@
+"""A short training of toy faces, and the band that its curve is held to."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# What lag.py is told, but for folders and devices. The faces are the first 2,048 of toyfaces32.
+FLAGS = {
+    **{"dataset": "toyfaces32", "scale": 4, "batch": 16, "filters": 32, "filters_min": 8, "blocks": 1, "noise_dim": 4},
+    **{"training_kimg": 3, "transition_kimg": 2, "report_kimg": 1, "save_kimg": 8, "export": False},
+}
+# What was seen after each kimg: this training with seeds 0 to 1, on two cores with AVX-512, in float32.
+SEEN: dict[int, dict[str, tuple[float, ...]]] = {
+    4: {"gap": (4.038, 7.772), "gp": (6.9, 6.239), "gmse": (0.6132, 0.5228), "rmse": (39.12, 40.1)},
+    5: {"gap": (33.01, 44.07), "gp": (7.062, 10.22), "gmse": (8.541, 7.403), "rmse": (38.53, 40.83)},
+    6: {"gap": (24.77, 37.89), "gp": (5.614, 9.984), "gmse": (5.205, 5.212), "rmse": (39.41, 40.26)},
+    7: {"gap": (18.01, 29.79), "gp": (3.369, 6.96), "gmse": (4.292, 4.081), "rmse": (38.97, 38.62)},
+    8: {"gap": (14.79, 23.4), "gp": (2.491, 5.065), "gmse": (3.847, 3.792), "rmse": (39.01, 38.89)},
+}
+WIDER, LEAST = 0.5, 0.1  # a band is wider than what was seen by a share of its width, or of the largest value
+
+
+def band(values: Sequence[float]) -> list[float]:
+    """[lowest, highest] that is usual, given what was seen."""
+    low, high = min(values), max(values)
+    more = max(WIDER * (high - low), LEAST * max(abs(low), abs(high)))
+    return [low - more, high + more]
+
+
+def words() -> list[str]:
+    """The flags as lag.py takes them."""
+    return [
+        f"--{'' if value is not False else 'no'}{name}" + ("" if value is False else f"={value}")
+        for name, value in FLAGS.items()
+    ]
+
+
+def rows(metrics: Path) -> list[dict[str, Any]]:
+    """A row for each report of a training beside its band; none where there is no file yet."""
+    found = []
+    for line in metrics.read_text().splitlines() if metrics.exists() else []:
+        values = json.loads(line)
+        row: dict[str, Any] = {"kimg": int(values["kimg"])}
+        for name, seen in SEEN.get(row["kimg"], {}).items():
+            row |= {name: values[name], f"{name}, band": band(seen)}
+        found.append(row)
+    return found
