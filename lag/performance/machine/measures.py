@@ -20,7 +20,7 @@ from lag.model import costs
 from lag.model.training import LAG
 from lag.performance import benchmark
 from lag.performance.duration import timed_batch
-from lag.performance.machine.running import counts
+from lag.performance.machine.running import counts, enough
 from lag.performance.sizes import SCALE, SIZES
 from libml.datasets import toyfaces_records
 from libml.datasets.catalogue import lookup
@@ -92,7 +92,7 @@ def speed(size: str, seconds: float) -> Rows:
     peaks: dict[str, tuple[float, float]] = {}
     for i, options in enumerate(kinds):
         left = seconds - (time.monotonic() - start)
-        if i and left <= 0:
+        if i and not enough(start, seconds, i):
             return
         each = max(LEAST_SECONDS, left / (len(kinds) - i) / 4)
         config = config_of(size, BATCH, **options)

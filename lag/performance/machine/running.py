@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ def run(command: Sequence[str], seconds: float, log: Path) -> str:
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            return f"not done within its {seconds:.0f} s: give more --minutes"
+            return f"not all done within its {seconds:.0f} s: give more --minutes"
         finally:
             _end(process)
     if not status:
@@ -61,6 +62,12 @@ def _end(process: subprocess.Popen) -> None:
         process.wait(END)
     except subprocess.TimeoutExpired:
         process.kill()
+
+
+def enough(begun: float, seconds: float, done: int) -> bool:
+    """Whether one more piece of work as long as the `done` ones before would end within the seconds since `begun`."""
+    gone = time.monotonic() - begun
+    return gone + gone / max(done, 1) <= seconds
 
 
 def keep(row: dict[str, Any], path: Path) -> None:

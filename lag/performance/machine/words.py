@@ -25,8 +25,13 @@ def _facts(found: Found) -> dict[str, Any]:
     return {row["what"]: row["is"] for row in found.get("facts", ())}
 
 
+def on_gpus(facts: Sequence[Row]) -> bool:
+    """Whether the rows of the facts name a GPU."""
+    return any(row["what"].startswith("GPU ") for row in facts)
+
+
 def _on_gpus(found: Found) -> bool:
-    return any(name.startswith("GPU ") for name in _facts(found))
+    return on_gpus(found.get("facts", ()))
 
 
 def of_facts(found: Found) -> Iterator[str]:

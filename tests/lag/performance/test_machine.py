@@ -73,6 +73,9 @@ def test_the_time_is_shared_by_those_who_are_left():
     parts = [Part("a", "A", 3), Part("b", "B", 1), Part("c", "C", 2)]
     assert running.allowance(parts, 60) == 30 and running.allowance(parts[1:], 60) == 20
     assert running.allowance(parts[2:], 60) == 60 and running.allowance(parts, -1) == 0
+    assert running.enough(running.time.monotonic(), 60, 1)
+    assert not running.enough(running.time.monotonic() - 40, 60, 1)
+    assert running.enough(running.time.monotonic() - 40, 60, 3)
     assert [running.counts(n) for n in (1, 2, 4, 6)] == [[1], [1, 2], [1, 2, 4], [1, 2, 4, 6]]
 
 
