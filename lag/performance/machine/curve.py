@@ -18,6 +18,7 @@ SEEN: dict[int, dict[str, tuple[float, ...]]] = {
     7: {"gap": (18.01, 29.79), "gp": (3.369, 6.96), "gmse": (4.292, 4.081), "rmse": (38.97, 38.62)},
     8: {"gap": (14.79, 23.4), "gp": (2.491, 5.065), "gmse": (3.847, 3.792), "rmse": (39.01, 38.89)},
 }
+NAMES = ("gap", "gp", "gmse", "rmse")  # of a row: what metrics.jsonl has of the critic, the centre and the images
 WIDER, LEAST = 0.5, 0.1  # a band is wider than what was seen by a share of its width, or of the largest value
 
 
@@ -42,7 +43,8 @@ def rows(metrics: Path) -> list[dict[str, Any]]:
     for line in metrics.read_text().splitlines() if metrics.exists() else []:
         values = json.loads(line)
         row: dict[str, Any] = {"kimg": int(values["kimg"])}
-        for name, seen in SEEN.get(row["kimg"], {}).items():
-            row |= {name: values[name], f"{name}, band": band(seen)}
+        for name in NAMES:
+            seen = SEEN.get(row["kimg"], {}).get(name)
+            row |= {name: values[name]} | ({f"{name}, band": band(seen)} if seen else {})
         found.append(row)
     return found
