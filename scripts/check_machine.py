@@ -28,6 +28,7 @@ from libml import app
 from libml.errors import UserError
 from libml.system import outputs
 from libml.system.files import user_errors
+from libml.system.store_path import local_only
 from libml.training.run_folder import RunFolder
 from libml.training.run_names import runs_below
 
@@ -178,7 +179,7 @@ def main() -> None:
             running.keep(row, Path(FLAGS.work) / f"{name}-{item}.jsonl")
         return
     check()
-    output, end = Path(FLAGS.output), time.monotonic() + 60 * FLAGS.minutes
+    output, end = local_only("output", FLAGS.output), time.monotonic() + 60 * FLAGS.minutes
     parts, outcomes, devices = [part for part in PARTS if part.name in FLAGS.parts], [], FLAGS.cpus
     asked = shlex.join(["python", "scripts/check_machine.py", *sys.argv[1:]])
     with user_errors(output):
