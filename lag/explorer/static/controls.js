@@ -65,8 +65,8 @@ onShow((state) => {
   byId("far-label").hidden = state.grid.kind !== "near";
   for (const id of ["count", "seed", "of", "compare", "how", "zoom"]) byId(id).value = state[id];
   for (const id of ["consistent", "follow"]) byId(id).checked = state[id];
-  byId("wipe").disabled = state.compare === "none" || state.how !== "wipe";
-  byId("how").disabled = state.compare === "none";
+  byId("how-label").hidden = state.compare === "none";
+  byId("wipe-label").hidden = state.compare === "none" || state.how !== "wipe";
   byId("region-roll").disabled = byId("region-clear").disabled = !state.cells;
   byId("plain").disabled = state.grid.kind === "samples";
   byId("compare").querySelector("[value=before]").disabled = !state.before;

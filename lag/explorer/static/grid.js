@@ -27,7 +27,7 @@ const LEGEND = "Off: how far its own small picture is from the input; centre: ho
 function tile(i) {
   if (tiles.children[i]) return tiles.children[i];
   const button = document.createElement("button");
-  button.append(document.createElement("img"), document.createElement("span"));
+  button.append(document.createElement("img"), document.createElement("strong"), document.createElement("span"));
   button.addEventListener("click", () => {
     if (button.candidate) change({ focus: button.candidate, before: null });
   });
@@ -39,15 +39,15 @@ function caption(result, candidate) {
   const last = candidate.operations.at(-1);
   const first = last.op === "near" ? `${Math.round(last.degrees)}°` : last.index === 0 ? "centre" : `#${last.index}`;
   const score = result.score === undefined ? "" : ` · score ${result.score.toFixed(1)}`;
-  return `${first} · off ${result.lores_rmse.toFixed(1)} · centre ${result.from_center.toFixed(0)}${score}`;
+  return [first, `off ${result.lores_rmse.toFixed(1)} · centre ${result.from_center.toFixed(0)}${score}`];
 }
 
 function fill(button, candidate, result) {
   button.candidate = candidate;
-  const [image, text] = button.children;
+  const [image, ...texts] = button.children;
   if (image.src !== result.url) image.src = result.url;
   image.alt = describe(candidate);
-  text.textContent = caption(result, candidate);
+  caption(result, candidate).forEach((text, i) => (texts[i].textContent = text));
   const name = `${describe(candidate)}: small picture missed by ${result.lores_rmse.toFixed(1)} grey levels`;
   button.setAttribute("aria-label", name);
   button.setAttribute("aria-pressed", JSON.stringify(candidate) === JSON.stringify(app.state.focus));

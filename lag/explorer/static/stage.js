@@ -52,8 +52,9 @@ export async function showStage() {
 export function showMeasures() {
   const result = known(recipeOf(app.state.focus));
   if (!result) return;
+  const missed = `Its small picture is ${result.lores_rmse.toFixed(2)} grey levels from the input (most ${result.lores_max.toFixed(1)})`;
   const parts = [
-    `Small picture missed by ${result.lores_rmse.toFixed(2)} grey levels (most ${result.lores_max.toFixed(1)})`,
+    result.lores_max ? missed : "Its small picture is exactly the input",
     `${result.from_center.toFixed(1)} grey levels from the centre`,
   ];
   if (result.score !== undefined) parts.push(`critic's score ${result.score.toFixed(2)}`);

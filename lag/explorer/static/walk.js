@@ -26,6 +26,7 @@ byId("walk-save").addEventListener("click", act(async () => {
 
 onShow(async (state) => {
   const { from, to } = state.walk;
+  byId("walk-said").hidden = Boolean(from && to);
   byId("walk-at").disabled = byId("walk-save").disabled = !from || !to;
   byId("walk-from").disabled = byId("walk-to").disabled = !state.picture;
   for (const [which, candidate] of [["from", from], ["to", to]]) {
