@@ -43,6 +43,7 @@ def write_page(model: Path, folder: Path, package: str | None, data_dir: str) ->
     with user_errors(folder, "read"):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"--static={folder} is there and not empty: choose another folder, or remove it")
+    generator = _model_file(model)
     files = runtime(package)
     with atomic_path(folder) as made:
         shutil.copytree(STATIC, made / "static", ignore=shutil.ignore_patterns("index.html", "server.js"))
@@ -51,7 +52,7 @@ def write_page(model: Path, folder: Path, package: str | None, data_dir: str) ->
         (made / "onnxruntime").mkdir()
         for name, content in files.items():
             (made / "onnxruntime" / NAMES[name]).write_bytes(content)
-        (made / ONNX_FILE).write_bytes(_model_file(model))
+        (made / ONNX_FILE).write_bytes(generator)
         _describe(made, data_dir)
 
 

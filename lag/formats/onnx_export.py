@@ -15,7 +15,7 @@ from lag.formats.export_folder import check_target, new_export
 from lag.formats.exported import SIGNATURES, ExportedGenerator
 from lag.formats.onnx_model import PROPERTY
 from lag.formats.saved_model import describe
-from libml.errors import UserError
+from libml.errors import UserError, reason
 from libml.system.store_path import absolute
 
 OPSET = 18  # of onnxruntime 1.14 and later
@@ -57,8 +57,12 @@ def convert_any(path: Path) -> bytes:
         UserError: if it is neither, or the converter is not installed.
     """
     check_installed()
-    card = load_description(path)
-    return _converted(*(_of_run(path) if card is None else (tf.saved_model.load(str(path)), card)))[0]
+    if (card := load_description(path)) is None:
+        return _converted(*_of_run(path))[0]
+    try:
+        return _converted(tf.saved_model.load(str(path)), card)[0]
+    except Exception as e:  # damage shows as errors of many kinds
+        raise UserError(f"cannot read {path}: {reason(e)}; export it again") from e
 
 
 def _of_run(run: str | Path, weights: str = "float32") -> tuple[ExportedGenerator, dict[str, Any]]:
@@ -78,7 +82,7 @@ def check_installed() -> None:
         import onnx  # noqa: F401
         import tf2onnx  # noqa: F401
     except ImportError as e:
-        raise UserError(f"--format=onnx needs {e.name}: pip install -r requirements-onnx.txt") from None
+        raise UserError(f"making an ONNX file needs {e.name}: pip install -r requirements-onnx.txt") from None
 
 
 def convert(module: Any, card: dict[str, Any]) -> bytes:

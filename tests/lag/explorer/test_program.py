@@ -28,4 +28,5 @@ def test_it_serves_until_it_is_interrupted(run):
 
 def test_mistakes_cost_one_line(tmp_path):
     assert "--port=-1 must be from 0 to 65535" in mistake("scripts/explore.py", "--model=m", "--port=-1")
+    assert "--onnxruntime_web is for --static" in mistake("scripts/explore.py", "--onnxruntime_web=package.tgz")
     assert "nowhere is neither a run folder" in mistake("scripts/explore.py", f"--model={tmp_path / 'nowhere'}")
