@@ -23,7 +23,7 @@ NAMES = {SCRIPT: "ort.js", PROGRAM: "ort.wasm"}  # of the runtime's files here: 
 README = """A page of lag-tf2, the Latent Adversarial Generator, with a model that runs in the browser.
 
 Any web server can hold this folder, for example: python -m http.server -b 127.0.0.1 -d THIS_FOLDER
-The page asks for nothing from elsewhere, and pictures that are shown to it leave no machine.
+The page asks for nothing from elsewhere, and no picture leaves the browser.
 
 onnxruntime/ is {notice}"""
 
