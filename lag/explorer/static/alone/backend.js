@@ -36,6 +36,11 @@ function known(name) {
   return pictures.get(name);
 }
 
+function largeOf(name) {
+  if (!larges.has(name)) throw new ApiError(404, "there is no such large picture here: give it again");
+  return larges.get(name);
+}
+
 function take(picture, original) {
   const name = contentHash(picture);
   pictures.set(name, { picture: { ...picture, name }, original: original ?? pictures.get(name)?.original });
@@ -48,7 +53,11 @@ export async function upload(blob) {
   const { width, height } = opened.bitmap;
   const large = String(larges.size ? Number([...larges.keys()].at(-1)) + 1 : 0);
   larges.set(large, { opened, address: URL.createObjectURL(blob) });
-  if (larges.size > MOST_LARGE) larges.delete(larges.keys().next().value);
+  if (larges.size > MOST_LARGE) {
+    const [oldest, { address }] = larges.entries().next().value;
+    URL.revokeObjectURL(address);
+    larges.delete(oldest);
+  }
   const said = { large, width, height, notes: [] };
   if (Math.max(width, height) > model.facts.largest) return said;
   const picture = cut(opened, [0, 0, width, height], width, height, model.facts.colors);
@@ -59,7 +68,7 @@ export async function crop(large, [left, top, side], size) {
   if (model.facts.downscaler !== "average")
     throw new ApiError(400, `this page makes no picture small by ${model.facts.downscaler}: give a small picture`);
   const whole = size * model.facts.scale;
-  const original = cut(larges.get(large).opened, [left, top, side, side], whole, whole, model.facts.colors);
+  const original = cut(largeOf(large).opened, [left, top, side, side], whole, whole, model.facts.colors);
   return take(shrunk(original, model.facts.scale), original);
 }
 
@@ -70,7 +79,7 @@ export async function example(index) {
   return take(shrunk(original, model.facts.scale), original);
 }
 
-export const preview = (large) => larges.get(large).address;
+export const preview = (large) => largeOf(large).address;
 export const thumbnail = (index) => `examples/${index}.png`;
 
 export const small = async (name) => encode(known(name).picture);

@@ -11,8 +11,16 @@ export async function load() {
   ort.env.wasm.wasmPaths = { wasm: new URL("onnxruntime/ort.wasm", HERE).href };
   const session = await ort.InferenceSession.create(new URL("model.onnx", HERE).href, { executionProviders: ["wasm"] });
 
+  let turn = Promise.resolve(); // the model works for one at a time
+
   // lores [h, w, colours] in [-1, 1] and z [h, w, noise_dim] to an image [scale h, scale w, colours].
-  async function generate(lores, z, width, height) {
+  function generate(...inputs) {
+    const made = turn.then(() => run(...inputs));
+    turn = made.catch(() => null);
+    return made;
+  }
+
+  async function run(lores, z, width, height) {
     const tensor = (values, channels) => new ort.Tensor("float32", values, [1, height, width, channels]);
     try {
       const made = await session.run({ lores: tensor(lores, facts.colors), z: tensor(z, facts.noise_dim) });
