@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import expect
 
-expect.set_options(timeout=20_000)  # milliseconds: other tests may have the machine
+expect.set_options(timeout=60_000)  # milliseconds: other tests may have the machine
 
 
 @contextlib.contextmanager
