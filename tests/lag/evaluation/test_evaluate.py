@@ -77,11 +77,30 @@ def measured(source, pairs, samples=3, batch=4):
     return {(row.label, row.std): row for row in rows}, skipped
 
 
-def test_rows_of_a_method_of_known_error(pairs):
-    hires = 40 + pairs.hires // 2  # nothing is cut off at black or white
-    lores = DOWNSCALERS["average"](tf.constant(to_float(hires)), 4).numpy()
-    pairs = pairs._replace(hires=hires, lores=lores)
-    rows, skipped = measured(Shifted(hires), pairs)
+@pytest.fixture
+def only(monkeypatch):
+    """Leaves out all measures but some, which takes less time."""
+    every = measures.MEASURES
+    return lambda *keys: monkeypatch.setattr(measures, "MEASURES", [m for m in every if m.key in keys])
+
+
+@pytest.fixture(scope="module")
+def known(pairs):
+    """(images of which no shift is cut off at black or white, rows of a method of known error, what was skipped)."""
+    hires = 40 + pairs.hires // 2
+    pairs = pairs._replace(hires=hires, lores=DOWNSCALERS["average"](tf.constant(to_float(hires)), 4).numpy())
+    return pairs, *measured(Shifted(hires), pairs)
+
+
+@pytest.fixture(scope="module")
+def of_truth(pairs):
+    """The rows of a method that shifts the truth, measured all at once."""
+    return measured(Shifted(pairs.hires), pairs, batch=7)[0]
+
+
+def test_rows_of_a_method_of_known_error(known):
+    pairs, rows, skipped = known
+    hires = pairs.hires
     assert list(rows) == [("nearest", 0.0), ("bicubic", 0.0), *(("Shifted", s) for s in (0.0, 0.25, 0.5, 0.75, 1.0))]
     center = rows["Shifted", 0.0]
     assert center.samples == 1 and center.values["psnr"] == 100 and center.values["rmse"] == 0
@@ -101,9 +120,8 @@ def test_rows_of_a_method_of_known_error(pairs):
     np.testing.assert_array_equal(noisy.shown[:2], hires[:2] + np.uint8([0, 1])[:, None, None, None])
 
 
-def test_spread_of_a_method_of_known_error(pairs):
-    pairs = pairs._replace(hires=40 + pairs.hires // 2)
-    rows, _ = measured(Shifted(pairs.hires), pairs)
+def test_spread_of_a_method_of_known_error(known, only):
+    pairs, rows, _ = known
     shifts = 4 * np.arange(3) + np.array([0, 1, 0, 1, 0, 1, 0])[:, None]  # |x - G|; samples are 4, 4 and 8 apart
     row = rows["Shifted", 1.0]
     assert row.values["energy_score"] == pytest.approx(shifts.mean() - 16 / 3 / 2)
@@ -118,6 +136,7 @@ def test_spread_of_a_method_of_known_error(pairs):
     assert center["energy_score"] == 0 and "spread" not in center and "mean_gain" not in center
     sides = pairs.hires.astype(float) - to_uint8(pairs.lores).repeat(4, axis=1).repeat(4, axis=2)
     assert nearest["energy_score"] == pytest.approx(np.sqrt(np.square(sides).mean((1, 2, 3))).mean())
+    only("energy_score")
     assert "energy_score" not in measured(Shifted(pairs.hires), pairs, samples=1)[0]["Shifted", 1.0].values
 
 
@@ -146,19 +165,16 @@ def test_sets_are_measured_over_all_samples_and_over_chance(pairs):
     assert rows["nearest", 0.0].values["band_32"] != pytest.approx(1, abs=0.05)
 
 
-def test_nearest_agrees_with_its_input(pairs):
-    rows, _ = measured(Shifted(pairs.hires), pairs)
-    values = rows["nearest", 0.0].values
+def test_nearest_agrees_with_its_input(of_truth):
+    values = of_truth["nearest", 0.0].values
     assert values["lr_error"] < 1e-4 and values["lr_psnr"] > 99
     assert 0 < values["lr_error_8bit"] <= 0.5
-    assert rows["bicubic", 0.0].values["lr_error"] > 0.1
+    assert of_truth["bicubic", 0.0].values["lr_error"] > 0.1
 
 
-def test_chunks_change_nothing(pairs):
-    source = Shifted(pairs.hires)
-    one, other = (measured(source, pairs, batch=batch)[0] for batch in (3, 7))
-    for key, row in one.items():
-        assert row.values == pytest.approx(other[key].values, rel=1e-5)
+def test_chunks_change_nothing(pairs, of_truth):
+    for key, row in measured(Shifted(pairs.hires), pairs, batch=3)[0].items():
+        assert row.values == pytest.approx(of_truth[key].values, rel=1e-5)
 
 
 class Watched(Shifted):
@@ -169,7 +185,8 @@ class Watched(Shifted):
         return super().candidates(lores, stds, *arguments)
 
 
-def test_no_more_images_than_a_batch_are_made_at_a_time(pairs):
+def test_no_more_images_than_a_batch_are_made_at_a_time(pairs, only):
+    only("rmse", "diversity")
     hires = 40 + pairs.hires // 2
     pairs = pairs._replace(hires=hires)
     few, many = Watched(hires), Watched(hires)
@@ -272,8 +289,9 @@ def test_feature_distances_of_samples_are_of_the_first_inputs(pairs, monkeypatch
     assert network.activated == 3 * (4 * 5 * 3 + 5)  # of each evaluation: the samples of four rows, each truth once
 
 
-def test_ranks_are_by_the_distance_to_the_image_without_noise(pairs):
+def test_ranks_are_by_the_distance_to_the_image_without_noise(pairs, only):
     """The truth is 3 grey levels from the centre; the samples are 0, 4, 8 or 1, 5, 9 from it."""
+    only("truth_rank", "miscalibration", "nearest_sample")
     pairs = pairs._replace(hires=40 + pairs.hires // 2)
     rows, _ = measured(Shifted(pairs.hires), pairs._replace(hires=pairs.hires - 3))
     row = rows["Shifted", 1.0]
@@ -433,19 +451,19 @@ def keys_cubic(t):
     return np.where(t <= 1, 1.5 * t**3 - 2.5 * t**2 + 1, np.where(t < 2, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2, 0))
 
 
-def test_the_bicubic_row_is_bicubic(pairs):
+def test_the_bicubic_row_is_bicubic(pairs, of_truth):
     """Away from the border, where two LR pixels on each side are weighed."""
     weights = keys_cubic((np.arange(32)[:, None] + 0.5) / 4 - (np.arange(8) + 0.5))
     expected = np.einsum("ih,nhwc,jw->nijc", weights, pairs.lores, weights)
     expected = np.clip(np.rint((expected + 1) * 127.5), 0, 255)[:, 8:24, 8:24]
-    rows, _ = measured(Shifted(pairs.hires), pairs)
-    shown = rows["bicubic", 0.0].shown[:, 8:24, 8:24].astype(float)
+    shown = of_truth["bicubic", 0.0].shown[:, 8:24, 8:24].astype(float)
     assert np.max(np.abs(shown - expected)) <= 1 and np.mean(shown == expected) > 0.99
-    np.testing.assert_array_equal(rows["nearest", 0.0].shown[:, ::4, ::4], to_uint8(pairs.lores))
+    np.testing.assert_array_equal(of_truth["nearest", 0.0].shown[:, ::4, ::4], to_uint8(pairs.lores))
 
 
 @pytest.mark.parametrize("downscaler", ["bicubic", "antialias"])
-def test_agreement_is_with_the_runs_own_downscaling(downscaler, tmp_path, data_dir):
+def test_agreement_is_with_the_runs_own_downscaling(downscaler, tmp_path, data_dir, only):
+    only("lr_error", "lr_error_8bit", "lr_psnr")
     method = load_runs([str(untrained_run(tmp_path, downscaler=downscaler))], batch=4)[0]
     pairs = load_pairs("cifar10", data_dir, 4, method, batch=3)
     assert pairs.downscaler == downscaler
