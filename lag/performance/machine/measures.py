@@ -66,7 +66,7 @@ def replicas(count: int, most: int, seconds: float, work: Path) -> Rows:
         np.savez(work / "one.npz", **found)
     elif (work / "one.npz").exists():
         with np.load(work / "one.npz") as one:
-            row |= {f"{name}, error": distance(found[name], one[name]) for name in one.files}
+            yield row | {"batch": shared} | {f"{name}, error": distance(found[name], one[name]) for name in one.files}
     step = benchmark.step_of(size, model, benchmark.noise_images(config, BATCH * count, side), lods, lods)
     (speed,) = benchmark.speeds([step], max(LEAST_SECONDS, seconds / 2))
     yield row | {"batch": BATCH * count, "images/s": speed.median}

@@ -1,5 +1,6 @@
 """What is wrong with a machine, in words, from the rows of a report's parts."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -62,13 +63,13 @@ def of_parity(found: Found) -> Iterator[str]:
 def of_devices(found: Found) -> Iterator[str]:
     """Of several devices."""
     rows = list(found.get("devices", ()))
-    alone = next((row["images/s"] for row in rows if row["devices"] == 1), None)
+    alone = next((row["images/s"] for row in rows if row["devices"] == 1 and "images/s" in row), None)
     for row in rows:
         count = row["devices"]
         for name, bound in (("losses, error", LOSSES), ("gradients, error", GRADIENTS)):
             if not row.get(name, 0.0) <= bound:
                 yield f"{count} devices do not take the step that one takes: {name} {row[name]:.1e}, bound {bound:.0e}"
-        if alone and count > 1 and _on_gpus(found) and row["images/s"] < SCALES * count * alone:
+        if alone and _on_gpus(found) and row.get("images/s", math.inf) < SCALES * count * alone:
             yield (
                 f"{count} GPUs make {row['images/s'] / alone:.2f} times the images of one: they wait for one another, "
                 "or for the host; a larger --batch helps"

@@ -12,7 +12,7 @@ from lag.performance.machine.report import Outcome
 from lag.performance.machine.running import Part
 from tests.support.images import TINY
 from tests.support.programs import mistake, start
-from tests.support.steps import LAST, batch, make, terms_of
+from tests.support.steps import FIRST, batch, make, terms_of
 
 FACTS = [{"what": "TensorFlow", "is": "2.21.0"}, {"what": words.DEVICES, "is": 1}]
 ON_GPUS = [{"what": "GPU 0", "is": "a GPU"}, {"what": words.DEVICES, "is": 2}]
@@ -31,8 +31,8 @@ READ = {"size": "S", "pipeline, images/s": 150.0, "decoding, images/s": 160.0}
             "grad_d",
         ),
         ({"parity": [{"precision": "tf32", "file": "f", "group": "gp", "error": float("nan")}]}, "training in tf32"),
-        ({"devices": [{"devices": 2, "images/s": 1.0, "losses, error": 1e-3}]}, "2 devices do not take the step"),
-        ({"devices": [{"devices": 2, "images/s": 1.0, "gradients, error": float("nan")}]}, "gradients, error nan"),
+        ({"devices": [{"devices": 2, "losses, error": 1e-3}]}, "2 devices do not take the step"),
+        ({"devices": [{"devices": 2, "gradients, error": float("nan")}]}, "gradients, error nan"),
         (
             {"facts": ON_GPUS, "devices": [{"devices": n, "images/s": 100.0 + n} for n in (1, 2)]},
             "2 GPUs make 1.01 times the images of one",
@@ -60,7 +60,11 @@ def test_where_all_is_well_nothing_is_said():
             {"precision": "bfloat16", "file": "f", "group": "grad_d", "error": 0.2},
         ],
         # Devices of one CPU are no faster together.
-        "devices": [{"devices": 1, "images/s": 100.0}, {"devices": 2, "images/s": 90.0, "losses, error": 1e-7}],
+        "devices": [
+            {"devices": 1, "images/s": 100.0},
+            {"devices": 2, "losses, error": 1e-7},
+            {"devices": 2, "images/s": 90.0},
+        ],
         "speed": [STEP, STEP | {"precision": "bfloat16", "images/s": 120.0}, STEP | {"remat": True, "images/s": 90.0}],
         "input": [READ],
         "checkpoint": [{"size": "L", "saving, s": 1.0}],
@@ -123,15 +127,15 @@ def test_the_curve_is_that_of_lag_and_held_to_its_band(tmp_path):
     metrics = tmp_path / "metrics.jsonl"
     assert curve.rows(metrics) == []
     usual = {name: np.mean(seen) for name, seen in curve.SEEN[kimgs[0]].items()}
-    for values, wrong in ((usual, 0), ({name: 2 * value for name, value in usual.items()}, len(usual))):
+    for values, wrong in ((usual, 0), ({name: 5 * value for name, value in usual.items()}, len(usual))):
         metrics.write_text(json.dumps({"kimg": kimgs[0], **values}) + "\n")
         assert len(words.wrong({"training": curve.rows(metrics)})) == wrong
 
 
 def test_a_first_step_is_its_losses_and_gradients():
     model, (lores, hires) = make(), batch()
-    terms = terms_of(model, (lores, hires), LAST, 0)
-    model.train_step((lores, hires), LAST, 0)
+    terms = terms_of(model, (lores, hires), FIRST, 0)
+    model.train_step((lores, hires), FIRST, 0)
     found = measures.first_step(model)
     expected = np.concatenate([np.ravel(g) for name in ("generator", "projection") for g in terms.grads[name]])
     assert np.linalg.norm(found["gradients"]) == pytest.approx(0.1 * np.linalg.norm(expected), rel=1e-3)
@@ -143,6 +147,8 @@ def test_steps_and_checkpoints_of_a_size(tmp_path, monkeypatch):
     tiny = {name: TINY[name] for name in ("blocks", "filters", "filters_min", "noise_dim")}
     monkeypatch.setattr(measures, "SIZES", {"S": (16, tiny)})
     monkeypatch.setattr(measures.benchmark, "PRODUCT_ON_CPUS", 64)
+    monkeypatch.setattr(measures.benchmark, "convolution", measures.benchmark.product)  # a large one takes seconds
+    monkeypatch.setattr(measures, "LEAST_SECONDS", 0.01)
     (row,) = measures.speed("S", 0.0)
     assert row["size"] == "S" and row["precision"] == "float32" and row["images/s"] > 0 and row["of product"] > 0
     (row,) = measures.checkpoint("S", tmp_path)
