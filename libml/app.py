@@ -16,6 +16,7 @@ from absl import app, flags, logging
 from libml.errors import UserError, printable
 from libml.system import interrupts, starting
 from libml.system.environment import DEFAULTS
+from libml.system.files import is_folder
 from libml.system.interrupts import Stopped
 from libml.system.store_path import StorePath, to_path
 from libml.training.config import RunConfig
@@ -154,7 +155,7 @@ def data_dir_of(run: str | os.PathLike | StorePath, dataset: str = "") -> str:
     flag, remembered = flags.FLAGS["data_dir"], load_args(run).get("data_dir")
     if flag.present or not isinstance(remembered, str) or not remembered or remembered == flag.value:
         return flag.value
-    if not to_path(remembered).is_dir():
+    if not is_folder(to_path(remembered)):
         print(f"the run's data folder {remembered} is not there: looking in {flag.value}", file=sys.stderr)
         return flag.value
     if dataset:

@@ -142,13 +142,13 @@ def make_standard(names: list[str]) -> int:
 
     status = 0
     tfds_dir = FLAGS.tfds_dir or os.path.join(FLAGS.data_dir, "tfds")
-    if isinstance(to_path(tfds_dir), StorePath) and not FLAGS["from"].value:
-        raise UserError(f"--data_dir={FLAGS.data_dir} is on a store: say where to fetch to, as --tfds_dir=FOLDER")
     for name in standard.expand(names):
         try:
             if name in catalogue.drawn():
                 draw(name)
                 continue
+            if isinstance(to_path(tfds_dir), StorePath) and not FLAGS["from"].value:
+                raise UserError(f"--data_dir={FLAGS.data_dir} is on a store: say where to fetch to, --tfds_dir=FOLDER")
             content = standard.make(name, FLAGS.data_dir, tfds_dir, FLAGS.overwrite, FLAGS["from"].value)
             made = content and f"wrote {manifest.path(FLAGS.data_dir, name)}: {summary(content)}"
             print(made or f"{name} is complete; --overwrite makes it again")

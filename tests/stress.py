@@ -1,12 +1,14 @@
 """Kills a run again and again and compares what it ends as with a run that nothing happened to.
 
-    python -m tests.stress --kills=25
+    python -m tests.stress --kills=25 [--store]
 
 SIGKILL and SIGTERM at random moments, and SIGKILL in the middle of saving; five phases at 8x. Weights, moving average,
 optimizer slots, meters and clock must be equal bit for bit, and so must every value in TensorBoard but the timings.
+With --store the killed run and its data lie on an object store that renames and appends nothing and lists late.
 """
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -21,6 +23,7 @@ import tensorflow as tf
 from libml.training import checkpoint, summary
 from libml.training.run_folder import RunFolder
 from tests.support.images import blobs, write_images
+from tests.support.late_store import SHORT, LateStore
 from tests.support.programs import begin
 
 TIMING = {"images_per_second", "data_wait"}
@@ -64,11 +67,15 @@ def differences(a: Path, b: Path) -> list[str]:
 class Session:
     """One process of a run."""
 
-    def __init__(self, data_dir: Path, train_dir: Path, lengths: list[str], alone: bool = True):
-        words = ["lag.py", *FLAGS, *lengths, f"--data_dir={data_dir}", f"--train_dir={train_dir}"]
+    def __init__(self, data_dir: Path | str, train_dir: Path, lengths: list[str], alone: bool = True, store: str = ""):
+        """With a `store`, the folder of a LateStore, train_dir is late://killed: its objects are files below it."""
+        where = "late://killed" if store else train_dir
+        words = ["lag.py", *FLAGS, *lengths, f"--data_dir={data_dir}", f"--train_dir={where}"]
+        words = ["-m", "tests.support.late_store", store, *words] if store else words
         env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1"}
         train_dir.mkdir(parents=True, exist_ok=True)
-        self.train_dir, self.log = train_dir, train_dir / "log.txt"
+        self.train_dir, self.log = train_dir, (Path(store) if store else train_dir) / "log.txt"
+        self.began = time.time()
         self.process = begin(words, env, self.log, alone)
 
     def said(self) -> str:
@@ -90,7 +97,11 @@ class Session:
 
     def saving(self) -> bool:
         """Whether the process is writing a checkpoint."""
-        return any(self.train_dir.glob("*/*/*/tf/.ckpt-*.tmp*"))
+        rosters = [json.loads(file.read_text()) for file in self.train_dir.glob("*/*/*/tf/.roster.json")]
+        new = [f.parent for f in self.train_dir.glob("*/*/*/tf/ckpt-*/*") if f.stat().st_mtime > self.began]
+        return any(path.name not in names for names in rosters for path in new) or any(
+            self.train_dir.glob("*/*/*/tf/.ckpt-*.tmp*")
+        )
 
     def kill(self, number: int) -> bool:
         """Sends a signal and waits; whether the process was still alive."""
@@ -102,7 +113,14 @@ class Session:
 
 
 def stress(
-    folder: Path, kills: int, kimg: int, seed: int = 0, longest: float = 6.0, scale: int = 8, alone: bool = True
+    folder: Path,
+    kills: int,
+    kimg: int,
+    seed: int = 0,
+    longest: float = 6.0,
+    scale: int = 8,
+    alone: bool = True,
+    on_store: bool = False,
 ) -> list[str]:
     """Runs straight, then with kills, each phase `kimg` long, the latter alone or in forks; the differences."""
     rng = random.Random(seed)
@@ -111,9 +129,15 @@ def stress(
     write_images(data / "cifar10-test.tfrecord", blobs(8, seed=1))
     straight = Session(data, folder / "straight", lengths)
     assert straight.process.wait() == 0, straight.said()
-    done = 0
+    done, place = 0, (data, folder / "killed", lengths, alone)
+    if on_store:
+        store = LateStore(folder / "store")
+        for file in data.iterdir():
+            store.upload(file, f"late://data/{file.name}")
+        place = ("late://data", folder / "store" / "objects" / "killed", lengths, alone, str(folder / "store"))
+        os.environ["TMPDIR"] = str(folder)
     while True:
-        session = Session(data, folder / "killed", lengths, alone)
+        session = Session(*place)
         if done == kills:
             assert session.process.wait() == 0, session.said()
             break
@@ -136,9 +160,11 @@ def stress(
         expected = {128 + signal.SIGTERM, -signal.SIGTERM} if kind == "SIGTERM" else {-signal.SIGKILL}
         assert session.process.returncode in expected, session.said()
         done += 1
-        at = [nimg for nimg, _ in checkpoint.list_checkpoints(next((folder / "killed").glob("*/*/*"), folder) / "tf")]
+        if on_store and kind != "SIGTERM":
+            time.sleep(SHORT.length)  # until its lease has ended
+        at = [nimg for nimg, _ in checkpoint.list_checkpoints(next(place[1].glob("*/*/*"), folder) / "tf")]
         print(f"kill {done}: {kind}; newest checkpoint {at[-1] / 1024 if at else None} kimg", flush=True)
-    runs = [next((folder / name).glob("*/*/*")) for name in ("straight", "killed")]
+    runs = [next(where.glob("*/*/*")) for where in (folder / "straight", place[1])]
     return differences(*runs)
 
 
@@ -148,9 +174,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--kimg", type=int, default=8, help="length of each of the five phases")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scale", type=int, default=8)
+    parser.add_argument("--store", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = stress(Path(folder), args.kills, args.kimg, args.seed)
+        found = stress(Path(folder), args.kills, args.kimg, args.seed, scale=args.scale, on_store=args.store)
     print("\n".join(f"differs: {name}" for name in found) or "bit for bit the same")
     return 1 if found else 0
 

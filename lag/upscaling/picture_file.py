@@ -69,16 +69,21 @@ def read_picture(path: Path, colors: int, scale: int = 1) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata is no reason to talk
             Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit; _check_size looks before anything is decoded
-            with local_copy(path) as copy, Image.open(copy, formats=formats(path)) as file:
-                _check_size(*file.size, scale)
-                low = low_bytes(copy) if file.format in ("PNG", "TIFF") else None
-                file.load()
-                picture = _picture(upright(file), colors, file.info.get("icc_profile"), low)
-            return picture._replace(notes=picture.notes + ((FIRST_FRAME,) if has_frames(path) else ()))
+            with local_copy(path) as copy:
+                return _read(copy, colors, scale)
     except (UserError, MemoryError):
         raise
     except Exception as e:  # Pillow's decoders meet damage with whatever their code runs into
         raise UserError(f"cannot read it as a picture: {reason(e)}") from e
+
+
+def _read(path: Path, colors: int, scale: int) -> Picture:
+    with Image.open(path, formats=formats(path)) as file:
+        _check_size(*file.size, scale)
+        low = low_bytes(path) if file.format in ("PNG", "TIFF") else None
+        file.load()
+        picture = _picture(upright(file), colors, file.info.get("icc_profile"), low)
+    return picture._replace(notes=picture.notes + ((FIRST_FRAME,) if has_frames(path) else ()))
 
 
 def _check_size(width: int, height: int, scale: int) -> None:

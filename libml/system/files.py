@@ -144,6 +144,11 @@ def exists(path: str | os.PathLike | StorePath) -> bool:
     return path.exists() if isinstance(path, StorePath) else os.path.exists(path)
 
 
+def is_folder(path: str | os.PathLike | StorePath) -> bool:
+    """Whether there is a folder of that name, whatever the name is."""
+    return path.is_dir() if isinstance(path, StorePath) else os.path.isdir(path)
+
+
 def is_there(path: str | os.PathLike | StorePath) -> bool:
     """Whether there is anything of that name, though it were a link to nothing."""
     return path.exists() if isinstance(path, StorePath) else os.path.lexists(path)

@@ -146,6 +146,8 @@ class StorePath:
 
     def glob(self, pattern: str) -> Iterator["StorePath"]:
         """What lies below it and fits; only the pattern's last word may have wildcards."""
+        if not re.search(r"[*?[]", pattern):  # no need to wait for a listing
+            return iter([self / pattern] if (self / pattern).is_file() else [])
         folder, _, last = pattern.rpartition("/")
         return (path for path in (self / folder).iterdir() if fnmatch.fnmatchcase(path.name, last))
 

@@ -168,6 +168,12 @@ def test_flags_and_environment_are_read_at_the_entry_only(path):
     assert not names & {"environ", "getenv", "FLAGS"}
 
 
+@pytest.mark.parametrize("path", [*ROOT.glob("*.py"), *ROOT.glob("scripts/*.py")], ids=lambda p: p.name)
+def test_a_path_that_a_user_gives_may_be_on_a_store(path):
+    """Or is refused there: Path("gs://bucket") would be a folder of the disk. --work is what a program gives itself."""
+    assert not re.findall(r"\bPath\((?:FLAGS(?!\.work\b)|flags|data_dir|run|output)\b", path.read_text())
+
+
 def test_one_module_knows_the_names_of_a_runs_files():
     names = {"args.json", "tf", "metrics.jsonl", "summaries"}
 

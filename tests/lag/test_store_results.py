@@ -1,0 +1,113 @@
+"""Runs, exports and results on object stores, written by programs that are killed at every write."""
+
+import itertools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lag
+from lag.formats import card, onnx_export, saved_model
+from lag.formats.export_folder import check_target, new_export
+from lag.upscaling.choosing import Options
+from lag.upscaling.folder import upscale_all
+from libml.errors import UserError
+from libml.images import encode_png
+from libml.system import lease, stores
+from libml.system.store_path import to_path
+from libml.training.run_names import find_model, find_run
+from tests.support.images import blobs
+from tests.support.late_store import KilledError, LateStore
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    """late://"""
+    made = LateStore(tmp_path / "store")
+    monkeypatch.setitem(stores._KNOWN, "late", made)
+    monkeypatch.setattr(lease, "USUAL", lease.Terms(settle=0.0))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return made
+
+
+def send(source, target):
+    for file in (f for f in source.rglob("*") if f.is_file()):
+        (target / file.relative_to(source)).upload(file)
+
+
+def test_a_run_on_a_store_is_exported_there_and_read_from_there(run, tmp_path):
+    place = to_path(f"ram://{tmp_path.name}/runs") / run.name
+    send(run, place)
+    assert find_run(str(place)) == find_run(str(place.parent)) == place
+    y = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    expected = lag.load(run).sample(y, n=2)
+    saved_model.export_run(str(place), str(place / "export"))
+    onnx_export.export_run(str(place), str(place.parent / "onnx"))
+    for text in (str(place), f"{place}/export", f"{place.parent}/onnx", f"{place.parent}/onnx/model.onnx"):
+        made = lag.load(text).sample(y, n=2)
+        assert np.abs(made.astype(int) - expected).max() <= (1 if "onnx" in text else 0), text
+    assert find_model(f"{place}/export") == place / "export"
+    with pytest.raises(UserError, match=r"ram://.* holds x\.txt, which is no part of the export"):
+        (place / "export" / "x.txt").write_bytes(b"a user's")
+        saved_model.export_run(str(place), str(place / "export"))
+
+
+def test_an_export_killed_at_each_write_is_there_whole_or_not_and_can_be_made_again(store, tmp_path):
+    facts = {"kind": "LAG generator", "scale": 4, "colors": 3, "noise_dim": 2, "receptive_radius": 5, "nimg": 1024}
+
+    def export(folder, fingerprint, extra=()):
+        check_target(folder)
+        with new_export(folder) as temporary:
+            (temporary / "variables").mkdir(parents=True)
+            for name in ("saved_model.pb", "variables/variables.index", *extra):
+                (temporary / name).write_text(fingerprint)
+            (temporary / card.README_FILE).write_text("of the model")
+            text = {**facts, "fingerprint": fingerprint, "readme": card._digest("of the model")}
+            (temporary / card.CARD_FILE).write_text(str(text).replace("'", '"'))
+
+    for n in itertools.count(1):
+        folder, store.late = to_path(f"late://exports/{n}"), 7
+        export(folder, "old", extra=["variables/old"])
+        store.revive()
+        store.dies_at = n
+        try:
+            export(folder, "new")
+        except KilledError:
+            store.revive()
+            store.late = 0  # what nobody has listed yet stays until somebody does
+            if found := card.load_description(folder):
+                texts = {(folder / name).read_text() for name in ("saved_model.pb", "variables/variables.index")}
+                assert texts == {found["fingerprint"]}
+            export(folder, "new")
+        else:
+            break
+        assert card.load_description(folder)["fingerprint"] == "new"
+        names = [name for name in store.objects() if name.startswith(f"exports/{n}/")]
+        assert len(names) == 4 and f"exports/{n}/variables/old" not in names
+    assert n > 8
+
+
+def test_results_on_a_store_are_those_of_a_disk_whenever_it_was_killed(model, store, tmp_path):
+    source, options = tmp_path / "small", Options(samples=2, grid=True)
+    for i, image in enumerate(blobs(3, 6)):
+        file = source / ("deeper" if i else "") / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encode_png(image))
+    send(source, to_path("late://small"))
+    store.late = 0
+    disk, there = tmp_path / "large", to_path("late://large")
+    upscale_all(model, None, source, disk, options)
+    for n in itertools.count(1):
+        store.dies_at = n
+        try:
+            upscale_all(model, None, to_path("late://small"), there, options)
+        except KilledError:
+            store.revive()
+        else:
+            break
+    assert n > 3
+    names = {str(path.relative_to(disk)) for path in disk.rglob("*") if path.is_file()}
+    assert {str(path.relative_to(there)) for path in there.walk()} == names
+    for name in names:
+        assert (there / name).read_bytes() == Path(disk, name).read_bytes(), name
