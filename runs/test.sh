@@ -5,5 +5,5 @@ source "$(dirname "$0")/venv.sh" requirements.txt requirements-features.txt requ
 python -m ruff check .
 python -m ruff format --check .
 python -m mypy # of the public API and what it is made of: [tool.mypy] in pyproject.toml
-# By file, since fixtures are a file's. More than four processes would take more memory than they save time.
-python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile "$@"
+# By file, since fixtures are a file's, and in the order of tests/conftest.py. More than four processes would take more memory than they save time.
+python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder "$@"

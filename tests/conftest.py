@@ -11,7 +11,27 @@ import pytest
 import tensorflow as tf
 
 from lag.config import LAGConfig
+from tests.support import ROOT
 from tests.support.images import TINY, blobs, write_images
+
+# In this order, and before all others: no process has one of them left when the others are done.
+LONGEST = [
+    "libml/training/test_train.py",
+    "programs/test_explore_browser.py",
+    "lag/model/test_variants.py",
+    "lag/evaluation/test_evaluate.py",
+    "libml/compared/test_compared.py",
+    "programs/test_cluster.py",
+    "lag/model/test_precision.py",
+    "libml/compared/test_cgan.py",
+    "lag/model/test_parity.py",
+    "lag/model/test_model.py",
+    "lag/upscaling/test_upscale.py",
+    "lag/formats/test_onnx.py",
+    "programs/test_stress.py",
+    "programs/test_programs.py",
+    "lag/test_compared_methods.py",
+]
 
 # A shell starts its background jobs with SIGINT ignored, and so would be the programs that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -19,6 +39,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+
+def pytest_collection_modifyitems(items):
+    places = {ROOT / "tests" / file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ the tests that ought to fail, a node id a line. A line "may hang" lets the time 
 
 import argparse
 import concurrent.futures
+import functools
 import os
 import queue
 import re
@@ -63,19 +64,19 @@ def parse(text: str) -> list[Fault]:
 
 def mistakes(faults: Sequence[Fault], root: Path) -> list[str]:
     """What is wrong with a table: text that is not there exactly once, tests that do not exist, names used twice."""
-    found = []
-    for i, fault in enumerate(faults):
-        path = root / fault.file
-        count = path.read_text().count(fault.old) if path.is_file() else 0
+    found, names = [], set()
+    text = functools.cache(lambda file: (root / file).read_text() if (root / file).is_file() else "")
+    for fault in faults:
+        count = text(fault.file).count(fault.old)
         if count != 1:
             found.append(f"{fault}: its old text occurs {count} times")
         for test in fault.tests:
             file, _, name = test.partition("::")
-            name = re.escape(name.partition("[")[0])
-            if not (root / file).is_file() or not re.search(rf"^def {name}\(", (root / file).read_text(), re.MULTILINE):
+            if f"\ndef {name.partition('[')[0]}(" not in text(file):
                 found.append(f"{fault}: there is no {test}")
-        if str(fault) in map(str, faults[:i]):
+        if str(fault) in names:
             found.append(f"{fault}: there are two of the name")
+        names.add(str(fault))
     return found
 
 
