@@ -51,7 +51,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_float("minutes", 10.0, "Time for all parts, which is shared among them.")
 flags.DEFINE_string("output", "machine_report", "Folder for report.md and report.json.")
 flags.DEFINE_integer("cpus", 1, "Devices to make of the CPU, to try what several do; without GPUs only.")
-flags.DEFINE_list("parts", NAMES, f"Which parts to run, of {', '.join(NAMES)}.")
+flags.DEFINE_list("parts", NAMES, f"Which parts to run, of {', '.join(NAMES)}; facts in any case.")
 flags.DEFINE_string("only", "", "For this program itself: the part that a process of its own runs, as speed:L.")
 flags.DEFINE_float("seconds", 60.0, "For this program itself: time for --only.")
 flags.DEFINE_string("work", "", "For this program itself: folder of what the parts share.")
@@ -71,6 +71,8 @@ def found_in(name: str, item: str) -> Iterator[dict[str, Any]]:
         if hardware.on_gpus():
             raise UserError(f"--cpus={FLAGS.cpus} is for machines without GPUs")
         hardware.divide_cpu(FLAGS.cpus)
+    if name == "speed":
+        measures.set_threads(item)
     work, seconds = Path(FLAGS.work), FLAGS.seconds
     most = len(hardware.gpus()) or FLAGS.cpus
     yield from {
@@ -116,24 +118,23 @@ def parity(precision: str, seconds: float) -> Iterator[dict[str, Any]]:
         yield {"precision": precision, "file": name, **row, **{f"{kind}, worst": e for kind, e in worst.items()}}
 
 
-def command(part: Part, item: str, seconds: float, work: Path) -> list[str]:
-    """The process that finds a part's item."""
-    cpus = f"--cpus={FLAGS.cpus}"
+def command(part: Part, item: str, seconds: float, work: Path, devices: str) -> list[str]:
+    """The process that finds a part's item; `devices` is what lag.py is told of them."""
     if item == TRAIN:
         folders = [f"--data_dir={work / 'data'}", f"--train_dir={work / 'runs'}"]
-        return [sys.executable, str(ROOT / "lag.py"), *curve.words(), *folders, cpus]
+        return [sys.executable, str(ROOT / "lag.py"), *curve.words(), *folders, devices]
     of_child = max(1.0, WORKING * (seconds - START))
-    only = [f"--only={part.name}:{item}", f"--work={work}", f"--seconds={of_child:.1f}", cpus]
+    only = [f"--only={part.name}:{item}", f"--work={work}", f"--seconds={of_child:.1f}", f"--cpus={FLAGS.cpus}"]
     return [sys.executable, str(Path(__file__).resolve()), *only]
 
 
-def run_part(part: Part, items: list[str], seconds: float, work: Path) -> Outcome:
-    """Runs a part's items one after another, within its seconds."""
+def run_part(part: Part, items: list[str], seconds: float, work: Path, devices: str) -> Outcome:
+    """Runs a part's items one after another, within its seconds; `devices` as command takes it."""
     start, rows, failures = time.monotonic(), [], []
     for i, item in enumerate(items):
         left = (seconds - (time.monotonic() - start)) / (len(items) - i)
         file = f"{part.name}-{item}"
-        why = running.run(command(part, item, left, work), max(left, 1.0), work / f"{file}.txt")
+        why = running.run(command(part, item, left, work, devices), max(left, 1.0), work / f"{file}.txt")
         if item == TRAIN:
             for run in runs_below(work / "runs"):
                 rows += curve.rows(RunFolder(run).metrics)
@@ -180,7 +181,7 @@ def main() -> None:
         return
     check()
     output, end = local_only("output", FLAGS.output), time.monotonic() + 60 * FLAGS.minutes
-    parts, outcomes, devices = [part for part in PARTS if part.name in FLAGS.parts], [], FLAGS.cpus
+    parts, outcomes, devices = [part for part in PARTS if part.name in ("facts", *FLAGS.parts)], [], FLAGS.cpus
     asked = shlex.join(["python", "scripts/check_machine.py", *sys.argv[1:]])
     with user_errors(output):
         output.mkdir(parents=True, exist_ok=True)
@@ -189,9 +190,10 @@ def main() -> None:
         for i, part in enumerate(parts):
             seconds = running.allowance(parts[i:], end - time.monotonic())
             items = [str(n) for n in running.counts(devices)] if part.name == "devices" else list(part.items)
-            if outcomes and outcomes[0].name == "facts" and not words.on_gpus(outcomes[0].rows):
-                items = [item for item in items if item != "tf32"]
-            found = run_part(part, items, seconds, Path(folder))
+            gpus = bool(outcomes) and words.on_gpus(outcomes[0].rows)  # as the first part, facts, says
+            if part.name == "parity" and not gpus:
+                items.remove("tf32")
+            found = run_part(part, items, seconds, Path(folder), curve.devices(devices, gpus))
             outcomes.append(found)
             lines = [f"\n{part.title} ({found.seconds:.0f} s)", *report.table(found.rows), *found.failures]
             print("\n".join(lines), flush=True)

@@ -62,6 +62,12 @@ def words() -> list[str]:
     ]
 
 
+def devices(count: int, gpus: bool) -> str:
+    """The flag that makes lag.py train on as many of the devices as share the batch evenly."""
+    used = max(n for n in range(1, count + 1) if FLAGS["batch"] % n == 0)
+    return f"--gpus={','.join(map(str, range(used)))}" if gpus else f"--cpus={used}"
+
+
 def rows(metrics: Path) -> list[dict[str, Any]]:
     """A row for each report of a training beside its band; none where there is no file yet."""
     found = []

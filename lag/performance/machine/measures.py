@@ -44,6 +44,16 @@ def config_of(size: str, batch: int, **options: Any) -> LAGConfig:
     return LAGConfig(scale=SCALE, batch=batch, **SIZES[size][1] | options)
 
 
+def plan_of(size: str) -> costs.Plan:
+    """How lag.py would compute steps of a size."""
+    return costs.plan(config_of(size, BATCH), 3, SIZES[size][0])
+
+
+def set_threads(size: str) -> None:
+    """Gives an operation as many cores as lag.py would at a size. Before TensorFlow does anything else."""
+    tf.config.threading.set_intra_op_parallelism_threads(plan_of(size).threads_per_op)
+
+
 def replicas(count: int, most: int, seconds: float, work: Path) -> Rows:
     """The first step on `count` devices against that on one, and images/s with BATCH images a device.
 
@@ -97,7 +107,8 @@ def speed(size: str, seconds: float) -> Rows:
         each = max(LEAST_SECONDS, left / (len(kinds) - i) / 4)
         config = config_of(size, BATCH, **options)
         batch = timed_batch(BATCH, costs.step_operations(config, 3, side), 1)
-        step = benchmark.training_step(size, config_of(size, batch, **options), side, config.lods, config.lods)
+        model = LAG(config, 3, benchmark.strategy_of(1), plan=plan_of(size))
+        step = benchmark.step_of(size, model, benchmark.noise_images(config, batch, side), config.lods, config.lods)
         large = () if config.precision in peaks else (benchmark.convolution, benchmark.product)
         found, *best = benchmark.speeds([step], each, [kind(config.precision) for kind in large])
         if large:

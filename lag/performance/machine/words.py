@@ -28,7 +28,7 @@ def _facts(found: Found) -> dict[str, Any]:
 
 def on_gpus(facts: Sequence[Row]) -> bool:
     """Whether the rows of the facts name a GPU."""
-    return any(row["what"].startswith("GPU ") for row in facts)
+    return any(str(row.get("what")).startswith("GPU ") for row in facts)
 
 
 def _on_gpus(found: Found) -> bool:

@@ -124,6 +124,7 @@ def test_the_curve_is_that_of_lag_and_held_to_its_band(tmp_path):
     config.validate()
     assert config.schedule().total == kimgs[-1] * 1024 and "--noexport" in curve.words()
     assert curve.band([10.0, 14.0]) == pytest.approx([8.0, 16.0]) and curve.band([10.0, 10.0]) == [9.0, 11.0]
+    assert [curve.devices(6, gpus) for gpus in (True, False)] == ["--gpus=0,1,2,3", "--cpus=4"]
     metrics = tmp_path / "metrics.jsonl"
     assert curve.rows(metrics) == []
     usual = {name: np.mean(seen) for name, seen in curve.SEEN[kimgs[0]].items()}
