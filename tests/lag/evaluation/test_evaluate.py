@@ -212,7 +212,8 @@ def test_enlargements(pairs):
     np.testing.assert_allclose(bicubic(4).candidates(flat, [0.0], 0, [0]), 0.25, atol=1e-6)
 
 
-def test_latent_distance_is_the_critics(run, methods, pairs, monkeypatch):
+def test_latent_distance_is_the_critics(run, methods, pairs, monkeypatch, only):
+    only("diversity_latent")
     monkeypatch.setattr(efficientnet, "package_file", lambda: None)
     yardsticks = load_yardsticks(methods, "", "", batch=4)
     assert yardsticks.critic_run == str(run) and "not here" in yardsticks.missing["inception"]
@@ -247,7 +248,8 @@ class Means:
         return [images[:, : 8 * side : 8, : 8 * side : 8] / 255 for side in (4, 2, 1)]
 
 
-def test_features_give_distances_named_after_their_network(pairs):
+def test_features_give_distances_named_after_their_network(pairs, only):
+    only(*(m.key for m in measures.MEASURES if m.needs))
     yardsticks = Yardsticks(None, "", Means(16), Means(128), {"critic": "no critic"})
     method = [LoadedRun("Shifted", Shifted(pairs.hires), "run", None, 3, 0)]
     rows, skipped, _ = evaluation.evaluate(method, pairs, yardsticks, 2, 0, batch=4)
@@ -331,8 +333,10 @@ def test_one_test_image_is_too_few(methods, tmp_path):
         load_pairs("cifar10", tmp_path, 7, methods[0], batch=4)
 
 
-def test_compared_methods(run, tmp_path, pairs):
+def test_compared_methods(run, tmp_path, pairs, only):
     import edsr
+
+    only("rmse")
 
     config = edsr.EDSRConfig(**{k: TINY[k] for k in ("scale", "filters")}, repeat=1, train_dir=str(tmp_path))
     model = edsr.EDSR(config, 3, 32)
