@@ -49,7 +49,7 @@ class LateStore:
         """A new process; the leases of the one before have ended."""
         self.writes, self.dies_at = 0, sys.maxsize
         for file in self._objects.rglob("*.lock"):
-            file.write_text(json.dumps({**json.loads(file.read_text()), "expires": 0}))
+            file.write_text(json.dumps({**json.loads(file.read_text()), "expires": 1}))
 
     def objects(self) -> list[str]:
         """The paths of all, those that no listing shows yet among them."""
