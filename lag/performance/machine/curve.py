@@ -10,8 +10,8 @@ FLAGS = {
     **{"dataset": "toyfaces32", "scale": 4, "batch": 16, "filters": 32, "filters_min": 8, "blocks": 1, "noise_dim": 4},
     **{"training_kimg": 3, "transition_kimg": 2, "report_kimg": 1, "save_kimg": 8, "export": False},
 }
-# What was seen after each kimg: this training with seeds 0 to 3, on two cores with AVX-512, in float32. Of the first two
-# kimg only seed 0, which the check trains with: until the third, one device and four gave the same four digits.
+# What was seen after each kimg: this training with seeds 0 to 3, on two cores with AVX-512, in float32. Of the first
+# two kimg only seed 0, which the check trains with: until the third, one device and four gave the same four digits.
 SEEN: dict[int, dict[str, tuple[float, ...]]] = {
     1: {"gp": (9.551,), "rmse": (53.59,)},
     2: {"gp": (8.572,), "rmse": (40.85,)},

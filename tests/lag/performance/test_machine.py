@@ -129,7 +129,7 @@ def test_the_curve_is_that_of_lag_and_held_to_its_band(tmp_path):
     assert curve.rows(metrics) == []
     usual = {name: np.mean(seen) for name, seen in curve.SEEN[kimgs[0]].items()}
     for values, wrong in ((usual, 0), ({name: 5 * value for name, value in usual.items()}, len(usual))):
-        metrics.write_text(json.dumps({"kimg": kimgs[0], **values}) + "\n")
+        metrics.write_text(json.dumps({"kimg": kimgs[0], **dict.fromkeys(curve.NAMES, 0.0), **values}) + "\n")
         assert len(words.wrong({"training": curve.rows(metrics)})) == wrong
 
 
