@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -72,7 +71,7 @@ class _Lease:
     def write(self) -> None:
         """Writes it, and thereby renews it."""
         now = time.time()
-        owner = f"process {os.getpid()} of {socket.gethostname()}"
+        owner = f"process {os.getpid()} of {os.uname().nodename}"
         content = {"owner": owner, "token": self._token, "renewed": now, "expires": now + self.terms.length}
         self.path.write_bytes((json.dumps(content) + "\n").encode())
 
