@@ -82,13 +82,13 @@ class Session:
         """All output so far."""
         return self.log.read_text()
 
-    def wait_for(self, ready, timeout: float = 120.0) -> bool:
+    def wait_for(self, ready, pause: float, timeout: float = 120.0) -> bool:
         """Whether ready() came true while the process lived."""
         end = time.monotonic() + timeout
         while self.process.poll() is None and time.monotonic() < end:
             if ready():
                 return True
-            time.sleep(0.0005)
+            time.sleep(pause)
         return False
 
     def training(self) -> bool:
@@ -146,9 +146,9 @@ def stress(
             if kills > 3
             else ["while saving", "SIGTERM", "SIGKILL"][done]
         )
-        if session.wait_for(session.training):
+        if session.wait_for(session.training, pause=0.02):
             if kind == "while saving":
-                session.wait_for(session.saving)
+                session.wait_for(session.saving, pause=0.0005)
                 time.sleep(rng.uniform(0, 0.02))
             else:
                 time.sleep(rng.uniform(0, longest))
