@@ -249,17 +249,18 @@ class Means:
 
 
 def test_features_give_distances_named_after_their_network(pairs, only):
+    """More features than the 128 directions that some distances are of."""
     only(*(m.key for m in measures.MEASURES if m.needs))
-    yardsticks = Yardsticks(None, "", Means(16), Means(128), {"critic": "no critic"})
+    yardsticks = Yardsticks(None, "", Means(16), Means(256), {"critic": "no critic"})
     method = [LoadedRun("Shifted", Shifted(pairs.hires), "run", None, 3, 0)]
     rows, skipped, _ = evaluation.evaluate(method, pairs, yardsticks, 2, 0, batch=4)
     values = {(row.label, row.std): row.values for row in rows}
     assert values["Shifted", 0.0]["fid"] == pytest.approx(0, abs=1e-2) and "fid" not in skipped
     assert values["nearest", 0.0]["fid"] > 0.1 and np.isfinite(values["nearest", 0.0]["kid"])
-    truth = Means(128).features(pairs.hires)
+    truth = Means(256).features(pairs.hires)
     for label in ("nearest", "Shifted"):
         made = {"Shifted": pairs.hires, "nearest": to_uint8(pairs.lores).repeat(4, axis=1).repeat(4, axis=2)}[label]
-        features, row = Means(128).features(made), values[label, 0.0]
+        features, row = Means(256).features(made), values[label, 0.0]
         assert row["kid_lite0"] == pytest.approx(fid.kernel_distance(features, truth, 0), rel=1e-6)
         expected = fid.frechet_distance(lite0.projected(features), lite0.projected(truth))
         assert row["fd_lite0"] == pytest.approx(expected, rel=1e-6, abs=1e-9)
