@@ -24,6 +24,9 @@ RECIPES: dict[str, dict[str, Any]] = {
         "energy_every": 2,
         "z_init": 0.5,
         "rgb_init": 0.1,
+        "lr": 0.002,
+        "lr_decay": 0.1,
+        "weight_avg_power": 12.0,
         "progressive": False,
     },
 }

@@ -7,7 +7,8 @@ source "$(dirname "$0")/venv.sh" requirements.txt
 python lag.py --dataset=toyfaces32 --scale=4 --filters=64 --filters_min=16 --blocks=2 --noise_dim=16 \
   --recipe=posterior --center_every=1 --energy_every=1 --total_kimg=80 --save_kimg=8 --report_kimg=2 \
   --data_dir=quickstart/data --train_dir=quickstart/runs
-run=$(dirname "$(dirname "$(ls quickstart/runs/toyfaces32/average4X/LAG_*recipeposterior*/args/args.json)")")
+args=$(ls -t quickstart/runs/toyfaces32/average4X/LAG_*recipeposterior*/args/args.json | head -n 1)  # the newest run's
+run=$(dirname "$(dirname "$args")")
 python scripts/lag_generate_candidates.py --run="$run" --data_dir=quickstart/data --samples=0-7 --ncand=5 --cell=160 \
   --output=quickstart/candidates.png
 python scripts/figures.py --run="$run" --data_dir=quickstart/data --figure=walk --samples=0-3 --output=quickstart/walk.webp

@@ -22,7 +22,7 @@ def test_a_recipe_s_values_are_valid_and_unlike_the_defaults(name):
 
 
 def test_the_folder_is_named_after_the_recipe_and_what_differs_from_it():
-    reference = LAGConfig().folder.name
+    reference = dataclasses.replace(LAGConfig(), lr=RECIPES["posterior"]["lr"]).folder.name  # lr stands in every name
     config = dataclasses.replace(LAGConfig(recipe="posterior"), **RECIPES["posterior"])
     assert "recipe" not in reference and config.folder.name.replace("recipeposterior_", "") == reference
     other = dataclasses.replace(config, progressive=True, z_init=1.0)
