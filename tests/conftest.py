@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 
 from libml.system.environment import DEFAULTS
 
@@ -11,8 +12,10 @@ import pytest
 import tensorflow as tf
 
 from lag.config import LAGConfig
-from tests.support import ROOT
+from libml.system import lease, stores
+from tests.support import ROOT, browser
 from tests.support.images import TINY, blobs, write_images
+from tests.support.late_store import LateStore
 
 # In this order, and before all others: no process has one of them left when the others are done.
 LONGEST = [
@@ -59,6 +62,27 @@ def data_dir(tmp_path_factory):
 def two_replicas():
     """The one strategy of all tests: two would number their collectives alike, and each number is held to one shape."""
     return tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"])
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A real browser, for tests that were not skipped because there is none."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = browser.launch(playwright)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def late_store(tmp_path, monkeypatch):
+    """late://, a store whose listings come late; its leases outlast a test, and are held at once."""
+    made = LateStore(tmp_path / "store")
+    monkeypatch.setitem(stores._KNOWN, "late", made)
+    monkeypatch.setattr(lease, "USUAL", lease.Terms(length=600.0, settle=0.0))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return made
 
 
 @pytest.fixture

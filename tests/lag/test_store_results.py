@@ -1,7 +1,6 @@
 """Runs, exports and results on object stores, written by programs that are killed at every write."""
 
 import itertools
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +13,12 @@ from lag.upscaling.choosing import Options
 from lag.upscaling.folder import upscale_all
 from libml.errors import UserError
 from libml.images import encode_png
-from libml.system import lease, stores
 from libml.system.store_path import to_path
 from libml.training.run_names import find_model, find_run
 from tests.support.images import blobs
-from tests.support.late_store import KilledError, LateStore
+from tests.support.late_store import KilledError
 
-
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    """late://"""
-    made = LateStore(tmp_path / "store")
-    monkeypatch.setitem(stores._KNOWN, "late", made)
-    monkeypatch.setattr(lease, "USUAL", lease.Terms(settle=0.0))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return made
+pytestmark = pytest.mark.usefixtures("late_store")
 
 
 def send(source, target):
@@ -53,7 +43,7 @@ def test_a_run_on_a_store_is_exported_there_and_read_from_there(run, tmp_path):
         saved_model.export_run(str(place), str(place / "export"))
 
 
-def test_an_export_killed_at_each_write_is_there_whole_or_not_and_can_be_made_again(store, tmp_path):
+def test_an_export_killed_at_each_write_is_there_whole_or_not_and_can_be_made_again(late_store, tmp_path):
     facts = {"kind": "LAG generator", "scale": 4, "colors": 3, "noise_dim": 2, "receptive_radius": 5, "nimg": 1024}
 
     def export(folder, fingerprint, extra=()):
@@ -67,15 +57,15 @@ def test_an_export_killed_at_each_write_is_there_whole_or_not_and_can_be_made_ag
             (temporary / card.CARD_FILE).write_text(str(text).replace("'", '"'))
 
     for n in itertools.count(1):
-        folder, store.late = to_path(f"late://exports/{n}"), 7
+        folder, late_store.late = to_path(f"late://exports/{n}"), 7
         export(folder, "old", extra=["variables/old"])
-        store.revive()
-        store.dies_at = n
+        late_store.revive()
+        late_store.dies_at = n
         try:
             export(folder, "new")
         except KilledError:
-            store.revive()
-            store.late = 0  # what nobody has listed yet stays until somebody does
+            late_store.revive()
+            late_store.late = 0  # what nobody has listed yet stays until somebody does
             if found := card.load_description(folder):
                 texts = {(folder / name).read_text() for name in ("saved_model.pb", "variables/variables.index")}
                 assert texts == {found["fingerprint"]}
@@ -83,27 +73,27 @@ def test_an_export_killed_at_each_write_is_there_whole_or_not_and_can_be_made_ag
         else:
             break
         assert card.load_description(folder)["fingerprint"] == "new"
-        names = [name for name in store.objects() if name.startswith(f"exports/{n}/")]
+        names = [name for name in late_store.objects() if name.startswith(f"exports/{n}/")]
         assert len(names) == 4 and f"exports/{n}/variables/old" not in names
     assert n > 8
 
 
-def test_results_on_a_store_are_those_of_a_disk_whenever_it_was_killed(model, store, tmp_path):
+def test_results_on_a_store_are_those_of_a_disk_whenever_it_was_killed(model, late_store, tmp_path):
     source, options = tmp_path / "small", Options(samples=2, grid=True)
     for i, image in enumerate(blobs(3, 6)):
         file = source / ("deeper" if i else "") / f"{i}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(encode_png(image))
     send(source, to_path("late://small"))
-    store.late = 0
+    late_store.late = 0
     disk, there = tmp_path / "large", to_path("late://large")
     upscale_all(model, None, source, disk, options)
     for n in itertools.count(1):
-        store.dies_at = n
+        late_store.dies_at = n
         try:
             upscale_all(model, None, to_path("late://small"), there, options)
         except KilledError:
-            store.revive()
+            late_store.revive()
         else:
             break
     assert n > 3

@@ -18,7 +18,7 @@ from tests.support.untrained import untrained_run
 if browser.MISSING:
     pytest.skip(f"NO BROWSER TESTS: without {' and '.join(browser.MISSING)}", allow_module_level=True)
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.support.page import click, drop, opened, paint, pixels, png, ready, samples, saved
 
@@ -41,14 +41,6 @@ def server(run):
     yield f"http://127.0.0.1:{listening.server_address[1]}/", session
     listening.shutdown()
     thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        started = browser.launch(playwright)
-        yield started
-        started.close()
 
 
 @pytest.fixture

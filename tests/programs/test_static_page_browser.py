@@ -27,7 +27,7 @@ from tests.support.onnx_file import SCALE, write_generator
 if browser.MISSING:
     pytest.skip(f"NO BROWSER TESTS: without {' and '.join(browser.MISSING)}", allow_module_level=True)
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.support.page import click, drop, opened, paint, pixels, png, ready, samples, saved
 
@@ -90,14 +90,6 @@ def site(request, tmp_path_factory):
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        started = browser.launch(playwright)
-        yield started
-        started.close()
 
 
 @pytest.fixture

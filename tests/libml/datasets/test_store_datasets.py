@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import tempfile
 
 import numpy as np
 import pytest
@@ -14,20 +13,9 @@ from libml.datasets.making.pictures import PictureOptions
 from libml.datasets.stream import Images
 from libml.errors import UserError
 from libml.images import encode_png
-from libml.system import lease, stores
 from libml.system.store_path import to_path
 from tests.support.images import blobs
-from tests.support.late_store import KilledError, LateStore
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """late://"""
-    made = LateStore(tmp_path / "store")
-    monkeypatch.setitem(stores._KNOWN, "late", made)
-    monkeypatch.setattr(lease, "USUAL", lease.Terms(settle=0.0))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return made
+from tests.support.late_store import KilledError
 
 
 @pytest.fixture
@@ -50,20 +38,20 @@ def held(place):
     return [images.test_images(), *map(np.asarray, batch)]
 
 
-def test_a_dataset_killed_at_each_write_is_there_whole_or_not_and_can_be_made_again(store, pictures, tmp_path):
+def test_a_dataset_killed_at_each_write_is_there_whole_or_not_and_can_be_made_again(late_store, pictures, tmp_path):
     """An older one of other pictures is replaced: its manifest never stands beside the new one's files."""
     content = make(pictures, tmp_path / "disk")
     expected, deaths = held(tmp_path / "disk"), 0
     for n in itertools.count(1):
         place = f"late://data/{n}"
         make(pictures, place, size=16)
-        store.revive()
-        store.dies_at = n
+        late_store.revive()
+        late_store.dies_at = n
         try:
             made = make(pictures, place, overwrite=True)
         except KilledError:
             deaths += 1
-            store.revive()
+            late_store.revive()
             found = manifest.load(to_path(place), "pets")
             assert found is None or manifest.incomplete(found, to_path(place)) == ""
             made = make(pictures, place, overwrite=True)
@@ -75,11 +63,11 @@ def test_a_dataset_killed_at_each_write_is_there_whole_or_not_and_can_be_made_ag
     for ours, theirs in zip(held(place), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert make(pictures, place) is None  # it is complete
-    names = {name.removeprefix(f"data/{n}/") for name in store.objects() if name.startswith(f"data/{n}/")}
+    names = {name.removeprefix(f"data/{n}/") for name in late_store.objects() if name.startswith(f"data/{n}/")}
     assert names == {path.name for path in (tmp_path / "disk").iterdir()} | {".roster.json"}
 
 
-def test_two_do_not_make_the_same_set(store, pictures):
+def test_two_do_not_make_the_same_set(late_store, pictures):
     other = {"owner": "process 1 of elsewhere", "token": "x", "expires": 1e12}
     (to_path("late://data") / ".pets.lock").write_bytes(json.dumps(other).encode())
     with pytest.raises(UserError, match=r"another program is making pets in late://data.*process 1 of elsewhere"):

@@ -9,16 +9,14 @@ import pytest
 import tensorflow as tf
 
 from libml.errors import UserError
-from libml.system import lease, stores
 from libml.system.store_path import to_path
 from libml.training import checkpoint, loop
 from libml.training.meters import Meters
 from libml.training.schedule import Phase, Schedule
 from tests.stress import scalars
-from tests.support.late_store import KilledError, LateStore
+from tests.support.late_store import KilledError
 
 STEP = 13  # of all writes, how many from one death to the next; with 1 each of them takes its turn
-AT_ONCE = lease.Terms(length=600.0, settle=0.0)
 
 
 class Summing(tf.Module):
@@ -57,15 +55,6 @@ class Numbers:
         return ""
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """late://"""
-    made = LateStore(tmp_path / "store")
-    monkeypatch.setitem(stores._KNOWN, "late", made)
-    monkeypatch.setattr(lease, "USUAL", AT_ONCE)
-    return made
-
-
 def train(config, **options):
     preview = lambda phase, nimg: np.zeros([2, 2, 3], np.uint8)  # noqa: E731
     measures = lambda phase, nimg: {"rmse": float(5000 - nimg)}  # noqa: E731
@@ -83,7 +72,7 @@ def outcome(config, weight):
     return weight, metrics, scalars(config.folder), kept, best
 
 
-def test_a_run_killed_at_a_write_ends_as_one_on_a_disk(store, tiny_config, tmp_path):
+def test_a_run_killed_at_a_write_ends_as_one_on_a_disk(late_store, tiny_config, tmp_path):
     """Whatever had been written and whatever listings show: bit for bit, and no report is lost or there twice."""
     options = {"batch": 256, "eval_kimg": 1, "keep_best": "rmse"}
     config = tiny_config(**options)
@@ -92,30 +81,30 @@ def test_a_run_killed_at_a_write_ends_as_one_on_a_disk(store, tiny_config, tmp_p
     deaths = 0
     for n in itertools.count(1, STEP):
         config = tiny_config(**options, train_dir=f"late://runs/{n}")
-        store.dies_at = n
+        late_store.dies_at = n
         try:
             train(config)
         except KilledError:
             deaths += 1
         else:
             break
-        store.revive()
+        late_store.revive()
         assert outcome(config, train(config)) == straight, f"killed at write {n}"
-        store.revive()
+        late_store.revive()
     assert deaths * STEP > 60
-    sets = [name for name in store.objects() if name.startswith("runs/1/") and "/tf/ckpt-" in name]
+    sets = [name for name in late_store.objects() if name.startswith("runs/1/") and "/tf/ckpt-" in name]
     assert len(sets) == 4 * 2  # an index and the data of three checkpoints and the best
 
 
-def test_a_second_process_is_refused_with_the_owner_and_one_that_lost_its_lease_stops(store, tiny_config):
+def test_a_second_process_is_refused_with_the_owner_and_one_that_lost_its_lease_stops(late_store, tiny_config):
     config = tiny_config(batch=256, train_dir="late://runs")
-    store.dies_at = 10
+    late_store.dies_at = 10
     with pytest.raises(KilledError):
         train(config)
-    store.dies_at = 1 << 40
+    late_store.dies_at = 1 << 40
     with pytest.raises(UserError, match=r"another process is training late:.*\(process \d+ of .* another \d+ s"):
         train(config)
-    store.revive()
+    late_store.revive()
 
     class Robbed(Summing):
         def train_step(self, batch, phase, nimg):
@@ -130,9 +119,9 @@ def test_a_second_process_is_refused_with_the_owner_and_one_that_lost_its_lease_
     assert "elsewhere" in (config.folder / ".lock").read_text()  # what is another's stays
 
 
-def test_a_run_that_is_reset_forgets_what_no_listing_shows(store, tiny_config):
+def test_a_run_that_is_reset_forgets_what_no_listing_shows(late_store, tiny_config):
     config = tiny_config(batch=256, train_dir="late://runs")
-    store.late = 1000
+    late_store.late = 1000
     first = train(config)
     assert checkpoint.list_checkpoints(config.folder / "tf")
     assert outcome_lines(config) and train(config, reset=True) == first
