@@ -47,7 +47,7 @@ def define_run_flags() -> None:
     """Defines the flags of every training program that are no part of a run's config."""
     define_data_dir()
     flags.DEFINE_list("gpus", None, "Which GPUs to use, as 0,2; by default all. TF_CONFIG names further machines.")
-    flags.DEFINE_integer("cpus", 1, "Devices to make of the CPU, to try what several do; without GPUs only.")
+    define_cpus()
     flags.DEFINE_boolean("skip_bad_records", False, "Skip and count records that cannot be read, instead of stopping.")
     flags.DEFINE_boolean("deterministic", False, "Use only operations whose result never depends on timing.")
     flags.DEFINE_string(
@@ -55,6 +55,22 @@ def define_run_flags() -> None:
     )
     flags.DEFINE_boolean("reset", False, "Forget what the run's folder holds and train from scratch.")
     _show_in_help("data_dir", "gpus", "cpus", "skip_bad_records", "deterministic", "resume", "reset")
+
+
+def define_cpus() -> None:
+    """Defines --cpus."""
+    flags.DEFINE_integer("cpus", 1, "Devices to make of the CPU, to try what several do; without GPUs only.")
+
+
+def checked_cpus() -> int:
+    """The value of --cpus.
+
+    Raises:
+        UserError: if it is out of range.
+    """
+    if not 1 <= flags.FLAGS.cpus <= MOST_CPUS:
+        raise UserError(f"--cpus={flags.FLAGS.cpus} must be from 1 to {MOST_CPUS}")
+    return flags.FLAGS.cpus
 
 
 def define_data_dir() -> None:
@@ -116,15 +132,14 @@ def device_options() -> dict[str, Any]:
     Raises:
         UserError: if --gpus are not numbers, or --cpus is out of range.
     """
-    if not 1 <= flags.FLAGS.cpus <= MOST_CPUS:
-        raise UserError(f"--cpus={flags.FLAGS.cpus} must be from 1 to {MOST_CPUS}")
+    cpus = checked_cpus()
     try:
         gpus = None if flags.FLAGS.gpus is None else [int(i) for i in flags.FLAGS.gpus]
     except ValueError:
         raise UserError(f"--gpus={','.join(flags.FLAGS.gpus)}: write numbers, as 0,2") from None
     return {
         "gpus": gpus,
-        "cpus": flags.FLAGS.cpus,
+        "cpus": cpus,
         "deterministic": flags.FLAGS.deterministic,
         "tf_config": os.environ.get("TF_CONFIG"),
     }

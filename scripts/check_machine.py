@@ -50,7 +50,7 @@ GOLDEN = ("lag_average8x_lod1to2", "lag_average8x_lod3", "lag_bicubic8x_lod2to3"
 FLAGS = flags.FLAGS
 flags.DEFINE_float("minutes", 10.0, "Time for all parts, which is shared among them.")
 flags.DEFINE_string("output", "machine_report", "Folder for report.md and report.json.")
-flags.DEFINE_integer("cpus", 1, "Devices to make of the CPU, to try what several do; without GPUs only.")
+app.define_cpus()
 flags.DEFINE_list("parts", NAMES, f"Which parts to run, of {', '.join(NAMES)}; facts in any case.")
 flags.DEFINE_string("only", "", "For this program itself: the part that a process of its own runs, as speed:L.")
 flags.DEFINE_float("seconds", 60.0, "For this program itself: time for --only.")
@@ -167,8 +167,7 @@ def check() -> None:
         raise UserError(f"--parts: no part {unknown[0]}; there are {', '.join(NAMES)}")
     if not 0 < FLAGS.minutes < math.inf:
         raise UserError(f"--minutes={FLAGS.minutes} must be positive")
-    if not 1 <= FLAGS.cpus <= app.MOST_CPUS:
-        raise UserError(f"--cpus={FLAGS.cpus} must be from 1 to {app.MOST_CPUS}")
+    app.checked_cpus()
     outputs.check_folder("output", FLAGS.output)
 
 

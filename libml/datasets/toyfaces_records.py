@@ -3,14 +3,14 @@
 from pathlib import Path
 
 
-def make(data_dir: Path, size: int, train: int = 8192, test: int = 512) -> None:
+def make(data_dir: Path, size: int, train: int | None = None, test: int | None = None) -> None:
     """Draws toyfaces{size}-{test,train}.tfrecord into the data folder.
 
     Args:
         data_dir: the folder.
         size: side of the images.
-        train: how many training images, of 8,192.
-        test: how many test images, of 512.
+        train: how many training images; all by default.
+        test: how many test images; all by default.
 
     Raises:
         UserError: if the folder cannot be written.
@@ -19,6 +19,8 @@ def make(data_dir: Path, size: int, train: int = 8192, test: int = 512) -> None:
 
     from libml.datasets import records, toyfaces  # TensorFlow, which those who look up a name need not wait for
 
+    train = toyfaces.TRAIN_IMAGES if train is None else train
+    test = toyfaces.TEST_IMAGES if test is None else test
     spans = {"test": (toyfaces.TRAIN_IMAGES, toyfaces.TRAIN_IMAGES + test), "train": (0, train)}
     with tqdm.tqdm(total=train + test, desc=f"drawing toyfaces{size} into {data_dir}", unit="face") as bar:
         for split, (start, stop) in spans.items():

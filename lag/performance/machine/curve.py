@@ -1,9 +1,10 @@
 """A short training of toy faces, and the band that its curve is held to."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from lag.performance.machine import running
 
 # What lag.py is told, but for folders and devices. The faces are the first 2,048 of toyfaces32.
 FLAGS = {
@@ -74,8 +75,7 @@ def devices(count: int, gpus: bool) -> str:
 def rows(metrics: Path) -> list[dict[str, Any]]:
     """A row for each report of a training beside its band; none where there is no file yet."""
     found = []
-    for line in metrics.read_text().splitlines() if metrics.exists() else []:
-        values = json.loads(line)
+    for values in running.kept(metrics):
         row: dict[str, Any] = {"kimg": int(values["kimg"])}
         for name in NAMES:
             seen = SEEN.get(row["kimg"], {}).get(name)
