@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from libml.datasets.originals import lmdb_records
+
 
 def use_lmdb(builder: Any) -> None:
     """Makes a TFDS builder of lsun/* read its archives with the package lmdb."""
@@ -18,10 +20,10 @@ def examples(extracted_dir: str, file_path: str) -> Iterator[tuple[int, dict[str
     Args:
         extracted_dir: of the archive.
         file_path: the folder in it, as bedroom_train_lmdb.
-    """
-    import lmdb
 
-    folder = os.path.join(extracted_dir, file_path)
-    with lmdb.open(folder, readonly=True, lock=False, readahead=True) as archive, archive.begin() as transaction:
-        for number, (key, image) in enumerate(transaction.cursor()):
+    Raises:
+        lmdb_records.Damaged: if the archive cannot be read.
+    """
+    with lmdb_records.reading(os.path.join(extracted_dir, file_path)) as archive:
+        for number, (key, image) in enumerate(archive.records):
             yield number, {"id": key.decode(), "image": io.BytesIO(image)}

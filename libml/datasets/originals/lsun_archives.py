@@ -5,6 +5,7 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
+from libml.datasets.originals import lmdb_records
 from libml.datasets.originals.lsun import examples
 from libml.datasets.originals.sources import (
     Differences,
@@ -58,18 +59,14 @@ def _images(folder: Path, differences: Differences) -> Iterator[Features | None]
 
 
 def _count(folder: Path) -> int:
-    import lmdb
-
-    with _reading(folder), lmdb.open(str(folder), readonly=True, lock=False) as archive:
-        return archive.stat()["entries"]
+    with _reading(folder), lmdb_records.reading(str(folder)) as archive:
+        return archive.count
 
 
 @contextlib.contextmanager
 def _reading(folder: Path) -> Iterator[None]:
     """Turns damage of an archive into a UserError."""
-    import lmdb
-
     try:
         yield
-    except (lmdb.Error, UnicodeDecodeError) as e:
+    except (lmdb_records.Damaged, UnicodeDecodeError) as e:
         raise UserError(f"--from: {folder} is damaged ({e}): unpack or fetch it again") from e
