@@ -18,7 +18,7 @@ from typing import IO, NamedTuple
 _COUNT, _LENGTHS = struct.Struct("<q"), struct.Struct("<qq")
 
 
-class Damaged(Exception):
+class ArchiveError(Exception):
     """An archive cannot be read; says why."""
 
 
@@ -34,7 +34,7 @@ def reading(folder: str) -> Iterator[Archive]:
     """Opens the archive of a folder.
 
     Raises:
-        Damaged: if it cannot be read, now or with a later record.
+        ArchiveError: if it cannot be read, now or with a later record.
     """
     # -P: the modules beside this one are not top-level modules. A session of its own: Ctrl-C is for who reads.
     command = [sys.executable, "-P", __file__, folder]
@@ -58,7 +58,7 @@ def _read(process: subprocess.Popen, length: int) -> bytes:
     if len(content) < length:
         status = process.wait()
         said = process.stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
-        raise Damaged(signal.strsignal(-status) if status < 0 else said or "it has fewer records than it says")
+        raise ArchiveError(signal.strsignal(-status) if status < 0 else said or "it has fewer records than it says")
     return content
 
 

@@ -22,7 +22,7 @@ def examples(extracted_dir: str, file_path: str) -> Iterator[tuple[int, dict[str
         file_path: the folder in it, as bedroom_train_lmdb.
 
     Raises:
-        lmdb_records.Damaged: if the archive cannot be read.
+        lmdb_records.ArchiveError: if the archive cannot be read.
     """
     with lmdb_records.reading(os.path.join(extracted_dir, file_path)) as archive:
         for number, (key, image) in enumerate(archive.records):

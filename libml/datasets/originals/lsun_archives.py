@@ -68,5 +68,5 @@ def _reading(folder: Path) -> Iterator[None]:
     """Turns damage of an archive into a UserError."""
     try:
         yield
-    except (lmdb_records.Damaged, UnicodeDecodeError) as e:
+    except (lmdb_records.ArchiveError, UnicodeDecodeError) as e:
         raise UserError(f"--from: {folder} is damaged ({e}): unpack or fetch it again") from e
