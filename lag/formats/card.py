@@ -10,7 +10,8 @@ from libml.system import jsontext
 
 KINDS = re.compile(r"\w+ generator")  # what model.json says that an export is
 SAVED_MODEL, ONNX = "SavedModel", "ONNX"  # its format
-ONNX_FILE, CARD_FILE, README_FILE = "model.onnx", "model.json", "README.md"
+SAVED_MODEL_FILE, ONNX_FILE = "saved_model.pb", "model.onnx"
+CARD_FILE, README_FILE = "model.json", "README.md"
 # The whole numbers that a program needs of it, from the least to the most that they can be.
 FACTS = {"scale": (2, 1 << 11), "colors": (1, 3), "noise_dim": (0, 1 << 16), "receptive_radius": (0, 1 << 16)}
 FACTS |= {"nimg": (0, 1 << 60)}
@@ -50,7 +51,7 @@ def load_description(folder: Path) -> dict[str, Any] | None:
         text = (folder / CARD_FILE).read_text()
     except (OSError, ValueError):
         return None
-    there = any((folder / name).exists() for name in ("saved_model.pb", ONNX_FILE))
+    there = any((folder / name).exists() for name in (SAVED_MODEL_FILE, ONNX_FILE))
     return parse_card(text) if there else None
 
 

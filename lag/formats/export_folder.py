@@ -7,28 +7,32 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lag.formats.card import CARD_FILE, ONNX_FILE, README_FILE, has_own_readme, load_description
+from lag.formats.card import CARD_FILE, ONNX_FILE, README_FILE, SAVED_MODEL_FILE, has_own_readme, load_description
 from libml.errors import UserError
 from libml.system.files import discard, flush_tree, lock_file, publish, remove, user_errors
 from libml.system.store_path import StorePath
 
 # What an export's folder can hold.
-CONTENT = {"assets", "fingerprint.pb", "saved_model.pb", "variables", ONNX_FILE, CARD_FILE, README_FILE}
+CONTENT = {"assets", "assets.extra", "fingerprint.pb", SAVED_MODEL_FILE, "variables", ONNX_FILE, CARD_FILE, README_FILE}
 
 
 @contextlib.contextmanager
-def new_export(folder: Path) -> Iterator[Path]:
+def new_export(folder: Path, last: str = CARD_FILE) -> Iterator[Path]:
     """A temporary path for an export, which the block makes a folder; at the end it becomes `folder`.
+
+    Args:
+        folder: of the export.
+        last: the file that a store gets last.
 
     Raises:
         UserError: if `folder` holds anything but an export, another program exports to it, or the file system refuses.
     """
-    with _alone(folder), user_errors(folder), _replacing(folder) as temporary:
+    with _alone(folder), user_errors(folder), _replacing(folder, last) as temporary:
         yield temporary
 
 
 @contextlib.contextmanager
-def _replacing_on_store(folder: Path) -> Iterator[Path]:
+def _replacing_on_store(folder: Path, last: str) -> Iterator[Path]:
     """The same where nothing can be renamed: there is no export from the first object that changes to the last."""
     with tempfile.TemporaryDirectory(prefix="lag-") as place:
         temporary = Path(place) / folder.name
@@ -36,13 +40,13 @@ def _replacing_on_store(folder: Path) -> Iterator[Path]:
         _mark(folder).write_bytes(b"an export is being written\n")
         (folder / CARD_FILE).unlink(missing_ok=True)
         remove(folder)
-        publish(temporary, folder, last=CARD_FILE)
+        publish(temporary, folder, last)
         _mark(folder).unlink()
 
 
 def _mark(folder: Path) -> Path:
     """An object that is there while the export beside it is being replaced."""
-    return _hidden(folder, "unfinished")
+    return hidden(folder, "unfinished")
 
 
 def check_target(folder: Path) -> None:
@@ -55,6 +59,8 @@ def check_target(folder: Path) -> None:
         return
     content = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
     unfinished = isinstance(folder, StorePath) and _mark(folder).is_file()
+    if any(name.isdigit() for name in content):
+        raise UserError(f"{folder} holds versions for TensorFlow Serving: add --serving, or choose another --output")
     if content and not unfinished and not load_description(folder):
         raise UserError(f"{folder} exists and is no export of this project: choose another --output")
     if content - CONTENT:
@@ -63,7 +69,7 @@ def check_target(folder: Path) -> None:
         raise UserError(f"{folder}/{README_FILE} is not as the export wrote it: move it elsewhere")
 
 
-def _hidden(folder: Path, purpose: str) -> Path:
+def hidden(folder: Path, purpose: str) -> Path:
     """A path beside an export's folder."""
     return folder.with_name(f".{folder.name}.{purpose}")
 
@@ -75,7 +81,7 @@ def _alone(folder: Path) -> Iterator[None]:
     Raises:
         UserError: if another one does, or the folder holds anything but an export.
     """
-    with lock_file(_hidden(folder, "lock"), f"another program is exporting to {folder}: wait until it has ended"):
+    with lock_file(hidden(folder, "lock"), f"another program is exporting to {folder}: wait until it has ended"):
         with user_errors(folder):
             _clean_up(folder)
         check_target(folder)
@@ -97,13 +103,13 @@ def _clean_up(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
+def _replacing(folder: Path, last: str) -> Iterator[Path]:
     """A temporary folder that takes the place of `folder`; what was there goes once the new one is complete."""
     if isinstance(folder, StorePath):
-        with _replacing_on_store(folder) as temporary:
+        with _replacing_on_store(folder, last) as temporary:
             yield temporary
         return
-    temporary, old = _hidden(folder, "tmp"), _hidden(folder, "old")
+    temporary, old = hidden(folder, "tmp"), hidden(folder, "old")
     try:
         yield temporary
         flush_tree(temporary)

@@ -5,14 +5,14 @@ import hashlib
 import keras
 import tensorflow as tf
 
+from lag.formats import picture_files
+from lag.formats.picture_files import as_input, check_size, encode, size_in_header
 from lag.sampling import batch_noise
 from lag.trained import Trained
-from libml.images import to_float, to_levels
 
 WEIGHTS = {"float32": tf.float32, "float16": tf.float16, "bfloat16": tf.bfloat16}
 # Of a file that `encoded` decodes. A short file can claim any number of pixels, and each takes memory, as its z does.
 MAX_PIXELS = 1 << 20
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # what their files begin with
 SIGNATURES = {
     "serving_default": "lores -> hires: the image at z = 0, the centre of the plausible ones",
     "sample": (
@@ -69,9 +69,14 @@ class ExportedGenerator(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images"), noise, seed], autograph=False)
         def encoded(images, noise, seed):
             lores = _decode(images, trained.colors)
-            return {"images": _encode(hires(lores, z_of(lores, noise, seed)))}
+            return {"images": encode(hires(lores, z_of(lores, noise, seed)))}
 
         self.center, self.sample, self.generate, self.encoded = center, sample, generate, encoded
+
+    @property
+    def descriptions(self) -> dict[str, str]:
+        """Signature -> what it does."""
+        return SIGNATURES
 
     def signatures(self) -> dict:
         """Name -> function."""
@@ -81,49 +86,13 @@ class ExportedGenerator(tf.Module):
 
 def _decode(files: tf.Tensor, colors: int) -> tf.Tensor:
     """Encoded images of one size, string [N], to [N, h, w, colors] in [-1, 1]; fails for more than MAX_PIXELS."""
+    words = f"encoded takes {MAX_PIXELS} at most, the signature sample more"
 
     def decode(file):
-        with tf.control_dependencies(_size_checks(file)):
-            image = tf.io.decode_image(tf.identity(file), channels=colors, expand_animations=False)
-        return tf.ensure_shape(image, [None, None, colors])
+        with tf.control_dependencies([check_size(size_in_header(file), MAX_PIXELS, words)]):
+            return picture_files.decode(tf.identity(file), colors)
 
-    pixels = tf.map_fn(decode, files, fn_output_signature=tf.TensorSpec([None, None, colors], tf.uint8))
-    return to_float(tf.cast(pixels, tf.float32))
-
-
-def _size_checks(file: tf.Tensor) -> list[tf.Operation]:
-    """Operations that fail if a file is neither PNG nor JPEG, or has more than MAX_PIXELS; they read its header."""
-    header = tf.strings.join([tf.strings.substr(file, 0, 24), b"\0" * 24])  # of a file that ends before, too
-    is_png = tf.strings.substr(header, 0, len(PNG)) == PNG
-    is_jpeg = tf.strings.substr(header, 0, len(JPEG)) == JPEG
-    width, height = tf.unstack(
-        tf.cond(
-            is_png,
-            lambda: tf.io.decode_raw(tf.strings.substr(header, 16, 8), tf.int32, little_endian=False),
-            lambda: tf.cond(is_jpeg, lambda: tf.image.extract_jpeg_shape(file)[1::-1], lambda: tf.zeros(2, tf.int32)),
-        ),
-        num=2,
-    )
-    few = tf.cast(width, tf.int64) * tf.cast(height, tf.int64) <= MAX_PIXELS
-    return [
-        tf.debugging.Assert(is_png | is_jpeg, ["images must be PNG or JPEG files"]),
-        tf.debugging.Assert(
-            (width > 0) & (height > 0) & few,
-            [
-                "an image of",
-                width,
-                "x",
-                height,
-                f"pixels: encoded takes {MAX_PIXELS} at most, the signature sample more",
-            ],
-        ),
-    ]
-
-
-def _encode(images: tf.Tensor) -> tf.Tensor:
-    """[N, H, W, C] in [-1, 1], clipped, to PNG files, string [N]."""
-    pixels = tf.cast(tf.clip_by_value(tf.round(to_levels(images)), 0, 255), tf.uint8)
-    return tf.map_fn(tf.io.encode_png, pixels, fn_output_signature=tf.string)
+    return as_input(tf.map_fn(decode, files, fn_output_signature=tf.TensorSpec([None, None, colors], tf.uint8)))
 
 
 def fingerprint(module: ExportedGenerator) -> str:

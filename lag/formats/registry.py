@@ -4,8 +4,11 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lag.formats.card import ONNX_FILE
+from lag.formats.card import CARD_FILE, ONNX_FILE
+from lag.formats.versions import newest_version
+from libml.system.files import exists
 from libml.system.store_path import to_path
+from libml.training.run_folder import RunFolder
 
 if TYPE_CHECKING:  # it imports NumPy, which --help need not wait for
     from lag.upscaling.one_picture import Upscaler
@@ -39,12 +42,15 @@ def export_run(name: str, run: str | Path, folder: str | Path, weights: str = "f
 
 
 def load_model(path: str | Path) -> "Upscaler":
-    """The generator of a run folder (its newest checkpoint), of an export, or of an ONNX file.
+    """The generator of a run folder (its newest checkpoint), of an export, of the newest of its versions, or of an ONNX
+    file.
 
     Raises:
         UserError: if it is none of these.
     """
     path, loader = to_path(path), FORMATS["savedmodel"].loader  # which reads runs, too
+    if not exists(path / CARD_FILE) and not RunFolder(path).is_run():
+        path = newest_version(path) or path
     for row in FORMATS.values():
         if row.file and (path.suffix == Path(row.file).suffix or (path / row.file).exists()):
             loader = row.loader

@@ -11,7 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from lag.any_method import load_any
 from lag.formats.card import NOTE, RECOMMENDED_NOISE, SAVED_MODEL, kind, load_description, write_card
 from lag.formats.export_folder import check_target, new_export
-from lag.formats.exported import SIGNATURES, WEIGHTS, ExportedGenerator, fingerprint
+from lag.formats.exported import WEIGHTS, ExportedGenerator, fingerprint
 from lag.trained import Trained
 from libml.errors import UserError
 from libml.system.files import remove
@@ -73,13 +73,33 @@ def describe(
             "z": "float32 [N, h, w, noise_dim], standard normal, or 0 for the centre",
             "hires": "float32 [N, scale * h, scale * w, colors]; meant for [-1, 1], clip before use",
         },
-        "signatures": SIGNATURES,
+        "signatures": module.descriptions,
         "weights": weights,
         "weights_psnr": psnr,
         "fingerprint": fingerprint(module),
         "parameters": parameters,
         "versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "python": platform.python_version()},
     }
+
+
+def measured(run: str | Path, weights: str) -> tuple[Trained, float | None]:
+    """The generator of a run's newest checkpoint, and in dB how near images of shortened weights come.
+
+    Raises:
+        UserError: if there is none, or shorter weights would change the images by more than LEAST_PSNR allows.
+    """
+    if weights not in WEIGHTS:
+        raise UserError(f"--weights={weights} is unknown: use {', '.join(WEIGHTS)}")
+    trained = load_any(run)
+    if weights == "float32":
+        return trained, None
+    psnr = round(shortened_psnr(trained, weights), 1)
+    if psnr < LEAST_PSNR:
+        raise UserError(
+            f"with {weights} weights the images differ from those of float32 ones by {psnr} dB (PSNR), "
+            f"which is below {LEAST_PSNR:g}: nothing exported"
+        )
+    return trained, psnr
 
 
 def export_run(run: str | Path, folder: str | Path, weights: str = "float32") -> dict:
@@ -98,18 +118,8 @@ def export_run(run: str | Path, folder: str | Path, weights: str = "float32") ->
             the images by more than LEAST_PSNR allows.
     """
     folder = absolute(folder)
-    if weights not in WEIGHTS:
-        raise UserError(f"--weights={weights} is unknown: use {', '.join(WEIGHTS)}")
     check_target(folder)
-    trained = load_any(run)
-    psnr = None
-    if weights != "float32":
-        psnr = round(shortened_psnr(trained, weights), 1)
-        if psnr < LEAST_PSNR:
-            raise UserError(
-                f"with {weights} weights the images differ from those of float32 ones by {psnr} dB (PSNR), "
-                f"which is below {LEAST_PSNR:g}: nothing exported"
-            )
+    trained, psnr = measured(run, weights)
     module = ExportedGenerator(trained, weights)
     description = describe(trained, module, run, weights, psnr)
     with new_export(folder) as temporary, os_errors():

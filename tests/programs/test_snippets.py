@@ -29,6 +29,7 @@ STAND_INS = {
     "scontrol": "#!/bin/sh\ntest \"$*\" = 'show hostnames host[0-1]' && printf 'host0\\nhost1\\n'\n",
     "srun": '#!/bin/bash\nfor i in 0 1; do SLURM_PROCID=$i "$@" || exit; done\n',
     "tensorboard": "#!/bin/sh\n",
+    "docker": "#!/bin/sh\n",
 }
 
 CHECK_FLAGS = """
