@@ -1,5 +1,10 @@
 """Trains LAG: python lag.py --dataset=celeba128 --scale=8. See --help and docs/training.md."""
 
+if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
+    from libml.system import interrupts
+
+    interrupts.stop_at_once()
+
 from absl import flags
 
 from lag.config import LAGConfig

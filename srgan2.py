@@ -3,6 +3,11 @@
 After Ledig et al., 2017, in the second form of the LAG paper's comparison.
 """
 
+if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
+    from libml.system import interrupts
+
+    interrupts.stop_at_once()
+
 import dataclasses
 import os
 
@@ -10,7 +15,7 @@ from libml.system import starting
 from libml.system.environment import DEFAULTS
 
 os.environ.update(DEFAULTS | os.environ)  # before TensorFlow is imported
-starting.begin(__name__, os.environ["TF_CPP_MIN_LOG_LEVEL"] == DEFAULTS["TF_CPP_MIN_LOG_LEVEL"])
+starting.begin(os.environ["TF_CPP_MIN_LOG_LEVEL"] == DEFAULTS["TF_CPP_MIN_LOG_LEVEL"])
 
 import keras
 import tensorflow as tf

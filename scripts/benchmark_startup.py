@@ -7,18 +7,24 @@ made in a temporary folder, and each is started once more beforehand. The probe'
 hundredths of a second.
 """
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
+    from libml.system import interrupts
+
+    interrupts.stop_at_once()
+
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
 from libml.errors import UserError

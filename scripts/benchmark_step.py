@@ -9,18 +9,24 @@ The share is 2 (6 G + 15 P) operations an image (G and P: multiply-adds of a pas
 images/s, over the rate of a large convolution of the same precision, which takes turns with the steps.
 """
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
+    from libml.system import interrupts
+
+    interrupts.stop_at_once()
+
 import dataclasses
 import json
 import math
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lag.config import LAGConfig
 from lag.performance.sizes import SCALE, SIZES

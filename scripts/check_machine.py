@@ -8,9 +8,17 @@ steps of S, M and L as a share of what the device can do, in each precision, rec
 checkpoints; a short training, whose curve is held to a band. report.md can be pasted into an issue.
 """
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
+    from libml.system import interrupts
+
+    interrupts.stop_at_once()
+
 import math
 import shlex
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,8 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lag.performance.machine import curve, report, running, words
 from lag.performance.machine.report import Outcome

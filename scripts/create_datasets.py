@@ -12,12 +12,16 @@ mistake, or if a dataset could not be made; 130 or 143 if stopped by Ctrl-C or S
 
 import os
 import sys
-from pathlib import Path
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
+    from libml.system import interrupts
+
+    interrupts.stop_at_once()
+
 from typing import Any
 
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
 from libml.errors import UserError

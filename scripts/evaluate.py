@@ -3,12 +3,16 @@
 python scripts/evaluate.py --run=RUN_FOLDER --run=ANOTHER --images=1000 --samples=10 --output=report/
 """
 
+import os
 import sys
-from pathlib import Path
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
+    from libml.system import interrupts
+
+    interrupts.stop_at_once()
 
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
 from libml.errors import UserError

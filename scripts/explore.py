@@ -3,12 +3,18 @@
 python scripts/explore.py [--model=RUN_OR_EXPORT] [--static=FOLDER]
 """
 
+import os
 import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
+    from libml.system import interrupts
+
+    interrupts.stop_at_once()
+
 from pathlib import Path
 
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lag.box import named_or_shipped
 from libml import app

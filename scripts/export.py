@@ -3,12 +3,18 @@
 python scripts/export.py --run=RUN_FOLDER --output=FOLDER [--format=onnx | --serving]
 """
 
+import os
 import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
+    from libml.system import interrupts
+
+    interrupts.stop_at_once()
+
 from pathlib import Path
 
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lag.formats.registry import FORMATS, export_run
 from libml import app

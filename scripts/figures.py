@@ -10,12 +10,16 @@ progress    the same inputs at every checkpoint that the run still has
 walk        an animation (WebP): from z = 0 to samples and back
 """
 
+import os
 import sys
-from pathlib import Path
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
+    from libml.system import interrupts
+
+    interrupts.stop_at_once()
 
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lag.figures.indices import parse_indices
 from lag.figures.registry import FIGURES, make

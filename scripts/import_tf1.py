@@ -3,12 +3,16 @@
 python scripts/import_tf1.py --run=experiments_tf1/celeba128/average8X/LAG_... --train_dir=experiments
 """
 
+import os
 import sys
-from pathlib import Path
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
+    from libml.system import interrupts
+
+    interrupts.stop_at_once()
 
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from libml import app
 from libml.system.store_path import local_only

@@ -3,13 +3,18 @@
 python scripts/upscale.py [--model=RUN_OR_EXPORT] --input=small/ --output=large/ --samples=4
 """
 
-import math
+import os
 import sys
-from pathlib import Path
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
+    from libml.system import interrupts
+
+    interrupts.stop_at_once()
+
+import math
 
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lag.box import named_or_shipped
 from lag.upscaling.result_kinds import KINDS

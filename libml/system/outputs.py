@@ -30,7 +30,7 @@ def check_file(flag: str, path: str, suffix: str) -> None:
     if not path.lower().endswith(suffix):
         wanted = Path(path).with_suffix(suffix) if Path(path).name else f"name{suffix}"
         raise UserError(f"--{flag}={path}: a {suffix[1:].upper()} file is written: name it {wanted}")
-    _check_place(flag, to_path(path).absolute().parent)
+    check_place(flag, to_path(path).absolute().parent)
 
 
 def check_folder(flag: str, path: str) -> None:
@@ -46,11 +46,19 @@ def check_folder(flag: str, path: str) -> None:
     stem, suffix = os.path.splitext(path.rstrip("/"))
     if not os.path.isdir(path) and suffix.lower() in FILE_SUFFIXES:
         raise UserError(f"--{flag}={path} is called like a file, and a folder is written: use --{flag}={stem}/")
-    _check_place(flag, to_path(path).absolute())
+    check_place(flag, to_path(path).absolute())
 
 
-def _check_place(flag: str, folder: Path) -> None:
-    """Refuses a folder that cannot be written into, or made; of a store, one that nothing knows."""
+def check_place(flag: str, folder: Path) -> None:
+    """Refuses a folder that cannot be written into, or made; of a store, one that nothing knows.
+
+    Args:
+        flag: which one gave the folder.
+        folder: its absolute path, which may not be there yet.
+
+    Raises:
+        UserError: saying why.
+    """
     if isinstance(folder, StorePath):
         store_of(str(folder))
         return

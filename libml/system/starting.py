@@ -58,9 +58,7 @@ def quietly(quiet: bool = True) -> Iterator[None]:
                 os.write(2, noise.sub(b"", said) if noise else said)
 
 
-def begin(module: str, quiet: bool) -> None:
-    """Imports TensorFlow under `quietly`. Until app.run, a signal ends a program (module '__main__') at once."""
-    if module == "__main__":
-        interrupts.stop_at_once()
+def begin(quiet: bool) -> None:
+    """Imports TensorFlow under `quietly`."""
     with quietly(quiet):
         import tensorflow  # noqa: F401

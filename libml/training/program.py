@@ -7,6 +7,7 @@ from typing import Any
 from libml.datasets.catalogue import Dataset, check_sizes, lookup
 from libml.datasets.stream import Images
 from libml.sampler import CandidateSampler
+from libml.system import outputs
 from libml.system.devices import Devices, make_devices
 from libml.training import loop
 from libml.training.config import RunConfig
@@ -53,6 +54,8 @@ def train_on_dataset(
         The devices that it trained on.
     """
     devices = make_devices(config.batch, **(device_options or {}))
+    if devices.is_chief:
+        outputs.check_place("train_dir", folder.absolute())
     dataset = lookup(config.dataset, data_dir)
     check_sizes(dataset, config.scale, config.downscaler)
     config.schedule()  # refuses what leaves nothing to train before anything is made

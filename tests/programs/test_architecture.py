@@ -225,6 +225,7 @@ def test_a_compared_method_does_nothing_when_it_is_imported(path):
     *body, last = ast.parse(path.read_text()).body
     assert ast.unparse(last).startswith("if __name__ == '__main__':\n    main(")
     done = [ast.unparse(node) for node in body if not isinstance(node, DEFINITIONS)]
-    begin = "starting.begin(__name__, os.environ['TF_CPP_MIN_LOG_LEVEL'] == DEFAULTS['TF_CPP_MIN_LOG_LEVEL'])"
-    assert done == [ast.unparse(body[0]), "os.environ.update(DEFAULTS | os.environ)", begin]
+    begin = "starting.begin(os.environ['TF_CPP_MIN_LOG_LEVEL'] == DEFAULTS['TF_CPP_MIN_LOG_LEVEL'])"
+    stop = "if __name__ == '__main__':\n    from libml.system import interrupts\n    interrupts.stop_at_once()"
+    assert done == [ast.unparse(body[0]), stop, "os.environ.update(DEFAULTS | os.environ)", begin]
     assert ast.get_docstring(ast.parse(path.read_text()))

@@ -44,9 +44,3 @@ def test_an_import_that_ends_the_process_is_not_silent():
 def test_a_program_starts_without_a_word_of_tensorflows():
     done = start("edsr.py", "--dataset=none", alone=True)
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and done.stderr.startswith("error: unknown dataset")
-
-
-def test_a_program_that_imports_tensorflow_first_stops_with_one_line():
-    code = "import os, signal; from libml.system import starting; starting.begin('__main__', True);"
-    done = start("-c", code + "os.kill(os.getpid(), signal.SIGTERM)")
-    assert (done.returncode, done.stderr) == (143, "terminated\n")
