@@ -13,6 +13,7 @@ if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the 
     interrupts.stop_at_once()
 
 import math
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -23,6 +24,9 @@ from libml.errors import UserError
 from libml.system import outputs
 from libml.system.store_path import to_path
 from libml.training.run_names import find_model
+
+if TYPE_CHECKING:
+    from lag.upscaling.shards import Shard
 
 MOST_SAMPLES = 10_000  # of one picture
 DEEP = [name for name, kind in KINDS.items() if kind.deep]
@@ -50,6 +54,12 @@ flags.DEFINE_integer("best", 0, "Keep so many of --of samples: those the critic 
 flags.DEFINE_integer("diverse", 0, "Keep so many of --of samples: the centre and those farthest apart. Needs a run.")
 flags.DEFINE_string("recipe", None, "A PNG of the explorer, or a file of its JSON lines: make these pictures again.")
 flags.DEFINE_integer("of", 16, "How many samples --best and --diverse choose among.")
+flags.DEFINE_string(
+    "shard",
+    None,
+    "Take one part of the folder, as 3/64; auto: that of a Slurm array's task or a Kubernetes Indexed Job's.",
+)
+flags.DEFINE_boolean("merge", False, "Join the tables of all shards and say what is missing; makes no pictures.")
 
 
 def chosen() -> dict:
@@ -81,6 +91,7 @@ def make_again() -> None:
         UserError: if other flags are given that the recipe answers, or a picture cannot be made.
     """
     answered = ("samples", "noise", "seed", "format", "bits", "grid", "consistent", "tile", "best", "diverse", "of")
+    answered += ("shard",)
     if given := [name for name in answered if FLAGS[name].present]:
         raise UserError(f"--recipe says how to make its pictures: leave out --{given[0]}")
     if not to_path(FLAGS.input).exists():
@@ -96,11 +107,46 @@ def make_again() -> None:
     remaking.make_again(model, recipes, to_path(FLAGS.input), to_path(FLAGS.output), FLAGS.overwrite)
 
 
+def merge_shards() -> int:
+    """Joins the tables of shards; 3 if pictures are missing.
+
+    Raises:
+        UserError: if flags are given that say how to make pictures, or the shards do not agree.
+    """
+    here = FLAGS.find_module_defining_flag("merge")
+    own = [name for name in FLAGS if FLAGS.find_module_defining_flag(name) == here]
+    if given := [name for name in own if FLAGS[name].present and name not in ("input", "output", "merge")]:
+        raise UserError(f"--merge joins the tables of what was made: leave out --{given[0]}")
+    from lag.upscaling.merging import merge
+
+    return FAILED if merge(to_path(FLAGS.input), to_path(FLAGS.output)) else 0
+
+
 def main() -> int:
     """Loads the model and upscales; 3 if some files failed."""
+    if FLAGS.merge:
+        return merge_shards()
     if FLAGS.recipe is not None:
         make_again()
         return 0
+    return upscale()
+
+
+def checked_shard() -> "Shard | None":
+    """The part that --shard means, None for all."""
+    if FLAGS.shard is None:
+        return None
+    from lag.upscaling.shards import parse
+
+    return parse(FLAGS.shard, os.environ)
+
+
+def check_numbers() -> None:
+    """Refuses numbers that are out of range.
+
+    Raises:
+        UserError: naming the first.
+    """
     for name, least in (("samples", 1), ("tile", 1), ("noise", 0), ("of", 1)):
         if FLAGS[name].value is not None and not least <= FLAGS[name].value < math.inf:  # nor is NaN
             raise UserError(f"--{name}={FLAGS[name].value} must be a number of at least {least}")
@@ -109,7 +155,12 @@ def main() -> int:
             raise UserError(f"--{name}={FLAGS[name].value} must be at most {MOST_SAMPLES}")
     if FLAGS.bits == "16" and FLAGS.format not in DEEP:
         raise UserError(f"--format={FLAGS.format} has 8 bits a channel: --bits=16 needs --format={' or '.join(DEEP)}")
-    choice = chosen()
+
+
+def upscale() -> int:
+    """Loads the model and upscales; 3 if some files failed."""
+    check_numbers()
+    choice, shard = chosen(), checked_shard()
     if not to_path(FLAGS.input).exists():
         raise UserError(f"--input={FLAGS.input} does not exist")
     outputs.check_folder("output", FLAGS.output)
@@ -145,7 +196,8 @@ def main() -> int:
         "bits": int(FLAGS.bits),
     }
     options = Options(**common, **choice)
-    return FAILED if upscale_all(model, critic, to_path(FLAGS.input), to_path(FLAGS.output), options) else 0
+    failed = upscale_all(model, critic, to_path(FLAGS.input), to_path(FLAGS.output), options, shard)
+    return FAILED if failed else 0
 
 
 if __name__ == "__main__":

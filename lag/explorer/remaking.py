@@ -6,9 +6,9 @@ from pathlib import Path
 from lag.explorer.recipe import Recipe
 from lag.explorer.rendering import render
 from lag.explorer.result_file import encode, recipes_in
-from lag.upscaling.folder import find_pictures
 from lag.upscaling.one_picture import Upscaler
 from lag.upscaling.picture_file import Picture, read_picture
+from lag.upscaling.sources import find_sources
 from libml.errors import UserError
 from libml.system.files import user_errors, write_atomic
 
@@ -60,14 +60,15 @@ def make_again(model: Upscaler, recipes: list[Recipe], source: Path, output: Pat
 def _pictures(model: Upscaler, source: Path, output: Path, wanted: set[str]) -> dict[str, Picture]:
     """The small pictures by their hashes."""
     found: dict[str, Picture] = {}
-    files = find_pictures(source, output)
-    for path in files:
+    sources = find_sources(source, output)
+    for name in sources.names:
+        path = sources.root / name
         if wanted <= found.keys():
             break
         try:
             picture = read_picture(path, model.colors, model.scale)
         except UserError as e:
-            if len(files) == 1:
+            if len(sources.names) == 1:
                 raise UserError(f"{path}: {e}") from None
             print(f"warning: {path}: {e}", file=sys.stderr)
             continue

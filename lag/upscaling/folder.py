@@ -1,179 +1,268 @@
-"""Upscaling of files and folders: names of results, and what is done already."""
+"""Upscaling of files and folders. Threads read pictures before, and write results after, the model runs."""
 
 import contextlib
-import errno
-import os
+import functools
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import tqdm
 
+from lag.upscaling import shards
 from lag.upscaling.choosing import Options, choose
+from lag.upscaling.file_results import (
+    BadPictureError,
+    check_size,
+    clear_the_way,
+    grid_file,
+    is_done,
+    picture_errors,
+    refuse_foreign,
+    remove_beyond,
+    result_file,
+    threads_for,
+    write_result,
+)
 from lag.upscaling.grid import Grid
-from lag.upscaling.one_picture import Upscaler, calls, upscale
-from lag.upscaling.picture_file import Picture, encode_result, read_picture
-from lag.upscaling.result_kinds import KINDS
-from lag.upscaling.results import COLUMNS, SETTINGS, TABLE, Table
-from libml.datasets.making.pictures import SUFFIXES
-from libml.errors import UserError, printable
+from lag.upscaling.one_picture import Result, Upscaler, calls, upscale
+from lag.upscaling.picture_file import Picture, encode_result, read_picture, read_small_picture
+from lag.upscaling.results import COLUMNS, SAMPLES, SETTINGS, TABLE, Table
+from lag.upscaling.shards import Shard
+from lag.upscaling.sources import Sources, find_sources
+from libml.errors import printable
 from libml.images import encode_png
-from libml.system.files import discard, is_there, write_atomic
-from libml.system.store_path import StorePath
+from libml.system.background import Behind, each_ahead
+from libml.system.store_path import absolute
 
 if TYPE_CHECKING:  # it imports TensorFlow
     from lag.trained import TrainedCritic
 
-MOST_UNASKED = 1 << 26  # pixels of all results of a picture; more take long, and are made when they are asked for
+READ_AHEAD = 1 << 18  # pixels: a larger picture is read when its turn comes
+MOST_WAITING = 1 << 26  # bytes of results that wait until they are written
+
+Looked = (
+    tuple[Picture, bool] | BadPictureError | None
+)  # a picture and whether its results are there; None: not read yet
 
 
-def find_pictures(source: Path, output: Path) -> list[Path]:
-    """The pictures of a folder and its subfolders, sorted; those in `output` and hidden ones aside. Or the file.
-
-    Raises:
-        UserError: if there is none.
-    """
-    if source.is_file():
-        return [source]
-    if not source.is_dir():
-        raise UserError(f"--input={source} does not exist")
-    if source.resolve() == output.resolve():
-        raise UserError("--output is the folder of --input, whose pictures would mix with the results: choose another")
-    found = _below(source, output.resolve())
-    if not found:
-        raise UserError(f"--input={source} holds no pictures ({' '.join(SUFFIXES)})")
-    return sorted(found)
-
-
-def _below(source: Path, output: Path) -> list[Path]:
-    if isinstance(source, StorePath):
-        visible = [p for p in source.walk() if not any(w.startswith(".") for w in p.relative_to(source).parts)]
-        return [path for path in visible if path.suffix.lower() in SUFFIXES and output not in path.parents]
-    found = []
-    for folder, subfolders, names in os.walk(source):
-        subfolders[:] = [s for s in subfolders if not s.startswith(".") and (Path(folder) / s).resolve() != output]
-        found += [Path(folder) / n for n in names if not n.startswith(".") and Path(n).suffix.lower() in SUFFIXES]
-    return found
-
-
-def result_stems(sources: Sequence[Path], root: Path) -> dict[Path, Path]:
-    """Source -> its results' path within the output, without the sample's number.
-
-    That is the source's path without its suffix; with it, where another's would be the same.
-    """
-    relative = {s: s.relative_to(root) for s in sources}
-    stems = {s: r.with_suffix("") for s, r in relative.items()}
-    while True:
-        count = Counter(stems.values())
-        clashing = {s: r for s, r in relative.items() if count[stems[s]] > 1 and stems[s] != r}
-        if not clashing:
-            return stems
-        stems.update(clashing)
-
-
-def result_file(stem: Path, place: int, options: Options) -> Path:
-    """File of a result within the output."""
-    return stem.with_name(f"{stem.name}_{place}{KINDS[options.format].suffix}")
-
-
-def grid_file(stem: Path) -> Path:
-    """File of a picture's grid within the output."""
-    return stem.with_name(f"{stem.name}_grid.png")
-
-
-def refuse_foreign(output: Path, stems: Iterable[Path], options: Options) -> None:
-    """Refuses files that have the names of results in a folder that holds no results yet.
-
-    Raises:
-        UserError: naming the first.
-    """
-    for stem in stems:
-        names = [result_file(stem, place, options) for place in range(options.samples)]
-        for file in names + [grid_file(stem)] * options.grid:
-            if is_there(output / file):
-                raise UserError(
-                    f"{output / file} is there, and was not written by this program: "
-                    "choose another --output, or --overwrite it"
-                )
-
-
-class BadPictureError(Exception):
-    """A picture that could not be upscaled; the others may be all right."""
-
-
-@contextlib.contextmanager
-def picture_errors() -> Iterator[None]:
-    """Turns what can go wrong with one picture into a BadPictureError."""
-    try:
-        yield
-    except (UserError, MemoryError) as e:
-        raise BadPictureError(str(e).splitlines()[0] if str(e) else "out of memory") from e
-
-
-def upscale_one(
-    model: Upscaler, critic: "TrainedCritic | None", path: Path, name: Path, stem: Path, options: Options, table: Table
-) -> tuple[str, ...] | None:
-    """Writes the results of one picture file, each as soon as it is made, then their grid if wanted.
+def upscale_all(
+    model: Upscaler,
+    critic: "TrainedCritic | None",
+    source: Path,
+    output: Path,
+    options: Options,
+    shard: Shard | None = None,
+) -> int:
+    """Upscales a file, or every picture of a folder and its subfolders. A bad one is reported and passed over.
 
     Args:
-        model, critic, options: as for upscale_all.
-        path: the file.
-        name: what the table calls it.
-        stem: of its results, within the output.
-        table: of the output.
+        model: the generator.
+        critic: for options.choose, else None.
+        source: a file or a folder.
+        output: folder for the results, results.csv and settings.json.
+        options: how.
+        shard: which part of the pictures to take; None for all.
 
     Returns:
-        What was done to it and is to be said of the run; None if all results were there.
+        How many files failed.
 
     Raises:
-        BadPictureError: if it cannot be read, ranked, or held in memory; if its results cannot have their names, or
-            those of another picture are in the way.
-        UserError: if the results cannot be written.
+        UserError: if there is nothing to do, the output holds what is not this program's, or the results cannot be
+            written.
     """
-    with picture_errors():
-        picture = read_picture(path, model.colors, model.scale)
-    if not options.overwrite and is_done(table, name, stem, picture, options):
+    sources = find_sources(source, output, shard.owns if shard else None)
+    settings, place = options.settings(model), None
+    if shard is None:
+        shards.check_alone(output)
+    else:
+        print(f"shard {shard}: {len(sources.names)} of {sources.found} pictures", flush=True)
+        settings |= {"input": str(absolute(source)), SAMPLES: options.samples}
+        place = shard.place(output)
+        shards.check_others(output, shard, settings, options.overwrite)
+    if not options.overwrite and not any(((place or output) / name).exists() for name in (TABLE, SETTINGS)):
+        refuse_foreign(output, map(sources.stem, sources.names), options)
+    with shards.held(output, shard) if shard else contextlib.nullcontext(lambda: None) as check:
+        table = Table(output, settings, options.overwrite, place, check)
+        run = _Run(model, critic, sources, table, options)
+        try:
+            run.all()
+        finally:
+            table.write()
+    run.report(rate=shard is not None)
+    return run.counts["failed"]
+
+
+class _Run:
+    """Pictures of a folder on their way: `look` runs in threads before, what Behind is given in threads after."""
+
+    def __init__(
+        self, model: Upscaler, critic: "TrainedCritic | None", sources: Sources, table: Table, options: Options
+    ):
+        self.model = model._replace(generate=self._generate)
+        self._bare, self.critic, self.sources, self.table, self.options = model, critic, sources, table, options
+        self.counts: Counter[str] = Counter()
+        self.treatments: Counter[str] = Counter()
+        self.seconds = self.model_seconds = 0.0
+
+    def all(self) -> None:
+        """Upscales all pictures."""
+        names, began = self.sources.names, time.monotonic()
+        reading = each_ahead(self.look, names, threads_for(self.sources.root))
+        with reading as looked, Behind(threads_for(self.table.folder), MOST_WAITING) as self.behind:
+            for name, found in tqdm.tqdm(zip(names, looked, strict=True), None, len(names), unit="file", disable=None):
+                self.take(name, found)
+        self.seconds = time.monotonic() - began
+
+    def report(self, rate: bool) -> None:
+        """Says what was done."""
+        print(", ".join(f"{self.counts[c]} {c}" for c in ("upscaled", "done before", "failed")))
+        if rate and self.counts["upscaled"]:
+            share = 100 * self.model_seconds / self.seconds
+            print(f"{self.counts['upscaled'] / self.seconds:.1f} pictures/s; the model ran {share:.0f} % of the time")
+        print(f"wrote {self.table.path}: a row for each result")
+        for treatment, count in sorted(self.treatments.items()):
+            print(f"{count} {treatment}")
+
+    def look(self, name: str) -> Looked:
+        """Reads a picture, unless it is large."""
+        path = self.sources.root / name
+        try:
+            with picture_errors():
+                picture = read_small_picture(path, self.model.colors, self.model.scale, READ_AHEAD)
+        except BadPictureError as e:
+            return e
+        return picture and (picture, self._is_done(name, picture))
+
+    def take(self, name: str, looked: Looked) -> None:
+        """Upscales a picture that was looked at, if it has to be."""
+        try:
+            if isinstance(looked, BadPictureError):
+                raise looked
+            picture, done = looked or self._look_whole(name)
+            if done:
+                self.counts["done before"] += 1
+            else:
+                self._upscale(name, picture)
+        except BadPictureError as e:
+            self._fail(name, e)
+
+    def _look_whole(self, name: str) -> tuple[Picture, bool]:
+        with picture_errors():
+            picture = read_picture(self.sources.root / name, self.model.colors, self.model.scale)
+        return picture, self._is_done(name, picture)
+
+    def _is_done(self, name: str, picture: Picture) -> bool:
+        return not self.options.overwrite and is_done(self.table, name, self.sources.stem(name), picture, self.options)
+
+    def _generate(self, lores: np.ndarray, z: np.ndarray) -> np.ndarray:
+        began = time.monotonic()
+        try:
+            return self._bare.generate(lores, z)
+        finally:
+            self.model_seconds += time.monotonic() - began
+
+    def _fail(self, name: str, problem: BadPictureError) -> None:
+        tqdm.tqdm.write(f"error: {self.sources.root / name}: {problem}", sys.stderr)
+        self.table.failed[name] = str(problem)
+        self.counts["failed"] += 1
+
+    def _upscale(self, name: str, picture: Picture) -> None:
+        """Makes the results of a picture, and has them written, then their grid if wanted.
+
+        Raises:
+            BadPictureError: if it cannot be ranked, or held in memory; if results of another picture are in the way.
+            UserError: if results, though of another picture, cannot be written.
+        """
+        options, stem = self.options, self.sources.stem(name)
+        check_size(self.model, picture, options)
+        clear_the_way(self.table, name, stem, picture, options)
+        with picture_errors():
+            canvas = Grid(picture, options.samples, self.model.scale) if options.grid else None
+            chosen, scores = choose(self.model, self.critic, picture, options)
+        work = _Work(name, stem, picture, canvas, [])
+        with tile_progress(self.model, self.sources.root / name, picture, options) as tile_done:
+            how = (options.noise, options.seed, options.tile, options.consistent, options.bits, tile_done)
+            made = upscale(self.model, picture, chosen, *how)
+            written = [
+                self._make_one(work, made, place, sample, score)
+                for place, (sample, score) in enumerate(zip(chosen, scores, strict=True))
+                if not work.problems
+            ]
+        grid = functools.partial(_write_grid, self.table.folder / grid_file(stem), canvas, written)
+        size = picture.pixels.nbytes + (canvas.pixels.nbytes if canvas else 0)
+        self.behind.put(grid, size, functools.partial(self._finish, work))
+
+    def _make_one(self, work: "_Work", made: Iterator[Result], place: int, sample: int, score: str) -> Future:
+        """Makes the next result, and has it written; its row follows when it is."""
+        picture = work.picture
+        with picture_errors():
+            result = next(made)
+            if work.canvas:
+                work.canvas.put(place + 1, result.pixels)
+        file = result_file(work.stem, place, self.options)
+        errors = f"{result.lores_rmse:.4f}", f"{result.lores_max:.4f}"
+        values = (work.name, place, sample, file, *errors, score, picture.treatment, picture.content)
+        row = dict(zip(COLUMNS, map(str, values), strict=True))
+        how = (picture.alpha, self.model.scale, self.options.format)
+        job = functools.partial(_write, self.table.folder / file, result.pixels, *how)
+        return self.behind.put(job, result.pixels.nbytes, functools.partial(self._written, work, row))
+
+    def _written(self, work: "_Work", row: dict[str, str], problem: BadPictureError | None) -> None:
+        if problem:
+            work.problems.append(problem)
+        else:
+            self.table.add(row)
+
+    def _finish(self, work: "_Work", problem: BadPictureError | None) -> None:
+        """Counts a picture whose results were written, or could not be."""
+        if problem:
+            work.problems.append(problem)
+        if work.problems:
+            self._fail(work.name, work.problems[0])
+            return
+        if self.options.overwrite:  # an earlier run may have made more samples
+            remove_beyond(self.table, work.name, work.stem, self.options)
+        self.counts["upscaled"] += 1
+        self.treatments.update(work.picture.remarks)
+
+
+class _Work(NamedTuple):
+    """A picture whose results are being made and written."""
+
+    name: str
+    stem: Path
+    picture: Picture
+    canvas: Grid | None
+    problems: list[BadPictureError]  # of writing
+
+
+def _write(path: Path, pixels: np.ndarray, alpha: np.ndarray | None, scale: int, form: str) -> BadPictureError | None:
+    try:
+        with picture_errors():
+            encoded = encode_result(pixels, alpha, scale, form)
+        write_result(path, encoded)
+    except BadPictureError as e:
+        return e
+    return None
+
+
+def _write_grid(path: Path, canvas: Grid | None, written: list[Future]) -> BadPictureError | None:
+    """Writes a grid after the results that it shows, if these could be written."""
+    wait(written)
+    if canvas is None or any(result.exception() or result.result() for result in written):
         return None
-    check_size(model, picture, options)
-    clear_the_way(table, name, stem, picture, options)
-    with picture_errors():
-        canvas = Grid(picture, options.samples, model.scale) if options.grid else None
-        chosen, scores = choose(model, critic, picture, options)
-    with tile_progress(model, path, picture, options) as tile_done:
-        _write_results(model, picture, options, table, name, stem, canvas, chosen, scores, tile_done)
-    if options.overwrite:  # an earlier run may have made more samples
-        remove_beyond(table, name, stem, options)
-    if canvas:
+    try:
         with picture_errors():
             png = encode_png(canvas.pixels)
-        write_result(table.folder / grid_file(stem), png)
-    return picture.remarks
-
-
-def remove_beyond(table: Table, name: Path, stem: Path, options: Options) -> None:
-    """Removes the results that a picture has beyond options.samples, if they have the names that this run gives."""
-    files = {key: str(result_file(stem, key[1], options)) for key in table.beyond(str(name), options.samples)}
-    mine = [key for key, file in files.items() if table.rows[key]["file"] == file]
-    table.forget(mine)
-    for key in mine:
-        discard(table.folder / files[key])
-
-
-def check_size(model: Upscaler, picture: Picture, options: Options) -> None:
-    """Refuses results that are larger than somebody may have meant.
-
-    Raises:
-        BadPictureError: saying how large they would be.
-    """
-    h, w, _ = picture.pixels.shape
-    pixels = model.scale**2 * h * w * options.samples
-    if pixels > MOST_UNASKED and not options.large:
-        raise BadPictureError(
-            f"its {options.samples} results would have {model.scale * w} x {model.scale * h} pixels, "
-            f"{pixels / 1e6:.0f} million in all: --yes makes them, --samples makes fewer"
-        )
+        write_result(path, png)
+    except BadPictureError as e:
+        return e
+    return None
 
 
 @contextlib.contextmanager
@@ -192,111 +281,3 @@ def tile_progress(model: Upscaler, path: Path, picture: Picture, options: Option
     tqdm.tqdm.write(f"{path}: {size}, {options.samples} results, {total} tiles in all", sys.stderr)
     with tqdm.tqdm(total=total, desc=printable(path.name)[-30:], unit="tile", leave=False, disable=None) as bar:
         yield bar.update
-
-
-def _write_results(model, picture, options, table, name, stem, canvas, chosen, scores, tile_done) -> None:
-    """Makes the chosen samples; writes each with its row, and into the canvas."""
-    how = (options.noise, options.seed, options.tile, options.consistent, options.bits, tile_done)
-    made = upscale(model, picture, chosen, *how)
-    for place, (sample, score) in enumerate(zip(chosen, scores, strict=True)):
-        with picture_errors():
-            result = next(made)
-            encoded = encode_result(result.pixels, picture.alpha, model.scale, options.format)
-            if canvas:
-                canvas.put(place + 1, result.pixels)
-        file = result_file(stem, place, options)
-        errors = f"{result.lores_rmse:.4f}", f"{result.lores_max:.4f}"
-        values = (name, place, sample, file, *errors, score, picture.treatment, picture.content)
-        del result  # before the next one is made
-        write_result(table.folder / file, encoded)
-        table.add(dict(zip(COLUMNS, map(str, values), strict=True)))
-
-
-def is_done(table: Table, name: Path, stem: Path, picture: Picture, options: Options) -> bool:
-    """Whether all results of a picture are there, and their grid if wanted."""
-    if not table.done(str(name), picture.content, options.samples):
-        return False
-    if not options.grid:
-        return True
-    try:
-        results = [table.folder / table.rows[str(name), place]["file"] for place in range(options.samples)]
-        shown = (table.folder / grid_file(stem)).stat().st_mtime_ns
-        return all(result.stat().st_mtime_ns <= shown for result in results)  # or it shows earlier results
-    except OSError:
-        return False
-
-
-def clear_the_way(table: Table, name: Path, stem: Path, picture: Picture, options: Options) -> None:
-    """Makes sure that no results of another picture are replaced, but with --overwrite.
-
-    Raises:
-        BadPictureError: if there are some.
-    """
-    files = [str(result_file(stem, place, options)) for place in range(options.samples)]
-    others = table.in_the_way(str(name), picture.content, files)
-    if others and not options.overwrite:
-        row = next(iter(others.values()))
-        raise BadPictureError(
-            f"{table.folder / row['file']} is a result of another picture ({row['source']}): "
-            "choose another --output, or --overwrite it"
-        )
-    table.forget(others)
-
-
-def write_result(path: Path, encoded: bytes) -> None:
-    """Writes a picture.
-
-    Raises:
-        BadPictureError: if its name is too long for the file system.
-        UserError: if the file system refuses otherwise.
-    """
-    try:
-        write_atomic(path, encoded)
-    except UserError as e:
-        if isinstance(e.__cause__, OSError) and e.__cause__.errno == errno.ENAMETOOLONG:
-            raise BadPictureError(f"the file system takes no name as long as that of its result, {path.name}") from e
-        raise
-
-
-def upscale_all(model: Upscaler, critic: "TrainedCritic | None", source: Path, output: Path, options: Options) -> int:
-    """Upscales a file, or every picture of a folder and its subfolders. A bad one is reported and passed over.
-
-    Args:
-        model: the generator.
-        critic: for options.choose, else None.
-        source: a file or a folder.
-        output: folder for the results, results.csv and settings.json.
-        options: how.
-
-    Returns:
-        How many files failed.
-
-    Raises:
-        UserError: if there is nothing to do, the output holds what is not this program's, or the results cannot be
-            written.
-    """
-    sources = find_pictures(source, output)
-    root = source if source.is_dir() else source.parent
-    stems = result_stems(sources, root)
-    if not options.overwrite and not any((output / name).exists() for name in (TABLE, SETTINGS)):
-        refuse_foreign(output, stems.values(), options)
-    table = Table(output, options.settings(model), options.overwrite)
-    counts: Counter[str] = Counter()
-    treatments: Counter[str] = Counter()
-    try:
-        for path in tqdm.tqdm(sources, unit="file", disable=None):
-            try:
-                said = upscale_one(model, critic, path, path.relative_to(root), stems[path], options, table)
-            except BadPictureError as e:
-                tqdm.tqdm.write(f"error: {path}: {e}", sys.stderr)
-                counts["failed"] += 1
-            else:
-                counts["done before" if said is None else "upscaled"] += 1
-                treatments.update(said or ())
-    finally:
-        table.write()
-    print(", ".join(f"{counts[c]} {c}" for c in ("upscaled", "done before", "failed")))
-    print(f"wrote {table.path}: a row for each result")
-    for treatment, count in sorted(treatments.items()):
-        print(f"{count} {treatment}")
-    return counts["failed"]

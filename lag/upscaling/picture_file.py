@@ -49,6 +49,13 @@ class Picture(NamedTuple):
 
 
 def read_picture(path: Path, colors: int, scale: int = 1) -> Picture:
+    """As read_small_picture, a picture of any size."""
+    picture = read_small_picture(path, colors, scale, MAX_PIXELS)
+    assert picture is not None
+    return picture
+
+
+def read_small_picture(path: Path, colors: int, scale: int, most: int) -> Picture | None:
     """Reads a picture file; of an animation the first frame.
 
     EXIF orientation is applied, and an ICC profile; palettes, CMYK and other colour spaces become RGB. A grey picture
@@ -59,6 +66,10 @@ def read_picture(path: Path, colors: int, scale: int = 1) -> Picture:
         path: the file.
         colors: of the model, 1 or 3.
         scale: of the model: the result has scale x scale times as many pixels.
+        most: pixels; what a larger picture shows is not read.
+
+    Returns:
+        The picture; None if it is larger than that.
 
     Raises:
         UserError: if it is damaged, too large, or no picture.
@@ -70,16 +81,18 @@ def read_picture(path: Path, colors: int, scale: int = 1) -> Picture:
             warnings.simplefilter("ignore")  # odd metadata is no reason to talk
             Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit; _check_size looks before anything is decoded
             with local_copy(path) as copy:
-                return _read(copy, colors, scale)
+                return _read(copy, colors, scale, most)
     except (UserError, MemoryError):
         raise
     except Exception as e:  # Pillow's decoders meet damage with whatever their code runs into
         raise UserError(f"cannot read it as a picture: {reason(e)}") from e
 
 
-def _read(path: Path, colors: int, scale: int) -> Picture:
+def _read(path: Path, colors: int, scale: int, most: int) -> Picture | None:
     with Image.open(path, formats=formats(path)) as file:
         _check_size(*file.size, scale)
+        if file.width * file.height > most:
+            return None
         low = low_bytes(path) if file.format in ("PNG", "TIFF") else None
         file.load()
         picture = _picture(upright(file), colors, file.info.get("icc_profile"), low)

@@ -1,57 +1,72 @@
 """results.csv and settings.json: which results a folder holds, and what they were made from."""
 
-import csv
 import io
 import json
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from lag.upscaling.table_file import Row, decoded, encoded, not_ours
 from libml.errors import UserError
 from libml.system import jsontext
 from libml.system.files import exists, user_errors, write_atomic
 
 TABLE, SETTINGS = "results.csv", "settings.json"
 COLUMNS = ("source", "place", "sample", "file", "lores_rmse", "lores_max", "score", "treatment", "content")
-NAMES = ("source", "file")  # columns of what users call their files
+FAILED = "failed.csv"  # of a shard: the pictures of which it could not make results
+FAILED_COLUMNS = ("source", "problem")
 EARLIER = {"format": "png", "bits": 8}  # what holds where settings.json is older than these settings
-MODEL_PATH = "model_path"  # a setting to be read by people
+MODEL_PATH, SAMPLES = "model_path", "samples"  # settings to be read by people, and by who merges shards
 SECONDS = 10.0  # between writings of the table
+MOST_TIME = 0.05  # share of the time that writing it may take
 
-Row = dict[str, str]
 Key = tuple[str, int]  # source, place
-
-# Spreadsheets take a cell that starts so for a formula. An apostrophe before it makes it text.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 class Table:
     """A row a result, of this and earlier runs of the same settings."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any], overwrite: bool):
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        overwrite: bool,
+        place: Path | None = None,
+        check: Callable[[], object] = lambda: None,
+    ):
         """Reads the folder's table and settings, and writes them anew.
+
+        Args:
+            folder: of the results.
+            settings: what two results must have in common to lie in it.
+            overwrite: whether results of other settings may be replaced.
+            place: where the table of a shard lies, and that of what failed.
+            check: called before the table is written; raises if another process may be writing it.
 
         Raises:
             UserError: if they are not this program's; if they belong to other settings and may not be overwritten.
         """
-        self.folder, self.path = folder, folder / TABLE
-        recorded, rows = _read_settings(folder / SETTINGS), _read_rows(self.path)
+        self.folder, self._place, self._check = folder, place or folder, check
+        self.path, self._is_shard = self._place / TABLE, place is not None
+        recorded, rows = read_settings(self._place / SETTINGS), _read_rows(self.path)
         if recorded is None or _alike(recorded) != _alike(settings):
             if not overwrite and (recorded is not None or rows):
                 raise UserError(
-                    f"{folder} holds results of {_difference(recorded, settings)}: "
+                    f"{self._place} holds results of {difference(recorded, settings)}: "
                     "choose another --output, or --overwrite them"
                 )
             rows = []
         self.rows: dict[Key, Row] = {}
+        self.failed: dict[str, str] = {}  # source -> problem, in this run
         self._owners: dict[str, Key] = {}  # file -> the row that it belongs to
+        self._places = 0  # more than the place of any row
         for row in rows:
             self._put(row)
         # Before the settings: no row of other settings may ever stand beside these.
         self.write()
-        write_atomic(folder / SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
+        write_atomic(self._place / SETTINGS, settings_text(settings))
 
     def done(self, source: str, content: str, count: int) -> bool:
         """Whether the first `count` results of a source are there, and made from the same content."""
@@ -67,12 +82,13 @@ class Table:
     def add(self, row: Row) -> None:
         """Adds or replaces a row; writes the table now and then."""
         self._put(row)
-        if time.monotonic() - self._written > SECONDS:
+        if time.monotonic() >= self._next:
             self.write()
 
     def beyond(self, source: str, count: int) -> dict[Key, Row]:
         """Rows of a source's results of further places than the first `count`."""
-        return {key: row for key, row in self.rows.items() if key[0] == source and key[1] >= count}
+        keys = [(source, place) for place in range(count, self._places)]
+        return {key: self.rows[key] for key in keys if key in self.rows}
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Takes rows out of the table, on the disk too: their files may then be replaced."""
@@ -82,16 +98,15 @@ class Table:
             self.write()
 
     def write(self) -> None:
-        """Writes the table."""
-        text = io.StringIO()
-        plain, quoted = (csv.writer(text, lineterminator="\n", quoting=q) for q in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
-        plain.writerow(COLUMNS)
-        for key in sorted(self.rows):
-            row = {**self.rows[key], **{c: _as_text(self.rows[key][c]) for c in NAMES}}
-            writer = quoted if "\r" in row["source"] else plain  # \r ends a line, and would not be quoted
-            writer.writerow(row[c] for c in COLUMNS)
-        write_atomic(self.path, text.getvalue().encode(errors="surrogateescape"))
-        self._written = time.monotonic()
+        """Writes the table, and of a shard that of what failed."""
+        began = time.monotonic()
+        self._check()
+        write_atomic(self.path, b"".join(encoded(COLUMNS, (self.rows[key] for key in sorted(self.rows)))))
+        if self._is_shard:
+            failed = ({"source": source, "problem": problem} for source, problem in sorted(self.failed.items()))
+            write_atomic(self._place / FAILED, b"".join(encoded(FAILED_COLUMNS, failed)))
+        ended = time.monotonic()
+        self._next = ended + max(SECONDS, (ended - began) / MOST_TIME)
 
     def _put(self, row: Row) -> None:
         key = row["source"], int(row["place"])
@@ -99,11 +114,15 @@ class Table:
             self._owners.pop(self.rows[key]["file"], None)
         self.rows[key] = row
         self._owners[row["file"]] = key
+        self._places = max(self._places, key[1] + 1)
 
 
-def _difference(recorded: dict | None, settings: dict[str, Any]) -> str:
+def difference(recorded: dict[str, Any] | None, settings: dict[str, Any]) -> str:
+    """In which settings results differ; '' if they may lie in one folder."""
     if recorded is None:
         return f"unknown settings ({SETTINGS} is missing)"
+    if _alike(recorded) == _alike(settings):
+        return ""
     if recorded.get(MODEL_PATH) and recorded["model"] != settings["model"]:  # a fingerprint tells nobody which it was
         recorded, settings = ({**s, "model": f"{s['model']} of {s.get(MODEL_PATH)}"} for s in (recorded, settings))
     settings = _alike(settings)
@@ -112,15 +131,16 @@ def _difference(recorded: dict | None, settings: dict[str, Any]) -> str:
 
 
 def _alike(settings: dict[str, Any]) -> dict[str, Any]:
-    """What of settings must be alike: not where the model lies."""
-    return {k: v for k, v in settings.items() if k != MODEL_PATH}
+    """What of settings must be alike: not where the model lies, nor how many results a picture was to have."""
+    return {k: v for k, v in settings.items() if k not in (MODEL_PATH, SAMPLES)}
 
 
-def _not_ours(path: Path) -> UserError:
-    return UserError(f"{path} was not written by this program: choose another --output, or move the file away")
+def settings_text(settings: dict[str, Any]) -> bytes:
+    """The contents of settings.json."""
+    return (json.dumps(settings, indent=2) + "\n").encode()
 
 
-def _read_settings(path: Path) -> dict | None:
+def read_settings(path: Path) -> dict[str, Any] | None:
     """The settings; None if there is no file.
 
     Raises:
@@ -131,31 +151,24 @@ def _read_settings(path: Path) -> dict | None:
     try:
         recorded = jsontext.parse(data)
     except ValueError:
-        raise _not_ours(path) from None
+        raise not_ours(path) from None
     if not (isinstance(recorded, dict) and "model" in recorded):
-        raise _not_ours(path)
-    return EARLIER | recorded
+        raise not_ours(path)
+    return recorded | EARLIER | recorded  # in their own order
 
 
 def _read_rows(path: Path) -> list[Row]:
-    """The table's rows, without those that were cut off or changed by hand; none if there is no file.
+    data = _read(path)
+    return [] if data is None else list(result_rows(path, io.BytesIO(data)))
+
+
+def result_rows(path: Path, lines: Iterable[bytes]) -> Iterator[Row]:
+    """The rows of results.csv.
 
     Raises:
         UserError: if it holds something else.
     """
-    if (data := _read(path)) is None:
-        return []
-    text = data.decode(errors="surrogateescape")  # as names of files are
-    try:
-        table = csv.DictReader(io.StringIO(text, newline=""))
-        if tuple(table.fieldnames or ()) != COLUMNS:
-            raise _not_ours(path)
-        rows = [row for row in table if set(row) == set(COLUMNS) and None not in row.values()]
-    except csv.Error:
-        raise _not_ours(path) from None
-    for row in rows:
-        row.update({c: _from_text(row[c]) for c in NAMES})
-    return [row for row in rows if re.fullmatch("[0-9]{1,9}", row["place"])]
+    return (row for row in decoded(path, COLUMNS, lines) if re.fullmatch("[0-9]{1,9}", row["place"]))
 
 
 def _read(path: Path) -> bytes | None:
@@ -164,11 +177,3 @@ def _read(path: Path) -> bytes | None:
             return path.read_bytes()
         except FileNotFoundError:
             return None
-
-
-def _as_text(name: str) -> str:
-    return f"'{name}" if _FORMULA.match(name) else name
-
-
-def _from_text(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

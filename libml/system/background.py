@@ -1,12 +1,15 @@
-"""An iterator that works ahead in a thread."""
+"""Threads that work ahead of the caller, or behind it."""
 
 import contextlib
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 DEPTH = 2  # items that may wait
 POLL_SECONDS = 0.1  # how often a blocked producer checks whether the consumer has gone
@@ -53,3 +56,79 @@ def ahead(items: Iterable[Item]) -> Iterator[Iterator[Item]]:
     finally:
         left.set()
         thread.join()
+
+
+@contextlib.contextmanager
+def each_ahead(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Iterator[Result]]:
+    """function(item) of each item in their order, computed by threads while the caller is busy with those before.
+
+    At most 2 * threads results wait. What `function` raises is raised when its turn has come. The threads end with the
+    context.
+    """
+    waiting: deque[Future[Result]] = deque()
+
+    def results() -> Iterator[Result]:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    with ThreadPoolExecutor(threads, "each-ahead") as pool:
+        try:
+            yield results()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+class Behind:
+    """Jobs that threads do while the caller goes on, who hears of the end of each in their order.
+
+    Jobs begin in the order in which they came: one may wait for an earlier one. At the end of the context, jobs that
+    have not begun are done, or forgotten if the block raised; once a job has raised, no end is told any more.
+    """
+
+    def __init__(self, threads: int, most: int):
+        """Args: how many threads; how many bytes may wait, but for those of one job."""
+        self._pool = ThreadPoolExecutor(threads, "behind")
+        self._most, self._held, self._failed = most, 0, False
+        self._jobs: deque[tuple[Future, int, Callable]] = deque()
+
+    def put(self, job: Callable[[], Result], size: int, then: Callable[[Result], object]) -> "Future[Result]":
+        """Takes a job; returns when all that wait need no more than `most` bytes, which may be when it is done.
+
+        Args:
+            job: to be done in a thread.
+            size: in bytes, of what it keeps in memory.
+            then: called by the caller's thread with what the job returned, after those of earlier jobs.
+
+        Raises:
+            BaseException: whatever an earlier job has raised.
+        """
+        future = self._pool.submit(job)
+        self._jobs.append((future, size, then))
+        self._held += size
+        while self._jobs and (self._held > self._most or self._jobs[0][0].done()):
+            self._tell()
+        return future
+
+    def _tell(self) -> None:
+        future, size, then = self._jobs.popleft()
+        self._held -= size
+        self._failed = future.cancelled() or future.exception() is not None
+        then(future.result())
+
+    def __enter__(self) -> "Behind":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                while self._jobs:
+                    self._tell()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+            while self._jobs and not self._failed and not self._jobs[0][0].cancelled():
+                self._tell()

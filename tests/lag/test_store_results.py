@@ -11,6 +11,8 @@ from lag.formats import card, onnx_export, saved_model
 from lag.formats.export_folder import check_target, new_export
 from lag.upscaling.choosing import Options
 from lag.upscaling.folder import upscale_all
+from lag.upscaling.merging import merge
+from lag.upscaling.shards import Shard
 from libml.errors import UserError
 from libml.images import encode_png
 from libml.system.store_path import to_path
@@ -78,7 +80,9 @@ def test_an_export_killed_at_each_write_is_there_whole_or_not_and_can_be_made_ag
     assert n > 8
 
 
-def test_results_on_a_store_are_those_of_a_disk_whenever_it_was_killed(model, late_store, tmp_path):
+@pytest.mark.parametrize("parts", [0, 2])
+def test_results_on_a_store_are_those_of_a_disk_whenever_it_was_killed(model, late_store, tmp_path, parts):
+    """Those of one process, and those of shards that are merged."""
     source, options = tmp_path / "small", Options(samples=2, grid=True)
     for i, image in enumerate(blobs(3, 6)):
         file = source / ("deeper" if i else "") / f"{i}.png"
@@ -88,16 +92,18 @@ def test_results_on_a_store_are_those_of_a_disk_whenever_it_was_killed(model, la
     late_store.late = 0
     disk, there = tmp_path / "large", to_path("late://large")
     upscale_all(model, None, source, disk, options)
-    for n in itertools.count(1):
+    for n in itertools.count(1, parts + 1):
         late_store.dies_at = n
         try:
-            upscale_all(model, None, to_path("late://small"), there, options)
+            for shard in [Shard(i + 1, parts) for i in range(parts)] or [None]:
+                upscale_all(model, None, to_path("late://small"), there, options, shard)
+            lacks = merge(to_path("late://small"), there) if parts else []
         except KilledError:
             late_store.revive()
         else:
             break
-    assert n > 3
+    assert n > 3 and lacks == []
     names = {str(path.relative_to(disk)) for path in disk.rglob("*") if path.is_file()}
-    assert {str(path.relative_to(there)) for path in there.walk()} == names
+    assert {name for path in there.walk() if not (name := str(path.relative_to(there))).startswith("shards/")} == names
     for name in names:
         assert (there / name).read_bytes() == Path(disk, name).read_bytes(), name

@@ -7,10 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from lag.box import TOY_FACES
+from lag.upscaling.shards import Shard, parse
+from libml.images import encode_png
 from libml.system import devices
 from tests.programs.test_documents import FENCED, PAGES, ROOT
+from tests.support.programs import start
 
 SNIPPETS = [
     pytest.param(block, id=f"{page.relative_to(ROOT)}-{i}")
@@ -21,7 +26,29 @@ SNIPPETS = [
 NOTE = f"""#!{sys.executable} -IS
 import json, os, sys
 with open(os.environ["NOTES"], "a") as notes:
-    print(json.dumps([sys.argv[1:], os.environ.get("TF_CONFIG")]), file=notes)
+    array = {{name: value for name, value in os.environ.items() if name.startswith(("SLURM_ARRAY", "JOB_COMPLETION"))}}
+    print(json.dumps([sys.argv[1:], os.environ.get("TF_CONFIG"), array]), file=notes)
+"""
+SBATCH = f"""#!{sys.executable} -IS
+import os, subprocess, sys
+options = dict(word.removeprefix("--").partition("=")[::2] for word in sys.argv[1:])
+assert options.get("dependency", "afterany:1234") == "afterany:1234"
+first, last = (options.get("array") or "0-0").split("-")
+for task in range(int(first), int(last) + 1):
+    values = dict(ID=task, MIN=first, MAX=last, COUNT=int(last) - int(first) + 1) if "array" in options else dict()
+    array = {{f"SLURM_ARRAY_TASK_{{name}}": str(value) for name, value in values.items()}}
+    subprocess.run(["/bin/sh", "-c", options["wrap"]], env=os.environ | array, check=True)
+print("1234" if "parsable" in options else "Submitted batch job 1234")
+"""
+KUBECTL = f"""#!{sys.executable} -IS
+import json, os, subprocess, sys
+assert sys.argv[1:] == ["apply", "-f", "-"]
+job = json.load(sys.stdin)
+assert (job["apiVersion"], job["kind"], job["spec"]["completionMode"]) == ("batch/v1", "Job", "Indexed")
+(container,) = job["spec"]["template"]["spec"]["containers"]
+for index in range(job["spec"]["completions"]):
+    env = {{"JOB_COMPLETION_INDEX": str(index)}} | {{entry["name"]: entry["value"] for entry in container["env"]}}
+    subprocess.run(container["command"], env=os.environ | env, check=True)
 """
 STAND_INS = {
     "python": NOTE,
@@ -30,6 +57,8 @@ STAND_INS = {
     "srun": '#!/bin/bash\nfor i in 0 1; do SLURM_PROCID=$i "$@" || exit; done\n',
     "tensorboard": "#!/bin/sh\n",
     "docker": "#!/bin/sh\n",
+    "sbatch": SBATCH,
+    "kubectl": KUBECTL,
 }
 
 CHECK_FLAGS = """
@@ -64,8 +93,8 @@ def place(tmp_path_factory) -> Path:
     return folder
 
 
-def calls(snippet: str, place: Path) -> list[tuple[list[str], str | None]]:
-    """Runs a snippet; the words and TF_CONFIG of each call of Python."""
+def calls(snippet: str, place: Path) -> list[tuple[list[str], str | None, dict[str, str]]]:
+    """Runs a snippet; the words, TF_CONFIG and the job array's variables of each call of Python."""
     notes = place / "notes"
     notes.write_text("")
     env = {
@@ -103,7 +132,8 @@ def refused(commands: list[list[str]]) -> list[str]:
 
 def test_programs_take_the_flags_of_the_snippets(place):
     called = [call for snippet in SNIPPETS for call in calls(snippet.values[0], place)]
-    commands = [words for words, _ in called if words[0].endswith(".py")]
+    commands = [words for words, *_ in called if words[0].endswith(".py")]
+    commands = list({tuple(re.sub("=[0-9]+/", "=1/", word) for word in words): words for words in commands}.values())
     assert {"lag.py", "edsr.py", "scripts/upscale.py"} <= {words[0] for words in commands}
     wrong = ["lag.py", "--scale=x"], ["srgan.py", "--no_such_flag"]
     assert refused([*commands, *wrong]) == [f"refused: {' '.join(words)}" for words in wrong]
@@ -112,6 +142,30 @@ def test_programs_take_the_flags_of_the_snippets(place):
 @pytest.mark.parametrize("command, workers", [("srun", [0, 1]), ("export TF_CONFIG", [0])])
 def test_a_snippet_names_the_workers_as_the_program_reads_them(command, workers, place):
     (snippet,) = [p.values[0] for p in SNIPPETS if command in p.values[0]]
-    configs = [config for words, config in calls(snippet, place) if "lag.py" in words]
+    configs = [config for words, config, _ in calls(snippet, place) if "lag.py" in words]
     assert [devices._place(config) for config in configs] == [(worker, 2) for worker in workers]
     assert all(json.loads(config)["cluster"]["worker"] == ["host0:2222", "host1:2222"] for config in configs)
+
+
+@pytest.mark.parametrize("command", ["sbatch", "kubectl"])
+def test_a_recipe_of_shards_upscales_every_picture(command, place, tmp_path, monkeypatch):
+    (snippet,) = [p.values[0] for p in SNIPPETS if command in p.values[0]]
+    shards = [parse(word[8:], env) for words, _, env in calls(snippet, place) for word in words if "--shard=" in word]
+    assert shards == [Shard(n, 8) for n in range(1, 9)]
+    # The same of two shards, with the program itself.
+    (tmp_path / "small").mkdir()
+    for i in range(5):
+        (tmp_path / "small" / f"{i}.png").write_bytes(encode_png(np.full([2, 2, 3], i, np.uint8)))
+    snippet = re.sub(r"\b8\b", "2", snippet).replace("RUN", str(TOY_FACES)).replace("small/", f"{tmp_path}/small")
+    called = calls(snippet.replace("large/", f"{tmp_path}/large"), place)
+    merging = ["scripts/upscale.py", "--merge", f"--input={tmp_path}/small", f"--output={tmp_path}/large"]
+    if merging not in [words for words, *_ in called]:
+        called.append((merging, None, {}))
+    for words, _, env in called:
+        with monkeypatch.context() as patch:
+            for name, value in env.items():
+                patch.setenv(name, value)
+            done = start(*words)
+        assert done.returncode == 0, done.stderr
+    assert "5 pictures: 5 complete, 0 failed, 0 missing" in done.stdout
+    assert len(list((tmp_path / "large").glob("*.png"))) == 20

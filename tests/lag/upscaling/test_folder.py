@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lag.upscaling import file_results
 from lag.upscaling import folder as upscale_folder
 from lag.upscaling import results as results_table
 from lag.upscaling.choosing import Options
-from lag.upscaling.folder import result_stems, upscale_all
+from lag.upscaling.folder import upscale_all
 from lag.upscaling.one_picture import calls, upscale
 from lag.upscaling.picture_file import Picture
 from lag.upscaling.results import COLUMNS, Table
+from lag.upscaling.sources import find_sources
 from libml.errors import UserError
 
 DONE, MADE = "0 upscaled, {} done before, 0 failed", "{} upscaled, 0 done before, 0 failed"
@@ -219,9 +221,12 @@ def test_a_grid_of_many_rows(upscaled, small, tmp_path):
     ],
 )
 def test_names_stay_apart(tmp_path, sources, expected):
-    for names in (sources, sources[::-1]):
-        stems = result_stems([tmp_path / name for name in names], tmp_path)
-        assert [str(stems[tmp_path / name]) for name in sources] == expected
+    for name in sources:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_sources(tmp_path, tmp_path / "out")
+    assert found.names == sorted(sources, key=lambda name: name.split("/")) and found.found == len(sources)
+    assert [str(found.stem(name)) for name in sources] == expected
 
 
 ODD = [
@@ -285,7 +290,7 @@ def test_a_picture_that_changed_is_made_again(upscaled, small, tmp_path):
 def test_a_large_picture_says_its_size_and_needs_a_yes(model, tmp_path, capsys, monkeypatch):
     picture(tmp_path / "in" / "a.png")  # 5 x 4; the model makes 20 x 16 of it
     options = {"samples": 2, "tile": 3}
-    monkeypatch.setattr(upscale_folder, "MOST_UNASKED", 2 * 20 * 16 - 1)
+    monkeypatch.setattr(file_results, "MOST_UNASKED", 2 * 20 * 16 - 1)
     assert upscale_all(model, None, tmp_path / "in", tmp_path / "out", Options(**options)) == 1
     refused = capsys.readouterr().err
     assert "its 2 results would have 20 x 16 pixels, 0 million in all: --yes makes them" in refused
