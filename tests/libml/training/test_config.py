@@ -155,7 +155,7 @@ def test_a_run_that_has_begun_keeps_its_phases():
 
 def test_lag_py_refuses_a_total_that_it_would_not_obey_and_goes_on_with_older_runs_that_have_one(tmp_path):
     where = (f"--train_dir={tmp_path}", f"--data_dir={tmp_path}")
-    assert "growth, which takes 4096 kimg" in mistake("lag.py", "--total_kimg=80", *where)
+    assert "growth, which takes 4096 kimg" in mistake("lag.py", "--dataset=cifar10", "--total_kimg=80", *where)
     save_args(LAGConfig(scale=4, total_kimg=80, dataset="cifar10"), tmp_path / "run", colors=3)
     resume = ("lag.py", f"--resume={tmp_path}/run", *where)
     assert "use --total_kimg=4096" in mistake(*resume, "--total_kimg=90")
