@@ -1,6 +1,7 @@
 """How much arithmetic a network's pass and a step take, from a run's parameters, and how steps are computed for it."""
 
 import dataclasses
+import itertools
 
 from lag.config import LAGConfig
 from lag.model.networks import stage_widths
@@ -53,6 +54,17 @@ def projection_multiply_adds(config: LAGConfig, colors: int, size: int, lod_stop
     for k in range(1, (config.lods if lod_stop is None else lod_stop) + 1):
         total += (colors * w[k] + w[k] ** 2 + w[k] * w[k - 1]) * pixels * 4**k
     return KERNEL * total
+
+
+def weights(config: LAGConfig, colors: int) -> tuple[int, int]:
+    """Numbers of kernels' and biases' values of G and of P: so many gradients travel between devices, of four bytes."""
+    w, blocks = _widths(config), config.blocks
+    stages = [*itertools.pairwise(w)]
+    g = KERNEL * ((colors + config.noise_dim) * w[0] + 2 * blocks * w[0] ** 2) + (1 + 2 * blocks) * w[0]
+    g += sum(KERNEL * width * (above + width + colors) + 2 * width + colors for above, width in stages)
+    p = KERNEL * ((w[0] + colors) * w[0] + (blocks - 1) * w[0] ** 2) + blocks * w[0]
+    p += sum(KERNEL * width * (colors + width + 4 * above) + 2 * width + above for above, width in stages)
+    return g, p
 
 
 def step_operations(config: LAGConfig, colors: int, size: int, lod_stop: int | None = None) -> int:

@@ -15,7 +15,7 @@ from lag.model.networks import CriticHead, Generator
 from lag.model.objectives import Networks, Noise, Objectives, StepTerms
 from libml import rng
 from libml.errors import UserError
-from libml.system.devices import replica_share
+from libml.system.devices import mean_over_replicas, replica_share
 from libml.training.meters import Meters, grey_mse
 from libml.training.optimizer import Adam
 from libml.training.schedule import KIMG, Level, Phase, Schedule
@@ -175,20 +175,20 @@ class LAG(tf.Module):
     def _replica_step(self, lores, hires, noise: Noise, level: Level, done: tf.Tensor | float) -> tf.Tensor:
         """Takes gradients on a replica's share of the global batch, and applies their mean over the replicas.
 
-        Returns what the replica's losses add to those of the global batch, in the order of self.losses.
+        Returns the losses over the global batch, in the order of self.losses.
         """
         lores, hires, noise = self._shares(lores, hires, noise)
-        replicas = self.strategy.num_replicas_in_sync
         terms = self._step_terms(lores, hires, noise, level, done)
         self.projection.update_norms(level.stop)
+        losses = tf.stack([terms.losses[name] for name in self.losses])
+        means, losses = mean_over_replicas((terms.grads, losses), self.strategy.num_replicas_in_sync)
         for name, network in self.networks.trained.items():
-            # Optimizers sum over replicas; the loss is the mean over the global batch.
-            grads = [g / replicas for g in terms.grads[name]] if replicas > 1 else terms.grads[name]
+            grads = means[name]
             for k in range(level.stop + 1):
                 variables = network.stage_variables(k)
                 stage_grads, grads = grads[: len(variables)], grads[len(variables) :]
                 self.optimizer(name, k).apply(stage_grads, variables)
-        return tf.stack([terms.losses[name] for name in self.losses]) / replicas
+        return losses
 
     def apply_step(
         self, lores, hires, noise: Noise, level: Level, done: tf.Tensor | float = 0.0
@@ -199,14 +199,14 @@ class LAG(tf.Module):
         whole batch's. Returns the losses over the global batch.
         """
         per_replica = self.strategy.run(self._replica_step, args=(lores, hires, noise, level, done))
-        summed = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
+        losses, *_ = self.strategy.experimental_local_results(per_replica)  # the same on each replica
         if self.config.weight_avg:
             for k in range(level.stop + 1):
                 kept = self._kept(k)
                 for shadow, weight in zip(self.ema.stage_variables(k), self.generator.stage_variables(k), strict=True):
                     shadow, weight = shadow.value, weight.value
                     shadow.assign_sub((shadow - weight) * (1 - kept))
-        return dict(zip(self.losses, tf.unstack(summed), strict=True))
+        return dict(zip(self.losses, tf.unstack(losses), strict=True))
 
     def _kept(self, k: int) -> tf.Tensor | float:
         """What the moving average of stage k keeps of itself in this step: --weight_avg, or (1 - 1/t)^(power + 1).

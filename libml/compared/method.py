@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from libml import rng
 from libml.compared.config import ComparedConfig
-from libml.system.devices import replica_share
+from libml.system.devices import mean_over_replicas, replica_share
 from libml.system.store_path import StorePath, to_path
 from libml.training.meters import Meters, grey_mse
 from libml.training.optimizer import Adam
@@ -131,9 +131,8 @@ class ComparedMethod(tf.Module):
         return {f"{name}/{v.path}": v for name, owner in owners.items() for v in owner.variables}
 
     def apply(self, optimizer: Adam, network: keras.Model, grads: Sequence[tf.Tensor]) -> None:
-        """Applies the mean over the replicas of their gradients; an optimizer alone would sum them."""
-        grads = [g / self.replicas for g in grads] if self.replicas > 1 else grads
-        optimizer.apply(grads, network.trainable_variables)
+        """Applies the mean over the replicas of their gradients."""
+        optimizer.apply(mean_over_replicas(grads, self.replicas), network.trainable_variables)
 
     def replica_step(self, lores: tf.Tensor, hires: tf.Tensor, noise: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         """One replica's part of a step, from its share of the images and noise; its losses, and `mse` in grey levels.
@@ -141,9 +140,10 @@ class ComparedMethod(tf.Module):
         Both networks' gradients are taken at the same weights, then applied.
         """
         terms = self.step_terms(lores, hires, *noise)
-        self.apply(self.g_optimizer, self.generator, terms.grad_g)
+        grad_g, grad_d = mean_over_replicas((terms.grad_g, terms.grad_d), self.replicas)
+        self.g_optimizer.apply(grad_g, self.generator.trainable_variables)
         if self.critic:
-            self.apply(self.d_optimizer, self.critic, terms.grad_d)
+            self.d_optimizer.apply(grad_d, self.critic.trainable_variables)
         return terms.losses | {"mse": grey_mse(terms.fake, hires)}
 
     def draw(self, lores: tf.Tensor, nimg: tf.Tensor) -> list[tf.Tensor]:

@@ -1,11 +1,14 @@
 """The training step: optimizers, moving average, phases, devices."""
 
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from lag.config import LAGConfig
 from lag.model.training import LAG, METRICS
+from lag.performance.workers import messages
 from libml.layers.resample import average_downscale2d
 from libml.system.hardware import as_if
 from libml.training.schedule import Level, Phase
@@ -187,6 +190,9 @@ def test_two_replicas_take_the_first_step_of_one(two_replicas):
                 a, b = np.sqrt(a), np.sqrt(b)
                 np.testing.assert_allclose(a, b, atol=1e-5 * max(a.max(), 1e-3))
     assert one.meters.means() == pytest.approx(two.meters.means(), rel=1e-5, abs=1e-6)
+    step = two._traced(*(tuple(images.shape) for images in data), 1, 2)
+    weights = [v for net in (two.generator, two.projection) for v in net.variables]
+    assert messages(step) == [4 * (sum(math.prod(v.shape) for v in weights) + 6)]  # gradients and losses in one
 
 
 def test_two_replicas_follow_one_for_fifty_steps(two_replicas):

@@ -48,6 +48,8 @@ def test_multiply_adds_of_the_layers_there_are():
                 pixels = 16 * 4**k // (4 if layer.form == "shuffled" else 1)
                 total += pixels * np.prod(layer.kernel.shape)
         assert counted(CONFIG, 3, 16) == total
+    built = [sum(np.prod(v.shape) for v in net.variables) for net in (model.generator, model.projection)]
+    assert costs.weights(CONFIG, 3) == tuple(built)
 
 
 def test_small_steps_get_a_core_an_operation(tmp_path):

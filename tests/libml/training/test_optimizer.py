@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from libml.system.devices import mean_over_replicas
 from libml.training.optimizer import Adam
 
 SIZES = ((3, 3, 4, 5), (5,))
@@ -21,7 +22,11 @@ def trained(kind: type[keras.optimizers.Adam], strategy: tf.distribute.Strategy,
     def step(i):
         def share():
             normals = [tf.random.stateless_normal(size, [1, i]) for size in SIZES]
-            optimizer.apply([tf.sign(g) * tf.abs(g) ** 8 for g in normals], variables)
+            grads = [tf.sign(g) * tf.abs(g) ** 8 for g in normals]
+            if kind is Adam:  # theirs sums over the replicas
+                replicas = strategy.num_replicas_in_sync
+                grads = mean_over_replicas([replicas * g for g in grads], replicas)
+            optimizer.apply(grads, variables)
 
         strategy.run(share)
 
