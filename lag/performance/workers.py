@@ -38,6 +38,7 @@ Row = dict[str, Any]
 TINY = {"dataset": "toyfaces32", "scale": 8, "blocks": 1, "filters": 8, "filters_min": 4, "noise_dim": 2}
 FIRST_BATCHES, BATCHES = 8, 64  # of the stream alone: not counted, and counted
 FIRST_STEPS = 4  # that are not timed: tracing, the allocator, caches
+SETTLED = 0.5  # seconds in which a stream that runs ahead would have gone on
 LARGE = 1 << 24  # bytes of the larger array that is summed
 REPEATS = 5
 MANY, PASSED = 512, 64  # workers of which one is measured, one image each a step; its steps
@@ -73,6 +74,13 @@ def counted_decodes() -> Iterator[Callable[[], int]]:
         yield lambda: last[0]
 
 
+def settled(count: Callable[[], int]) -> None:
+    """Waits until a count no longer grows."""
+    last = -1
+    while last != (last := count()):
+        time.sleep(SETTLED)
+
+
 def reading(images: Images, config: LAGConfig, devices: Devices) -> Row:
     """What a worker's stream reads and decodes for a global batch, and a digest of each of its images, in order."""
     digests, marks = [], []
@@ -82,9 +90,10 @@ def reading(images: Images, config: LAGConfig, devices: Devices) -> Row:
     started = read_bytes()
     with counted_decodes() as decoded:
         stream = images.batches(batch=size, **options, **place)
-        for i, (_, _, hires) in enumerate(stream.take(FIRST_BATCHES + BATCHES)):
+        for i, (_, _, hires) in enumerate(itertools.islice(stream, FIRST_BATCHES + BATCHES)):
             digests += [hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in hires.numpy()]
             if i + 1 in (FIRST_BATCHES, FIRST_BATCHES + BATCHES):
+                settled(decoded)  # as far ahead as it ever is
                 marks.append((decoded(), read_bytes() - started))
     (decoded_before, read_before), (decoded_all, read_all) = marks
     batch_decoded, batch_read = (decoded_all - decoded_before) / BATCHES, (read_all - read_before) / BATCHES
