@@ -2,6 +2,9 @@
 
 import contextlib
 import errno
+import functools
+import itertools
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,8 +14,7 @@ from lag.upscaling.picture_file import Picture
 from lag.upscaling.result_kinds import KINDS
 from lag.upscaling.results import Table
 from libml.errors import UserError
-from libml.system.background import each_ahead
-from libml.system.files import discard, is_there, write_atomic
+from libml.system.files import discard, user_errors, write_atomic
 from libml.system.store_path import StorePath
 
 MOST_UNASKED = 1 << 26  # pixels of all results of a picture; more take long, and are made when they are asked for
@@ -54,20 +56,32 @@ def threads_for(folder: Path) -> int:
 def refuse_foreign(output: Path, stems: Iterable[Path], options: Options) -> None:
     """Refuses files that have the names of results in a folder that holds no results yet.
 
+    Args:
+        output: the folder.
+        stems: of the results, folder by folder.
+        options: how they are made.
+
     Raises:
         UserError: naming the first.
     """
-    if not isinstance(output, StorePath) and not (output.is_dir() and any(output.iterdir())):
-        return
-    files = (output / file for stem in stems for file in files_of(stem, options))
-    ask = lambda file: file if is_there(file) else None  # noqa: E731
-    with contextlib.ExitStack() as stack:
-        late = isinstance(output, StorePath)
-        answers = stack.enter_context(each_ahead(ask, files, threads_for(output))) if late else map(ask, files)
-        if file := next(filter(None, answers), None):
+    names_in = functools.lru_cache(64)(_names_in)  # one listing a folder, though there were a million results
+    for parent, group in itertools.groupby(stems, key=lambda stem: stem.parent):
+        there = names_in(output / parent)
+        if foreign := next((file for stem in group for file in files_of(stem, options) if file.name in there), None):
             raise UserError(
-                f"{file} is there, and was not written by this program: choose another --output, or --overwrite it"
+                f"{output / foreign} is there, and was not written by this program: "
+                "choose another --output, or --overwrite it"
             )
+
+
+def _names_in(folder: Path) -> set[str]:
+    with user_errors(folder, "read"):
+        if isinstance(folder, StorePath):
+            return {path.name for path in folder.iterdir()}
+        try:
+            return set(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
 
 
 def is_done(table: Table, name: str, stem: Path, picture: Picture, options: Options) -> bool:

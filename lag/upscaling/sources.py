@@ -96,7 +96,7 @@ def _below(source: Path, output: Path) -> Iterator[str]:
     folders = [""]
     while folders:
         folder = folders.pop()
-        for name, is_folder in _on_store(source / folder) if isinstance(source, StorePath) else _listed(source, folder):
+        for name, is_folder in _listed(source / folder):
             if name.startswith("."):
                 continue
             if not is_folder:
@@ -106,16 +106,19 @@ def _below(source: Path, output: Path) -> Iterator[str]:
                 folders.append(f"{folder}{name}/")
 
 
-def _listed(root: Path, folder: str) -> Iterator[tuple[str, bool]]:
+def _listed(folder: Path) -> Iterator[tuple[str, bool]]:
     """What is in a folder, and whether each is a folder; a link to one is left out. One that cannot be read is said."""
+    if isinstance(folder, StorePath):
+        yield from folder.entries()
+        return
     try:
-        with os.scandir(root / folder) as entries:
+        with os.scandir(folder) as entries:
             for entry in entries:
                 is_folder = _is_folder(entry)
                 if not (is_folder and entry.is_symlink()):
                     yield entry.name, is_folder
     except OSError as e:
-        print(f"warning: cannot read the folder {printable(str(root / folder))}: {e.strerror}", file=sys.stderr)
+        print(f"warning: cannot read the folder {printable(str(folder))}: {e.strerror}", file=sys.stderr)
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
@@ -123,8 +126,3 @@ def _is_folder(entry: os.DirEntry) -> bool:
         return entry.is_dir()
     except OSError:  # as of a link to itself, whose reading will say what is wrong
         return False
-
-
-def _on_store(folder: StorePath) -> Iterator[tuple[str, bool]]:
-    for path in folder.iterdir():
-        yield path.name, not path.is_file()

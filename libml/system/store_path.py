@@ -141,8 +141,15 @@ class StorePath:
 
     def iterdir(self) -> Iterator["StorePath"]:
         """What lies directly below it, as far as a listing says or its roster; the roster aside."""
-        names = {*self._store.names(str(self)), *(roster(self) or ())}
+        names = {name.rstrip("/") for name in (*self._store.names(str(self)), *(roster(self) or ()))}
         return (self / name for name in sorted(names - {ROSTER}))
+
+    def entries(self) -> Iterator[tuple[str, bool]]:
+        """The same as names, and whether each is a folder; most stores say so without being asked of each."""
+        listed = self._store.names(str(self))
+        known = {name.rstrip("/"): name.endswith("/") for name in listed} if self._store.marks_folders else {}
+        for name in sorted({*(name.rstrip("/") for name in listed), *(roster(self) or ())} - {ROSTER}):
+            yield name, known[name] if name in known else not (self / name).is_file()
 
     def glob(self, pattern: str) -> Iterator["StorePath"]:
         """What lies below it and fits; only the pattern's last word may have wildcards."""
@@ -153,11 +160,11 @@ class StorePath:
 
     def walk(self) -> Iterator["StorePath"]:
         """All objects below it."""
-        for path in self.iterdir():
-            if path.is_file():
-                yield path
+        for name, is_folder in self.entries():
+            if is_folder:
+                yield from (self / name).walk()
             else:
-                yield from path.walk()
+                yield self / name
 
     def read_bytes(self) -> bytes:
         """All of the object."""

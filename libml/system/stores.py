@@ -34,6 +34,8 @@ class Info(NamedTuple):
 class Store(Protocol):
     """Operations on objects, each called by its whole name as gs://bucket/folder/name. They raise OSError alone."""
 
+    marks_folders: bool  # whether names of folders end with / in listings, where others then are objects
+
     def info(self, name: str) -> Info | None:
         """What is known of an object; None where there is none."""
 
@@ -55,6 +57,10 @@ class Store(Protocol):
 
 class _TensorFlowStore:
     """What TensorFlow has a file system for: gs:// and ram://, further ones with tensorflow-io."""
+
+    def __init__(self, marks_folders: bool = False):
+        """Args: whether TensorFlow's listings of it do so."""
+        self.marks_folders = marks_folders
 
     def info(self, name: str) -> Info | None:
         try:
@@ -78,7 +84,7 @@ class _TensorFlowStore:
 
     def names(self, folder: str) -> list[str]:
         with contextlib.suppress(FileNotFoundError), _gfile(folder) as gfile:
-            return [name.rstrip("/") for name in gfile.listdir(folder)]
+            return [name if self.marks_folders else name.rstrip("/") for name in gfile.listdir(folder)]
         return []
 
     def remove(self, name: str) -> None:
@@ -111,6 +117,8 @@ def _gfile(name: str) -> Iterator[Any]:
 class _FsspecStore:
     """What fsspec has a file system for, as s3:// with s3fs."""
 
+    marks_folders = True
+
     def __init__(self, system: Any):
         """Args: an fsspec.AbstractFileSystem."""
         self._system = system
@@ -142,8 +150,9 @@ class _FsspecStore:
     def names(self, folder: str) -> list[str]:
         with contextlib.suppress(FileNotFoundError), _store_errors(folder):
             self._system.invalidate_cache()
-            found = (path.rstrip("/") for path in self._system.ls(folder, detail=False))
-            return [path.rpartition("/")[2] for path in found if path != self._system._strip_protocol(folder)]
+            found = {entry["name"].rstrip("/"): entry["type"] == "directory" for entry in self._system.ls(folder)}
+            found.pop(self._system._strip_protocol(folder), None)
+            return [path.rpartition("/")[2] + "/" * is_folder for path, is_folder in found.items()]
         return []
 
     def remove(self, name: str) -> None:
@@ -183,7 +192,7 @@ def store_of(name: str) -> Store:
 @functools.cache
 def _installed(scheme: str) -> Store:
     if scheme in _tensorflow().io.gfile.get_registered_schemes():
-        return _MemoryStore() if scheme == "ram" else _TensorFlowStore()
+        return _MemoryStore() if scheme == "ram" else _TensorFlowStore(marks_folders=scheme == "gs")
     try:
         import fsspec
 

@@ -25,6 +25,8 @@ class KilledError(BaseException):
 class LateStore:
     """Objects are files of the same path; a process that writes one and dies has written all of it or nothing."""
 
+    marks_folders = False
+
     def __init__(self, folder: Path, late: int = LATE):
         self._objects, self._born, self._counter = folder / "objects", folder / "born", folder / "listings"
         self.late, self.writes, self.dies_at = late, 0, sys.maxsize

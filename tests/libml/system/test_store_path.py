@@ -51,6 +51,28 @@ def test_an_object_is_written_anew_read_and_removed(folder):
         path.unlink()
 
 
+def test_a_store_that_says_what_is_a_folder_is_not_asked_of_each(folder, monkeypatch):
+    for name in ("a.png", "deep/b.png", "deep/c", "deep/er/d.png"):
+        (folder / name).write_bytes(b"x")
+    asked = []
+    monkeypatch.setattr(StorePath, "is_file", lambda path: asked.append(path) or path._info() is not None)
+    assert list(folder.entries()) == [("a.png", False), ("deep", True)]
+    assert [str(path.relative_to(folder)) for path in folder.walk()] == [
+        "a.png",
+        "deep/b.png",
+        "deep/c",
+        "deep/er/d.png",
+    ]
+    assert bool(asked) is not str(folder).startswith("memory://")
+    # As TensorFlow lists gs://.
+    listings = {folder: ["a.png", "deep/"], folder / "deep": ["c", "b.png"]}
+    monkeypatch.setattr(tf.io.gfile, "listdir", lambda name: listings[to_path(name)])
+    monkeypatch.setitem(stores._KNOWN, str(folder).partition(":")[0], stores._TensorFlowStore(marks_folders=True))
+    asked.clear()
+    monkeypatch.setattr(StorePath, "read_bytes", lambda path: b"")  # no roster
+    assert [str(path.relative_to(folder)) for path in folder.walk()] == ["a.png", "deep/b.png", "deep/c"] and not asked
+
+
 def test_a_set_of_files_is_published_renamed_and_copied_as_a_whole(folder):
     files.write_atomic(folder / "there before", b"x")
     with files.atomic_path(folder / "set") as temporary:
