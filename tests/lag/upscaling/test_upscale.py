@@ -341,3 +341,5 @@ def test_mistakes_are_said(run, model, tmp_path):
     flags = ["scripts/upscale.py", f"--model={run}", f"--input={ROOT}", f"--output={tmp_path}/no"]
     assert "use one" in mistake(*flags, "--best=1", "--diverse=1")
     assert "--samples=9999999999 must be at most 10000" in mistake(*flags, "--samples=9999999999")
+    assert "--merge joins the tables of what was made: leave out --model" in mistake(*flags, "--merge")
+    assert "--shard=9/8 is shard 9/8" in mistake(*flags, "--shard=9/8")
