@@ -22,9 +22,9 @@ from libml.training.schedule import KIMG, Phase
 
 
 def describe(model: LAG) -> str:
-    """Parameters of G, P and, where there is one, E per stage."""
+    """Weights of G, P and, where there is one, E per stage."""
     symbols, networks = {"generator": "G", "projection": "P", "encoder": "E"}, model.networks.trained
-    lines = [f"{'stage':<7}{'size':>8}" + "".join(f"{symbols[name]:>14}" for name in networks)]
+    lines = [f"{'stage':<7}{'size':>8}" + "".join(f"{'weights of ' + symbols[name]:>14}" for name in networks)]
     totals = [0] * len(networks)
     for k in range(model.config.lods + 1):
         counts = [sum(int(np.prod(v.shape)) for v in network.stage_variables(k)) for network in networks.values()]

@@ -114,8 +114,11 @@ class _Run:
         names, began = self.sources.names, time.monotonic()
         reading = each_ahead(self.look, names, threads_for(self.sources.root))
         with reading as looked, Behind(threads_for(self.table.folder), MOST_WAITING) as self.behind:
-            for name, found in tqdm.tqdm(zip(names, looked, strict=True), None, len(names), unit="file", disable=None):
-                self.take(name, found)
+            disable = len(names) == 1 or None  # where there is no terminal, either
+            with tqdm.tqdm(total=len(names), unit="file", leave=False, disable=disable) as bar:
+                for name, found in zip(names, looked, strict=True):
+                    self.take(name, found)
+                    bar.update()
         self.seconds = time.monotonic() - began
 
     def report(self, rate: bool) -> None:
@@ -278,6 +281,6 @@ def tile_progress(model: Upscaler, path: Path, picture: Picture, options: Option
         yield lambda: None
         return
     size = f"{w} x {h} to {model.scale * w} x {model.scale * h} pixels"
-    tqdm.tqdm.write(f"{path}: {size}, {options.samples} results, {total} tiles in all", sys.stderr)
+    tqdm.tqdm.write(f"{printable(path.name)}: {size}, {options.samples} results, {total} tiles", sys.stderr)
     with tqdm.tqdm(total=total, desc=printable(path.name)[-30:], unit="tile", leave=False, disable=None) as bar:
         yield bar.update

@@ -1,5 +1,6 @@
 """The embedded dataset as TFRecord files."""
 
+import sys
 from pathlib import Path
 
 
@@ -22,7 +23,8 @@ def make(data_dir: Path, size: int, train: int | None = None, test: int | None =
     train = toyfaces.TRAIN_IMAGES if train is None else train
     test = toyfaces.TEST_IMAGES if test is None else test
     spans = {"test": (toyfaces.TRAIN_IMAGES, toyfaces.TRAIN_IMAGES + test), "train": (0, train)}
-    with tqdm.tqdm(total=train + test, desc=f"drawing toyfaces{size} into {data_dir}", unit="face") as bar:
+    print(f"drawing toyfaces{size} into {data_dir}", file=sys.stderr, flush=True)
+    with tqdm.tqdm(total=train + test, unit="face", leave=False, disable=None) as bar:
         for split, (start, stop) in spans.items():
 
             def examples(start=start, stop=stop):

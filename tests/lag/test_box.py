@@ -99,7 +99,7 @@ def test_upscale_uses_it_and_says_so(model, tmp_path):
     done = subprocess.run(
         [sys.executable, "scripts/upscale.py", *words], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.startswith("no --model is named: this is the shipped one of toy faces")
+    assert done.stdout.startswith("no --model is named: the shipped one of toy faces")
     for name, expected in {"0": model.center(small), "1": model.sample(small, n=1)[0]}.items():
         found = np.array(Image.open(tmp_path / f"large/face_{name}.png"), int)
         assert np.abs(found - expected).max() <= 1

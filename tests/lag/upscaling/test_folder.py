@@ -296,7 +296,7 @@ def test_a_large_picture_says_its_size_and_needs_a_yes(model, tmp_path, capsys, 
     assert "its 2 results would have 20 x 16 pixels, 0 million in all: --yes makes them" in refused
     assert not list((tmp_path / "out").glob("*.png"))
     assert upscale_all(model, None, tmp_path / "in", tmp_path / "out", Options(**options, large=True)) == 0
-    assert "a.png: 5 x 4 to 20 x 16 pixels, 2 results, 4 tiles in all" in capsys.readouterr().err
+    assert "a.png: 5 x 4 to 20 x 16 pixels, 2 results, 4 tiles\n" in capsys.readouterr().err
     assert len(list((tmp_path / "out").glob("*.png"))) == 2
     # What is there needs no second yes, and a picture of one tile no word.
     assert upscale_all(model, None, tmp_path / "in", tmp_path / "out", Options(**options)) == 0
