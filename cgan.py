@@ -3,10 +3,10 @@
 Miyato and Koyama, 2018, with the constants of the LAG paper's comparison.
 """
 
-if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
-    from libml.system import interrupts
+if __name__ == "__main__":  # before imports that take time, or may be missing
+    from libml.system import entry
 
-    interrupts.stop_at_once()
+    entry.begin()
 
 import dataclasses
 import math

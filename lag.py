@@ -1,9 +1,9 @@
 """Trains LAG: python lag.py --dataset=celeba128 --scale=8. See --help and docs/training.md."""
 
-if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
-    from libml.system import interrupts
+if __name__ == "__main__":  # before imports that take time, or may be missing
+    from libml.system import entry
 
-    interrupts.stop_at_once()
+    entry.begin()
 
 from absl import flags
 

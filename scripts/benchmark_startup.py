@@ -11,10 +11,10 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-if __name__ == "__main__":  # from here on Ctrl-C is one line, however long the imports take
-    from libml.system import interrupts
+if __name__ == "__main__":  # before imports that take time, or may be missing
+    from libml.system import entry
 
-    interrupts.stop_at_once()
+    entry.begin()
 
 import json
 import statistics

@@ -7,20 +7,25 @@ A worker is a process with a tiny network, and all of them share this machine's 
 --model prints what lag/performance/scaling.py computes from the flags; nothing of it is measured on a GPU.
 """
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+if __name__ == "__main__":  # before imports that take time, or may be missing
+    from libml.system import entry
+
+    entry.begin()
+
 import itertools
 import json
 import math
-import os
 import socket
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lag.performance import scaling
 from lag.performance.machine.report import table

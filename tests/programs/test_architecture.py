@@ -226,6 +226,6 @@ def test_a_compared_method_does_nothing_when_it_is_imported(path):
     assert ast.unparse(last).startswith("if __name__ == '__main__':\n    main(")
     done = [ast.unparse(node) for node in body if not isinstance(node, DEFINITIONS)]
     begin = "starting.begin(os.environ['TF_CPP_MIN_LOG_LEVEL'] == DEFAULTS['TF_CPP_MIN_LOG_LEVEL'])"
-    stop = "if __name__ == '__main__':\n    from libml.system import interrupts\n    interrupts.stop_at_once()"
+    stop = "if __name__ == '__main__':\n    from libml.system import entry\n    entry.begin()"
     assert done == [ast.unparse(body[0]), stop, "os.environ.update(DEFAULTS | os.environ)", begin]
     assert ast.get_docstring(ast.parse(path.read_text()))

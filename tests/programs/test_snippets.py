@@ -57,6 +57,7 @@ STAND_INS = {
     "srun": '#!/bin/bash\nfor i in 0 1; do SLURM_PROCID=$i "$@" || exit; done\n',
     "tensorboard": "#!/bin/sh\n",
     "docker": "#!/bin/sh\n",
+    "activate": "",
     "sbatch": SBATCH,
     "kubectl": KUBECTL,
 }

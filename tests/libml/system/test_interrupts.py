@@ -1,25 +1,6 @@
 """Being asked to stop."""
 
-import os
-import subprocess
-import sys
-
-from tests.support import ROOT
 from tests.support.programs import start
-
-PROGRAMS = [*ROOT.glob("*.py"), *(path for path in ROOT.glob("scripts/*.py") if path.name != "startup_probe.py")]
-
-
-def test_every_program_stops_with_one_line_before_its_imports(tmp_path):
-    """Those which take time; of a package or module that every program imports early there is one that sends SIGINT."""
-    for name in ("absl", "dataclasses"):
-        (tmp_path / f"{name}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('later')\n")
-    ends = {}
-    for path in PROGRAMS:
-        env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-        done = subprocess.run([sys.executable, path], env=env, capture_output=True, text=True)
-        ends[path.name] = (done.returncode, done.stdout, done.stderr)
-    assert len(ends) >= 15 and ends == dict.fromkeys(ends, (130, "", "interrupted\n"))
 
 
 def test_signals_are_collected_and_then_the_callers_again():

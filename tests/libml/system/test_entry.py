@@ -1,0 +1,36 @@
+"""What every program does before its imports."""
+
+import os
+import subprocess
+import sys
+
+from tests.support import ROOT
+
+PROGRAMS = [*ROOT.glob("*.py"), *(path for path in ROOT.glob("scripts/*.py") if path.name != "startup_probe.py")]
+
+
+def test_every_program_stops_with_one_line_before_its_imports(tmp_path):
+    """Those which take time; of a package or module that every program imports early there is one that sends SIGINT."""
+    for name in ("absl", "dataclasses"):
+        (tmp_path / f"{name}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('later')\n")
+    ends = {}
+    for path in PROGRAMS:
+        env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        done = subprocess.run([sys.executable, path], env=env, capture_output=True, text=True)
+        ends[path.name] = (done.returncode, done.stdout, done.stderr)
+    assert len(ends) >= 15 and ends == dict.fromkeys(ends, (130, "", "interrupted\n"))
+
+
+def test_a_missing_package_is_one_line():
+    for name, package in (("lag.py", "absl"), ("scripts/upscale.py", "absl"), ("edsr.py", "tensorflow")):
+        done = subprocess.run([sys.executable, "-S", ROOT / name], capture_output=True, text=True)  # no installed ones
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"error: the package {package} is missing in {sys.executable}: source .venv/bin/")
+        assert done.stderr.count("\n") == 1
+
+
+def test_other_errors_are_shown_whole():
+    for code, said in (("1 / 0", "ZeroDivisionError"), ("import libml.nothing", "No module named 'libml.nothing'")):
+        script = f"from libml.system import entry; entry.begin(); {code}"
+        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 1 and "Traceback" in done.stderr and said in done.stderr
