@@ -5,7 +5,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -86,14 +86,15 @@ def each_ahead(function: Callable[[Item], Result], items: Iterable[Item], thread
 class Behind:
     """Jobs that threads do while the caller goes on, who hears of the end of each in their order.
 
-    Jobs begin in the order in which they came: one may wait for an earlier one. At the end of the context, jobs that
-    have not begun are done, or forgotten if the block raised; once a job has raised, no end is told any more.
+    Jobs begin in the order in which they came: one may wait for an earlier one, which always ends. At the end of the
+    context, jobs that have not begun are done, or if anything was raised end without being done. Once a job has raised,
+    no end is told any more.
     """
 
     def __init__(self, threads: int, most: int):
         """Args: how many threads; how many bytes may wait, but for those of one job."""
         self._pool = ThreadPoolExecutor(threads, "behind")
-        self._most, self._held, self._failed = most, 0, False
+        self._most, self._held, self._failed, self._leaving = most, 0, False, False
         self._jobs: deque[tuple[Future, int, Callable]] = deque()
 
     def put(self, job: Callable[[], Result], size: int, then: Callable[[Result], object]) -> "Future[Result]":
@@ -107,17 +108,22 @@ class Behind:
         Raises:
             BaseException: whatever an earlier job has raised.
         """
-        future = self._pool.submit(job)
+        future = self._pool.submit(self._do, job)
         self._jobs.append((future, size, then))
         self._held += size
         while self._jobs and (self._held > self._most or self._jobs[0][0].done()):
             self._tell()
         return future
 
+    def _do(self, job: Callable[[], Result]) -> Result:
+        if self._leaving:  # the pool's own way would leave who waits for a job that is cancelled waiting for ever
+            raise CancelledError
+        return job()
+
     def _tell(self) -> None:
         future, size, then = self._jobs.popleft()
         self._held -= size
-        self._failed = future.cancelled() or future.exception() is not None
+        self._failed = future.exception() is not None
         then(future.result())
 
     def __enter__(self) -> "Behind":
@@ -129,6 +135,7 @@ class Behind:
                 while self._jobs:
                     self._tell()
         finally:
-            self._pool.shutdown(cancel_futures=True)
-            while self._jobs and not self._failed and not self._jobs[0][0].cancelled():
+            self._leaving = True
+            self._pool.shutdown()
+            while self._jobs and not self._failed and self._jobs[0][0].exception() is None:
                 self._tell()

@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+from concurrent.futures import wait
 
 import pytest
 
@@ -100,12 +101,13 @@ def test_what_goes_wrong_behind_is_raised_and_nothing_is_told_after_it():
 
         def last():
             begun.set()
-            while not (later and later[0].cancelled()):
+            while not behind._leaving:
                 time.sleep(0.01)
             return "last"
 
         behind.put(last, 1, told.append)
         later.append(behind.put(lambda: told.append("never"), 1, told.append))
+        later.append(behind.put(lambda: wait(later[:1]), 1, told.append))
         begun.wait(10)
         raise ZeroDivisionError
-    assert told == ["first", "last"]
+    assert told == ["first", "last"] and all(job.done() for job in later)
