@@ -5,7 +5,7 @@ import functools
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,7 +29,7 @@ from lag.upscaling.file_results import (
     write_result,
 )
 from lag.upscaling.grid import Grid
-from lag.upscaling.one_picture import Result, Upscaler, calls, upscale
+from lag.upscaling.one_picture import Result, Upscaler, at_once, calls, upscale
 from lag.upscaling.picture_file import Picture, encode_result, read_picture, read_small_picture
 from lag.upscaling.results import COLUMNS, SAMPLES, SETTINGS, TABLE, Table
 from lag.upscaling.shards import Shard
@@ -187,18 +187,32 @@ class _Run:
         with picture_errors():
             canvas = Grid(picture, options.samples, self.model.scale) if options.grid else None
             chosen, scores = choose(self.model, self.critic, picture, options)
-        work = _Work(name, stem, picture, canvas, [])
-        with tile_progress(self.model, self.sources.root / name, picture, options) as tile_done:
+        work, places = _Work(name, stem, picture, canvas, []), self._lacking(name, stem, picture, chosen)
+        with tile_progress(self.model, self.sources.root / name, picture, options, len(places)) as tile_done:
             how = (options.noise, options.seed, options.tile, options.consistent, options.bits, tile_done)
-            made = upscale(self.model, picture, chosen, *how)
+            made = upscale(self.model, picture, [chosen[place] for place in places], *how)
             written = [
-                self._make_one(work, made, place, sample, score)
-                for place, (sample, score) in enumerate(zip(chosen, scores, strict=True))
-                if not work.problems
+                self._make_one(work, made, place, chosen[place], scores[place]) for place in places if not work.problems
             ]
         grid = functools.partial(_write_grid, self.table.folder / grid_file(stem), canvas, written)
         size = picture.pixels.nbytes + (canvas.pixels.nbytes if canvas else 0)
         self.behind.put(grid, size, functools.partial(self._finish, work))
+
+    def _lacking(self, name: str, stem: Path, picture: Picture, chosen: Sequence[int]) -> list[int]:
+        """The places of the results to make: not those that a stopped run has made, unless a grid is to show them.
+
+        Of results that come from the same calls of the generator all are made, or none: so none depends on the stop.
+        """
+        if self.options.grid or self.options.overwrite:
+            return list(range(len(chosen)))
+        files = [str(result_file(stem, place, self.options)) for place in range(len(chosen))]
+        lacking = [
+            not self.table.has(name, picture.content, place, sample, files[place])
+            for place, sample in enumerate(chosen)
+        ]
+        height, width, _ = picture.pixels.shape
+        step = at_once(self.model, height, width, self.options.tile)
+        return [place for place in range(len(chosen)) if any(lacking[place // step * step :][:step])]
 
     def _make_one(self, work: "_Work", made: Iterator[Result], place: int, sample: int, score: str) -> Future:
         """Makes the next result, and has it written; its row follows when it is."""
@@ -269,18 +283,28 @@ def _write_grid(path: Path, canvas: Grid | None, written: list[Future]) -> BadPi
 
 
 @contextlib.contextmanager
-def tile_progress(model: Upscaler, path: Path, picture: Picture, options: Options) -> Iterator[Callable[[], object]]:
+def tile_progress(
+    model: Upscaler, path: Path, picture: Picture, options: Options, count: int
+) -> Iterator[Callable[[], object]]:
     """Of a picture that takes more than one tile: its results' size in a line, then a bar of its tiles.
+
+    Args:
+        model: the generator.
+        path: of the picture.
+        picture: the small one.
+        options: how it is upscaled.
+        count: of the results to make, which may be less than options.samples.
 
     Yields:
         What to call after each tile.
     """
     h, w, _ = picture.pixels.shape
-    total = calls(model, h, w, options.samples, options.tile)
+    total = calls(model, h, w, count, options.tile)
     if total == 1 or max(h, w) <= options.tile:
         yield lambda: None
         return
     size = f"{w} x {h} to {model.scale * w} x {model.scale * h} pixels"
-    tqdm.tqdm.write(f"{printable(path.name)}: {size}, {options.samples} results, {total} tiles", sys.stderr)
+    results = f"{options.samples} results" if count == options.samples else f"{count} of {options.samples} results"
+    tqdm.tqdm.write(f"{printable(path.name)}: {size}, {results}, {total} tiles", sys.stderr)
     with tqdm.tqdm(total=total, desc=printable(path.name)[-30:], unit="tile", leave=False, disable=None) as bar:
         yield bar.update

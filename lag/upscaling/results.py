@@ -73,6 +73,12 @@ class Table:
         rows = [self.rows.get((source, place)) for place in range(count)]
         return all(r and r["content"] == content and exists(self.folder / r["file"]) for r in rows)
 
+    def has(self, source: str, content: str, place: int, sample: int, file: str) -> bool:
+        """Whether a file is there and, by its row, a sample of a source's content."""
+        row = self.rows.get((source, place), {})
+        same = [row.get(name) for name in ("content", "sample", "file")] == [content, str(sample), file]
+        return same and exists(self.folder / file)
+
     def in_the_way(self, source: str, content: str, files: Sequence[str]) -> dict[Key, Row]:
         """Rows of results that a source's results, `files`, would replace, but that were made from something else."""
         keys = [(source, place) for place in range(len(files))] + [self._owners.get(file) for file in files]

@@ -4,12 +4,13 @@ import csv
 import json
 import os
 import shutil
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lag.upscaling import file_results
+from lag.upscaling import file_results, one_picture
 from lag.upscaling import folder as upscale_folder
 from lag.upscaling import results as results_table
 from lag.upscaling.choosing import Options
@@ -187,6 +188,38 @@ def test_a_stopped_overwriting_leaves_no_row_of_what_it_replaced(upscaled, small
     upscaled(small, overwrite=False)
     upscaled(small, tmp_path / "new")
     assert contents(tmp_path / "out") == contents(tmp_path / "new")
+
+
+def test_a_stopped_picture_goes_on_with_the_results_that_it_lacks(model, tmp_path, monkeypatch, capsys):
+    """Of five, two at a time: when the third pair is begun, the first four are there; one of them is lost later."""
+    monkeypatch.setattr(one_picture, "MOST_AT_ONCE", 2)
+    picture(tmp_path / "a.png")
+    made, out, options = [], tmp_path / "out", Options(samples=5, tile=3)
+    tiles = calls(model, 4, 5, 2, 3)
+
+    def generate(lores, z):
+        if len(made) == 2 * tiles:
+            while not (out / "a_3.png").exists():  # a thread writes it
+                time.sleep(0.01)
+            made.clear()
+            raise KeyboardInterrupt
+        made.append(len(lores))
+        return model.generate(lores, z)
+
+    stopped = model._replace(generate=generate)
+    with pytest.raises(KeyboardInterrupt):
+        upscale_all(stopped, None, tmp_path / "a.png", out, options)
+    (out / "a_2.png").unlink()
+    first = (out / "a_0.png").stat().st_mtime_ns
+    assert upscale_all(stopped, None, tmp_path / "a.png", out, options) == 0
+    assert made == [2] * tiles + [1] * tiles and (out / "a_0.png").stat().st_mtime_ns == first
+    assert f"3 of 5 results, {2 * tiles} tiles\n" in capsys.readouterr().err
+    upscale_all(model, None, tmp_path / "a.png", tmp_path / "new", options)
+    assert contents(out) == contents(tmp_path / "new") and table(out) == table(tmp_path / "new")
+    (out / "a_0.png").unlink()  # a grid shows all, so that all are made
+    for folder in (out, tmp_path / "grids"):
+        upscale_all(model, None, tmp_path / "a.png", folder, Options(samples=5, tile=3, grid=True))
+    assert contents(out) == contents(tmp_path / "grids")
 
 
 def test_a_grid_shows_the_results_beside_it(upscaled, small, tmp_path):
