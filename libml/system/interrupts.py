@@ -7,11 +7,13 @@ itself first. A second signal always stops at once.
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+SLOW_SECONDS = 2.0  # after which a program that cannot stop yet says so
 _stderr = [2]  # where stop_at_once says it
 _ending = threading.Lock()  # who has it ends the process; it is never given back
 
@@ -117,7 +119,24 @@ def stopping() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def interrupts() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM in a list instead of stopping at once; a second one stops at once."""
-    with _collecting(lambda number: None) as received:
-        yield received
+def interrupts(slow: str = "", seconds: float = SLOW_SECONDS) -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM in a list instead of stopping at once; a second one stops at once.
+
+    Args:
+        slow: what to say on stderr if the block goes on after a signal.
+        seconds: for how long.
+    """
+    asked, ended = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        asked.wait()
+        if not ended.wait(seconds):
+            print(f"\n{slow}", file=sys.stderr, flush=True)
+
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        with _collecting(lambda number: asked.set()) as received:
+            yield received
+    finally:
+        ended.set()
+        asked.set()

@@ -281,7 +281,8 @@ def train(
                 run.summary.parameters(0, config.to_json())
         progress = ProgressLine(total, nimg, silent=not devices.is_chief)
         stack.callback(progress.close)
-        signals = stack.enter_context(interrupts())
+        slow = "finishing this step, then saving; a second Ctrl-C stops at once, unsaved"
+        signals = stack.enter_context(interrupts(slow))
         run.loop(stack.enter_context(ahead(run.batches())), progress, signals)
         if not devices.is_chief:
             _say(devices, f"done at {total / KIMG:g} kimg; worker 0 has saved the run")

@@ -17,6 +17,21 @@ print(len(received), len(mine))
     assert start("-c", script, timeout=30).stdout.split() == ["1", "1"]
 
 
+def test_a_program_that_cannot_stop_yet_says_so():
+    script = """
+import os, signal, time
+from libml.system.interrupts import interrupts
+with interrupts("never", seconds=0.01):
+    time.sleep(0.05)
+for seconds in (60, 0.05):
+    with interrupts(f"after {seconds}", seconds):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01 if seconds == 60 else 0.5)
+"""
+    done = start("-c", script, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "\nafter 0.05\n")
+
+
 def test_a_library_that_waits_does_not_keep_a_program_from_stopping():
     script = """
 import ctypes, os, signal, threading
