@@ -6,6 +6,9 @@ beside both. It leaves out waiting for the slowest GPU and whatever else uses th
 
 import dataclasses
 
+MESSAGES = (
+    2  # of a step on several hosts: gradients with losses, and whether a worker was asked to stop; else the first
+)
 HOPS = 2  # of a part in a ring, for each GPU but one: once to be summed, once to be spread
 
 
@@ -85,7 +88,7 @@ def step(hardware: Hardware, gpus: int, batch: float, size: float) -> Step:
     return Step(
         images=round(images),
         computing=hardware.per_step + batch / hardware.images,
-        sending=ring_seconds(size, gpus, link, hardware.latency),
+        sending=ring_seconds(size, gpus, link, hardware.latency, MESSAGES if hosts > 1 else 1),
         reading=max(images / hosts / hardware.decoded, dealing),
     )
 

@@ -28,6 +28,8 @@ def test_steps_of_one_host_and_of_several():
     assert two.sending == pytest.approx(1e7 / 1e9) and two.rate == pytest.approx(8 / 0.06)
     four = step(GPUS, 4, 4, 1e7)
     assert four.sending == pytest.approx(1.5 * 1e7 / 1e8)
+    waits = dataclasses.replace(GPUS, latency=0.5)
+    assert (step(waits, 2, 4, 0).sending, step(waits, 4, 4, 0).sending) == (2 * 0.5, 6 * 2 * 0.5)
     assert four.lost_to_sending == pytest.approx(0.15 / 0.2) and four.rate == pytest.approx(16 / 0.2)
 
 
