@@ -47,7 +47,7 @@ def test_a_worker_and_what_is_said_of_it(data_dir, tmp_path, monkeypatch):
     options = {"progressive": False, "total_kimg": 2, "save_kimg": 1, "report_kimg": 1, "train_dir": str(tmp_path)}
     config = LAGConfig(**TINY | {"scale": 2, "batch": 64, "dataset": "cifar10"}, **options)
     row = workers.measure(config, of(0, 1), data_dir, tmp_path)
-    assert row["looked at/s"] > 0 and row["passed over/s"] > 0
+    assert row["looked at/CPU s"] > 0 and row["passed over/CPU s"] > 0
     assert (row["messages"], row["sent"]) == (0, 0)
     line = workers.compared([row], row, tmp_path)
     assert line["same images"] and line["same weights"] and line["gradients, error"] == line["losses, error"] == 0
