@@ -123,7 +123,7 @@ def merge_shards() -> int:
 
 
 def main() -> int:
-    """Loads the model and upscales; 3 if some files failed."""
+    """Upscales, or joins the tables of shards; 3 if some pictures failed or are missing."""
     if FLAGS.merge:
         return merge_shards()
     if FLAGS.recipe is not None:

@@ -77,17 +77,17 @@ def upscale_all(
     """
     sources = find_sources(source, output, shard.owns if shard else None)
     settings, place = options.settings(model), None
-    if shard is None:
-        shards.check_alone(output)
-    else:
+    if shard:
         print(f"shard {shard}: {len(sources.names)} of {sources.found} pictures", flush=True)
         settings |= {"input": str(absolute(source)), SAMPLES: options.samples}
         place = shard.place(output)
-        shards.check_others(output, shard, settings, options.overwrite)
+    beside = shards.Beside(output, shard, settings, options.overwrite)
+    beside.check()
     if not options.overwrite and not any(((place or output) / name).exists() for name in (TABLE, SETTINGS)):
         refuse_foreign(output, map(sources.stem, sources.names), options)
     with shards.held(output, shard) if shard else contextlib.nullcontext(lambda: None) as check:
         table = Table(output, settings, options.overwrite, place, check)
+        beside.check_again()
         run = _Run(model, critic, sources, table, options)
         try:
             run.all()

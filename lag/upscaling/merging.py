@@ -195,5 +195,5 @@ def _report(output: Path, count: int, begun_shards: int, pictures: int, judge: _
         print(f"{judge.others} results are of pictures that --input does not hold any more")
     print(f"wrote {output / TABLE}: a row for each result")
     print(f"wrote {output / FOLDER / MISSING}: a row for each picture that failed or is missing")
-    if again := sorted({lack.shard for lack in lacks}):
+    if again := sorted({lack.shard for lack in lacks if not lack.failed}):  # what failed would fail again
         print(f"shards to run again: {','.join(map(str, again))}")

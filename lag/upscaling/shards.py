@@ -7,14 +7,14 @@ process would have written them.
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lag.upscaling.results import SETTINGS, TABLE, difference, read_settings
 from lag.upscaling.sources import bare_name
 from libml.errors import UserError
-from libml.system.files import lock_file, published
+from libml.system.files import discard, lock_file, published
 
 FOLDER = "shards"  # within the output
 MOST = 10_000  # shards
@@ -102,13 +102,20 @@ def begun(output: Path) -> dict[Shard, dict[str, Any]]:
     Raises:
         UserError: if the folder of one holds another program's settings.json.
     """
-    found = {}
-    for name in published(output / FOLDER):
-        if match := re.fullmatch("([0-9]{1,9})-of-([0-9]{1,9})", name):
-            shard = Shard(*map(int, match.groups()))
-            if (recorded := read_settings(shard.place(output) / SETTINGS)) is not None:
-                found[shard] = recorded
-    return dict(sorted(found.items()))
+    return dict(_begun(output, _listed(output)))
+
+
+def _listed(output: Path) -> list[Shard]:
+    """The shards that have folders, in their order; not all of them need have begun."""
+    matches = (re.fullmatch("([0-9]{1,9})-of-([0-9]{1,9})", name) for name in published(output / FOLDER))
+    return sorted(Shard(*map(int, match.groups())) for match in matches if match)
+
+
+def _begun(output: Path, listed: Iterable[Shard]) -> Iterator[tuple[Shard, dict[str, Any]]]:
+    """Those that have begun, with their settings, one after another: a store takes time to say each."""
+    for shard in listed:
+        if (recorded := read_settings(shard.place(output) / SETTINGS)) is not None:
+            yield shard, recorded
 
 
 def check_alone(output: Path) -> None:
@@ -117,14 +124,14 @@ def check_alone(output: Path) -> None:
     Raises:
         UserError: if it is one.
     """
-    for shard in begun(output):
+    for shard, _ in _begun(output, _listed(output)):
         raise UserError(
             f"{output} holds results of shards, as {shard}: add --shard, or --merge the shards and "
             f"remove {output / FOLDER}, or choose another --output"
         )
 
 
-def check_others(output: Path, shard: Shard, settings: dict[str, Any], overwrite: bool) -> None:
+def check_others(output: Path, shard: Shard, settings: dict[str, Any], overwrite: bool) -> bool:
     """Refuses a folder whose results are not those of this shard's siblings.
 
     Args:
@@ -133,23 +140,74 @@ def check_others(output: Path, shard: Shard, settings: dict[str, Any], overwrite
         settings: what results of all shards must have in common.
         overwrite: whether the others' results, too, are about to be made again by other settings.
 
+    Returns:
+        Whether any shard has begun.
+
     Raises:
         UserError: naming what differs.
     """
-    others = begun(output)
-    if not others and (output / TABLE).exists():
-        raise UserError(f"{output} holds results that were made without --shard: choose another --output")
-    for other, recorded in others.items():
-        if other.total != shard.total:
-            raise UserError(
-                f"{output} holds results of shard {other}, and {shard} would have some of its pictures: "
-                f"use one number of shards, or choose another --output"
-            )
-        if other != shard and not overwrite and (differs := difference(recorded, settings)):
+    listed = _listed(output)
+    for other, _ in _begun(output, [other for other in listed if other.total != shard.total]):
+        raise UserError(
+            f"{output} holds results of shard {other}, and {shard} would have some of its pictures: "
+            f"use one number of shards, or choose another --output"
+        )
+    siblings = [other for other in listed if other.total == shard.total and other != shard]
+    for other, recorded in _begun(output, siblings):
+        if not overwrite and (differs := difference(recorded, settings)):
             raise UserError(
                 f"shard {other} holds results of {differs}: all shards must agree; choose another --output, "
                 "or --overwrite the results of each"
             )
+        return True  # further ones agree with the first
+    return (shard.place(output) / SETTINGS).exists()
+
+
+def check_unmixed(output: Path) -> None:
+    """Refuses a folder that a process which is no shard has begun to fill.
+
+    Raises:
+        UserError: if it is one.
+    """
+    if any((output / name).exists() for name in (TABLE, SETTINGS)):
+        raise UserError(f"{output} holds results that were made without --shard: choose another --output")
+
+
+class Beside:
+    """Other processes that fill the same folder: looked for before this one begins, and once it has begun.
+
+    Of two that begin at the same time at least one sees the other.
+    """
+
+    def __init__(self, output: Path, shard: Shard | None, settings: dict[str, Any], overwrite: bool):
+        """Args: as of check_others; the shard is None where there is but one process."""
+        self._output, self._shard, self._settings, self._overwrite = output, shard, settings, overwrite
+        place = shard.place(output) if shard else output
+        self._new = [path for path in (place / TABLE, place / SETTINGS) if not path.exists()]
+        self._first = False  # of all shards: a table in the folder is then no merged one
+
+    def check(self) -> None:
+        """Raises UserError if the folder is another's."""
+        if self._shard is None:
+            check_alone(self._output)
+            return
+        self._first = not check_others(self._output, self._shard, self._settings, self._overwrite)
+        if self._first:
+            check_unmixed(self._output)
+
+    def check_again(self) -> None:
+        """Raises UserError if another process began at the same time; then this one's table and settings are gone."""
+        try:
+            if self._shard is None:
+                check_alone(self._output)
+            else:
+                check_others(self._output, self._shard, self._settings, self._overwrite)
+                if self._first:
+                    check_unmixed(self._output)
+        except UserError:
+            for path in self._new:
+                discard(path)
+            raise
 
 
 @contextlib.contextmanager

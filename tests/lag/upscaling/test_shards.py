@@ -147,6 +147,25 @@ def test_shards_that_do_not_agree_are_refused(small, tmp_path):
     assert merge(small, out) and {k: v for k, v in contents(tmp_path).items() if k in before}.keys() == before.keys()
 
 
+@pytest.mark.parametrize("first", [Shard(1, 3), None])
+@pytest.mark.parametrize("second", [Shard(2, 4), Shard(2, 3), None])
+def test_of_two_that_begin_at_the_same_time_one_sees_the_other(small, tmp_path, monkeypatch, first, second):
+    out, begin = tmp_path / "out", folder.refuse_foreign
+
+    def meanwhile(*_):  # what asks about the folder has been asked, and nothing is written yet
+        monkeypatch.setattr(folder, "refuse_foreign", begin)
+        upscale_all(MODEL, None, small, out, Options(samples=2, noise=0.5), second)
+
+    monkeypatch.setattr(folder, "refuse_foreign", meanwhile)
+    with pytest.raises(UserError, match="holds results"):
+        upscale_all(MODEL, None, small, out, Options(samples=2), first)
+    alone = tmp_path / "alone"
+    upscale_all(MODEL, None, small, alone, Options(samples=2, noise=0.5), second)
+    table = second.place(Path()) / "results.csv" if second else "results.csv"
+    assert contents(out) == contents(alone) and (out / table).read_bytes() == (alone / table).read_bytes()
+    upscale_all(MODEL, None, small, out, Options(samples=2, noise=0.5), second)  # and goes on
+
+
 def test_pictures_of_others_stay(small, tmp_path):
     out, mine = tmp_path / "out", find_sources(small, tmp_path, Shard(2, 3).owns)
     foreign = out / f"{mine.stem(mine.names[-1])}_1.png"
@@ -185,7 +204,8 @@ def test_merging_says_what_is_missing(small, tmp_path, capsys):
     assert failure[:2] == ("broken.png", str(bad)) and failure[2].startswith("cannot read it as a picture")
     said = capsys.readouterr()
     assert f"1 failed, {len(expected)} missing" in said.out and "2 of 3 shards have begun" in said.out
-    assert "shards to run again: 1,2,3" in said.out and "error: broken.png: cannot read" in said.err
+    again = ",".join(sorted([str(other), str(late)]))  # not the one whose only fault would come again
+    assert f"shards to run again: {again}\n" in said.out and "error: broken.png: cannot read" in said.err
     # Mended, run again and merged, it is complete; results of a picture that has gone are named.
     shutil.copy(small / "a.png", small / "broken.png")
     for n in (1, 2, 3):
