@@ -150,7 +150,8 @@ class _FsspecStore:
     def names(self, folder: str) -> list[str]:
         with contextlib.suppress(FileNotFoundError), _store_errors(folder):
             self._system.invalidate_cache()
-            found = {entry["name"].rstrip("/"): entry["type"] == "directory" for entry in self._system.ls(folder)}
+            entries = self._system.ls(folder, detail=True)  # s3fs and others list names alone by default
+            found = {entry["name"].rstrip("/"): entry["type"] == "directory" for entry in entries}
             found.pop(self._system._strip_protocol(folder), None)
             return [path.rpartition("/")[2] + "/" * is_folder for path, is_folder in found.items()]
         return []

@@ -5,6 +5,7 @@ import tempfile
 
 import pytest
 import tensorflow as tf
+from fsspec.implementations.memory import MemoryFileSystem
 
 from libml.errors import UserError
 from libml.system import copies, files, lease, stores
@@ -12,9 +13,17 @@ from libml.system.store_path import StorePath, to_path
 from tests.support.late_store import LateStore
 
 
+class NamesAlone(MemoryFileSystem):
+    """Lists names alone unless it is asked for more, as s3fs does."""
+
+    def ls(self, path, detail=False, **options):
+        return super().ls(path, detail, **options)
+
+
 @pytest.fixture(params=["ram", "memory", "late"])
 def folder(request, tmp_path, monkeypatch):
     """An empty folder of a store."""
+    monkeypatch.setitem(stores._KNOWN, "memory", stores._FsspecStore(NamesAlone()))
     monkeypatch.setitem(stores._KNOWN, "late", LateStore(tmp_path / "store", late=0))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return to_path(f"{request.param}://bucket/{tmp_path.name}/{request.node.name}")
