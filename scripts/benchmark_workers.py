@@ -22,6 +22,7 @@ import math
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -169,16 +170,29 @@ def run_workers(count: int, work: Path) -> list[dict[str, Any]]:
             env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CONFIG": place}
             with log.open("w") as out:
                 started.append(subprocess.Popen(words, env=env, stdout=out, stderr=subprocess.STDOUT))
-        failed = [log for process, log in zip(started, logs, strict=True) if process.wait(LONGEST)]
-    except subprocess.TimeoutExpired:
-        raise UserError(f"{count} workers were not done within {LONGEST} s") from None
+        wait_for(started, logs)
     finally:
         for process in started:
             process.kill()
-    if failed:
-        said = failed[0].read_text(errors="replace").strip().splitlines()
-        raise UserError(f"a worker of {count} failed: {said[-1] if said else 'it said nothing'}")
+            process.wait()
     return [json.loads((work / f"row-{count}-{i}.json").read_text()) for i in range(count)]
+
+
+def wait_for(started: list[subprocess.Popen], logs: list[Path]) -> None:
+    """Returns when all have ended well.
+
+    Raises:
+        UserError: when one fails, the others of which may wait for it; if they take too long.
+    """
+    end = time.monotonic() + LONGEST
+    while None in (statuses := [process.poll() for process in started]) and not any(statuses):
+        if time.monotonic() > end:
+            raise UserError(f"{len(started)} workers were not done within {LONGEST} s")
+        time.sleep(0.1)
+    for status, log in zip(statuses, logs, strict=True):
+        if status:
+            said = log.read_text(errors="replace").strip().splitlines()
+            raise UserError(f"a worker of {len(started)} failed: {said[-1] if said else 'it said nothing'}")
 
 
 def work_as_one(work: Path) -> None:

@@ -85,7 +85,6 @@ def make_from_folder() -> int:
     with app.importing():  # TensorFlow
         from libml.datasets import catalogue as data
         from libml.datasets import manifest
-        from libml.datasets.catalogue import OWN_SIZES
         from libml.datasets.making import folder
 
     folder.check_name(FLAGS.name, data.names())
@@ -96,7 +95,7 @@ def make_from_folder() -> int:
         print(f"{FLAGS.name} {what}; --overwrite makes it again")
         return 0
     counts = content["report"]
-    size = max(OWN_SIZES[0], min(128, manifest.usual_side(content)))
+    size = manifest.training_side(content)
     made = manifest.path(FLAGS.data_dir, FLAGS.name)
     print(f"wrote {made}: {summary(content)}; train with --dataset={FLAGS.name}{size}")
     few, total = manifest.smaller(content, size)

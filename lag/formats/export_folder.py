@@ -14,6 +14,7 @@ from libml.system.store_path import StorePath
 
 # What an export's folder can hold.
 CONTENT = {"assets", "assets.extra", "fingerprint.pb", SAVED_MODEL_FILE, "variables", ONNX_FILE, CARD_FILE, README_FILE}
+DIGITS = 18  # of a version's number: 64 bits hold it
 
 
 @contextlib.contextmanager
@@ -49,6 +50,11 @@ def _mark(folder: Path) -> Path:
     return hidden(folder, "unfinished")
 
 
+def is_number(name: str) -> bool:
+    """Whether a folder's name is that of a version for TensorFlow Serving."""
+    return name.isascii() and name.isdigit() and len(name) <= DIGITS
+
+
 def check_target(folder: Path) -> None:
     """Refuses a folder that holds anything but an export.
 
@@ -59,7 +65,7 @@ def check_target(folder: Path) -> None:
         return
     content = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
     unfinished = isinstance(folder, StorePath) and _mark(folder).is_file()
-    if any(name.isdigit() for name in content):
+    if any(is_number(name) and load_description(folder / name) for name in content):
         raise UserError(f"{folder} holds versions for TensorFlow Serving: add --serving, or choose another --output")
     if content and not unfinished and not load_description(folder):
         raise UserError(f"{folder} exists and is no export of this project: choose another --output")

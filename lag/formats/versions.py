@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lag.formats.card import CARD_FILE, SAVED_MODEL_FILE
-from lag.formats.export_folder import hidden, new_export
+from lag.formats.export_folder import hidden, is_number, new_export
 from libml.errors import UserError
 from libml.system.files import exists, is_folder, lock_file, published
-
-DIGITS = 18  # of numbers that 64 bits hold
 
 
 def newest_version(base: Path) -> Path | None:
@@ -20,12 +18,8 @@ def newest_version(base: Path) -> Path | None:
     """
     if not is_folder(base):
         return None
-    found = {int(name): name for name in published(base) if _is_number(name)}
+    found = {int(name): name for name in published(base) if is_number(name)}
     return base / found[max(found)] if found else None
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdigit() and len(name) <= DIGITS
 
 
 def check_base(base: Path) -> None:

@@ -96,6 +96,11 @@ def smaller(manifest: dict[str, Any], size: int) -> tuple[int, int]:
     return sum(n for side, n in sides.items() if int(side) < size), sum(sides.values())
 
 
+def training_side(manifest: dict[str, Any]) -> int:
+    """A side to train at, at most 128 and that of most images, which --scale=8 divides."""
+    return max(8, min(128, usual_side(manifest)) // 8 * 8)
+
+
 def usual_side(manifest: dict[str, Any]) -> int:
     """The largest side that nine of ten stored images have; of older sets the largest of all."""
     sides = {int(side): n for side, n in manifest.get("sides", {}).items()}

@@ -4,6 +4,8 @@ They stand where FID and KID have InceptionV3's and LPIPS has AlexNet's or VGG's
 network and compare with each other only.
 """
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -95,5 +97,9 @@ def distance_maps(activations: list[np.ndarray], target: list[np.ndarray]) -> np
 
 def projected(features: np.ndarray) -> np.ndarray:
     """Fixed random combinations of features [N, D], D at least 128, as orthonormal directions: [N, 128]."""
-    directions = np.random.default_rng(0).normal(size=[features.shape[1], DIMENSIONS])
-    return features @ np.linalg.qr(directions)[0]
+    return features @ _directions(features.shape[1])
+
+
+@functools.cache
+def _directions(width: int) -> np.ndarray:
+    return np.linalg.qr(np.random.default_rng(0).normal(size=[width, DIMENSIONS]))[0]

@@ -5,7 +5,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -121,7 +121,9 @@ class Behind:
         return job()
 
     def _tell(self) -> None:
-        future, size, then = self._jobs.popleft()
+        future, size, then = self._jobs[0]
+        wait([future])  # a signal may end this: then the job has not been told
+        self._jobs.popleft()
         self._held -= size
         self._failed = future.exception() is not None
         then(future.result())

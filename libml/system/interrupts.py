@@ -133,7 +133,8 @@ def interrupts(slow: str = "", seconds: float = SLOW_SECONDS) -> Iterator[list[i
         if not ended.wait(seconds):
             print(f"\n{slow}", file=sys.stderr, flush=True)
 
-    threading.Thread(target=wait, daemon=True).start()
+    if slow:
+        threading.Thread(target=wait, daemon=True).start()
     try:
         with _collecting(lambda number: asked.set()) as received:
             yield received

@@ -182,7 +182,7 @@ def check_same_run(config: RunConfig, folder: Path) -> None:
     if differing:
         raise UserError(
             f"{folder} is a run with other parameters ({'; '.join(differing)}): "
-            "use those, another --train_dir, or --reset to start over"
+            "use those, another --name or --train_dir, or --reset to start over"
         )
 
 
@@ -195,7 +195,7 @@ def locked(folder: Path) -> contextlib.AbstractContextManager[Callable[[], None]
     Raises:
         UserError: if another process holds it, or the folder cannot be written.
     """
-    busy = f"another process is training {folder}: stop it, or use another --train_dir"
+    busy = f"another process is training {folder}: stop it, or use another --name or --train_dir"
     return lock_file(RunFolder(folder).lock, busy)
 
 

@@ -51,6 +51,8 @@ def _records(process: subprocess.Popen, count: int) -> Iterator[tuple[bytes, byt
     for _ in range(count):
         key, value = _LENGTHS.unpack(_read(process, _LENGTHS.size))
         yield _read(process, key), _read(process, value)
+    if process.stdout.read(1):
+        raise ArchiveError("it has more records than it says")
 
 
 def _read(process: subprocess.Popen, length: int) -> bytes:

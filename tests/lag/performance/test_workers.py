@@ -30,11 +30,11 @@ def test_workers_read_the_images_of_one_process_and_each_its_own_part(data_dir, 
 
 
 def test_times_of_steps():
-    """Steps of 3 s, 1 s apart, with 2 s of CPU each; after every fourth a stop of 10 s more, the first two are slow."""
+    """Steps of 3 s, 1 s apart, with 2 s of CPU each; after every fourth a stop of 10 s of CPU; the first two slow."""
     begun, cpu, watch = 0.0, 0.0, []
     for i in range(16):
         wait = 10 * (i % 4 == 0 and i > 0)
-        begun += 1 + wait
+        begun, cpu = begun + 1 + wait, cpu + wait
         end = begun + (3 if i > 1 else 50)
         watch.append((begun, cpu, end))
         begun, cpu = end, cpu + 2

@@ -130,6 +130,11 @@ def test_smaller_pictures_are_counted_by_their_shorter_side(tmp_path):
     assert [manifest.smaller(content, size) for size in (24, 25, 64, 65)] == [(0, 9), (8, 9), (8, 9), (9, 9)]
 
 
+@pytest.mark.parametrize(("side", "at"), [(5, 8), (31, 24), (32, 32), (33, 32), (100, 96), (375, 128)])
+def test_the_side_to_train_at_is_one_that_the_paper_s_scale_divides(side, at):
+    assert manifest.training_side({"sides": {str(side): 10}, "image_size": {"max": [side, side]}}) == at
+
+
 @pytest.mark.parametrize(
     "sides, usual",
     [({"24": 9, "64": 1}, 24), ({"24": 1, "64": 9}, 64), ({"8": 1, "24": 1, "64": 8}, 24), ({}, 70), ({"40": 1}, 40)],
