@@ -280,13 +280,13 @@ class CGAN(ComparedMethod):
     def _critic_share(self, lores, hires, noise) -> tf.Tensor:
         lores, hires, *noise = replica_share([lores, hires], noise, self.local_replicas)
         losses, gradients = self.critic_terms(lores, hires, *noise)
-        self.apply(self.d_optimizer, self.critic, gradients)
+        self.apply((self.d_optimizer, self.critic, gradients))
         return tf.stack([losses["dreal"], losses["dfake"]]) / self.replicas
 
     def _generator_share(self, lores, hires, noise) -> tf.Tensor:
         lores, hires, *noise = replica_share([lores, hires], noise, self.local_replicas)
         losses, gradients, fake = self.generator_terms(lores, *noise)
-        self.apply(self.g_optimizer, self.generator, gradients)
+        self.apply((self.g_optimizer, self.generator, gradients))
         return tf.stack([losses["gfake"], grey_mse(fake, hires)]) / self.replicas
 
     def _update(self, share: Callable, lores: tf.Tensor, hires: tf.Tensor, position: tf.Tensor) -> tf.Tensor:

@@ -19,7 +19,6 @@ if __name__ == "__main__":  # before imports that take time, or may be missing
 import itertools
 import json
 import math
-import socket
 import subprocess
 import tempfile
 import time
@@ -34,6 +33,7 @@ from lag.performance.sizes import SCALE, SIZES
 from libml import app
 from libml.errors import UserError
 from libml.system import outputs
+from libml.system.local_cluster import tf_configs
 
 FACES, TEST_FACES = 1024, 16  # of the dataset that is drawn
 BATCHES = (8, 16, 32, 64, 128)  # of which 1024 images are a whole number, and steps enough
@@ -140,22 +140,12 @@ def model_rows() -> list[dict[str, Any]]:
     return rows
 
 
-def ports(count: int) -> list[int]:
-    """Ports of this machine that nobody uses."""
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    found = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return found
-
-
 def run_workers(count: int, work: Path) -> list[dict[str, Any]]:
     """Trains on so many processes; their rows.
 
     Raises:
         UserError: if one of them fails.
     """
-    hosts = [f"localhost:{port}" for port in ports(count)]
     words = [
         sys.executable,
         str(Path(__file__).resolve()),
@@ -165,8 +155,7 @@ def run_workers(count: int, work: Path) -> list[dict[str, Any]]:
     ]
     started, logs = [], [work / f"log-{count}-{i}.txt" for i in range(count)]
     try:
-        for i, log in enumerate(logs):
-            place = json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": i}})
+        for place, log in zip(tf_configs(count), logs, strict=True):
             env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CONFIG": place}
             with log.open("w") as out:
                 started.append(subprocess.Popen(words, env=env, stdout=out, stderr=subprocess.STDOUT))

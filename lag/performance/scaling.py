@@ -6,9 +6,8 @@ beside both. It leaves out waiting for the slowest GPU and whatever else uses th
 
 import dataclasses
 
-MESSAGES = (
-    2  # of a step on several hosts: gradients with losses, and whether a worker was asked to stop; else the first
-)
+# Of a step on several hosts: gradients with losses, and whether a worker was asked to stop. Else the first alone.
+MESSAGES = 2
 HOPS = 2  # of a part in a ring, for each GPU but one: once to be summed, once to be spread
 
 

@@ -45,9 +45,8 @@ if TYPE_CHECKING:  # it imports TensorFlow
 READ_AHEAD = 1 << 18  # pixels: a larger picture is read when its turn comes
 MOST_WAITING = 1 << 26  # bytes of results that wait until they are written
 
-Looked = (
-    tuple[Picture, bool] | BadPictureError | None
-)  # a picture and whether its results are there; None: not read yet
+# A picture and whether its results are there, or why there is none; None: not read yet.
+Looked = tuple[Picture, bool] | BadPictureError | None
 
 
 def upscale_all(

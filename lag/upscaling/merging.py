@@ -136,8 +136,9 @@ def _ordered(path: Path) -> Iterator[Row]:
 class _Judge:
     """Lets rows pass, and notes which pictures lack some."""
 
-    def __init__(self, output: Path, count: int, begun: set[int], samples: int, failed: dict[str, str]):
-        self._output, self._count, self._begun, self._samples, self._failed = output, count, begun, samples, failed
+    def __init__(self, output: Path, count: int, begun_shards: set[int], samples: int, failed: dict[str, str]):
+        self._output, self._count, self._samples, self._failed = output, count, samples, failed
+        self._begun_shards = begun_shards
         self._on_disk = not isinstance(output, StorePath)  # asking a store for a million objects would take hours
         self.lacks: list[Lack] = []
         self.others = 0  # results of pictures that are no longer there
@@ -170,7 +171,7 @@ class _Judge:
         if name in self._failed:
             self.lacks.append(Lack(name, shard, self._failed[name], failed=True))
         elif lacking or gone:
-            if shard not in self._begun:
+            if shard not in self._begun_shards:
                 problem = "its shard has not begun"
             elif gone:
                 problem = f"{gone[0]} is not there"

@@ -184,26 +184,23 @@ class Beside:
         self._output, self._shard, self._settings, self._overwrite = output, shard, settings, overwrite
         place = shard.place(output) if shard else output
         self._new = [path for path in (place / TABLE, place / SETTINGS) if not path.exists()]
-        self._first = False  # of all shards: a table in the folder is then no merged one
+        self._first: bool | None = None  # of all shards: a table in the folder is then no merged one
 
     def check(self) -> None:
         """Raises UserError if the folder is another's."""
         if self._shard is None:
             check_alone(self._output)
             return
-        self._first = not check_others(self._output, self._shard, self._settings, self._overwrite)
+        some = check_others(self._output, self._shard, self._settings, self._overwrite)
+        if self._first is None:
+            self._first = not some
         if self._first:
             check_unmixed(self._output)
 
     def check_again(self) -> None:
         """Raises UserError if another process began at the same time; then this one's table and settings are gone."""
         try:
-            if self._shard is None:
-                check_alone(self._output)
-            else:
-                check_others(self._output, self._shard, self._settings, self._overwrite)
-                if self._first:
-                    check_unmixed(self._output)
+            self.check()
         except UserError:
             for path in self._new:
                 discard(path)

@@ -130,9 +130,11 @@ class ComparedMethod(tf.Module):
         owners = self._networks | self._optimizers
         return {f"{name}/{v.path}": v for name, owner in owners.items() for v in owner.variables}
 
-    def apply(self, optimizer: Adam, network: keras.Model, grads: Sequence[tf.Tensor]) -> None:
-        """Applies the mean over the replicas of their gradients."""
-        optimizer.apply(mean_over_replicas(grads, self.replicas), network.trainable_variables)
+    def apply(self, *updates: tuple[Adam, keras.Model, Sequence[tf.Tensor]]) -> None:
+        """Applies the means over the replicas of their gradients, which travel in one message, each to its network."""
+        means = mean_over_replicas([grads for *_, grads in updates], self.replicas)
+        for (optimizer, network, _), grads in zip(updates, means, strict=True):
+            optimizer.apply(grads, network.trainable_variables)
 
     def replica_step(self, lores: tf.Tensor, hires: tf.Tensor, noise: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         """One replica's part of a step, from its share of the images and noise; its losses, and `mse` in grey levels.
@@ -140,10 +142,10 @@ class ComparedMethod(tf.Module):
         Both networks' gradients are taken at the same weights, then applied.
         """
         terms = self.step_terms(lores, hires, *noise)
-        grad_g, grad_d = mean_over_replicas((terms.grad_g, terms.grad_d), self.replicas)
-        self.g_optimizer.apply(grad_g, self.generator.trainable_variables)
+        updates = [(self.g_optimizer, self.generator, terms.grad_g)]
         if self.critic:
-            self.d_optimizer.apply(grad_d, self.critic.trainable_variables)
+            updates.append((self.d_optimizer, self.critic, terms.grad_d))
+        self.apply(*updates)
         return terms.losses | {"mse": grey_mse(terms.fake, hires)}
 
     def draw(self, lores: tf.Tensor, nimg: tf.Tensor) -> list[tf.Tensor]:

@@ -8,7 +8,7 @@ import posixpath
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, cast
 
@@ -141,15 +141,17 @@ class StorePath:
 
     def iterdir(self) -> Iterator["StorePath"]:
         """What lies directly below it, as far as a listing says or its roster; the roster aside."""
-        names = {name.rstrip("/") for name in (*self._store.names(str(self)), *(roster(self) or ()))}
-        return (self / name for name in sorted(names - {ROSTER}))
+        return (self / name for name in self._below(self._store.names(str(self))))
 
     def entries(self) -> Iterator[tuple[str, bool]]:
         """The same as names, and whether each is a folder; most stores say so without being asked of each."""
         listed = self._store.names(str(self))
         known = {name.rstrip("/"): name.endswith("/") for name in listed} if self._store.marks_folders else {}
-        for name in sorted({*(name.rstrip("/") for name in listed), *(roster(self) or ())} - {ROSTER}):
+        for name in self._below(listed):
             yield name, known[name] if name in known else not (self / name).is_file()
+
+    def _below(self, listed: Iterable[str]) -> list[str]:
+        return sorted({name.rstrip("/") for name in (*listed, *(roster(self) or ()))} - {ROSTER})
 
     def glob(self, pattern: str) -> Iterator["StorePath"]:
         """What lies below it and fits; only the pattern's last word may have wildcards."""

@@ -15,6 +15,7 @@ from libml.errors import UserError
 from libml.images import encode_png
 from libml.system import devices
 from libml.system.hardware import as_if
+from libml.system.local_cluster import tf_configs
 from tests.libml.datasets.test_stream_order import damage
 from tests.stress import checkpoint_values
 from tests.support import warm
@@ -33,22 +34,12 @@ FLAGS = [
 FLAGS += ["--transition_kimg=0", "--save_kimg=1", "--report_kimg=1", "--deterministic"]
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
 def start(data_dir, train_dir: Path, workers: int, *flags) -> list[subprocess.Popen | warm.Program]:
     """Starts the workers, all but the first of several in forks: they must agree whatever Python orders sets by."""
     train_dir.mkdir(parents=True, exist_ok=True)
-    hosts = [f"localhost:{port}" for port in free_ports(workers)]
     started = []
-    for index in range(workers):
-        env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1"}
-        env["TF_CONFIG"] = json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}})
+    for index, tf_config in enumerate(tf_configs(workers)):
+        env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1", "TF_CONFIG": tf_config}
         words = ["lag.py", *FLAGS, *flags, f"--data_dir={data_dir}", f"--train_dir={train_dir}"]
         log = train_dir / f"log{index}.txt"
         started.append(begin(words, env, log, alone=workers > 1 and not index))

@@ -10,13 +10,8 @@ from tests.support import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 SOURCES = [*ROOT.glob("*.py"), *(p for folder in ("lag", "libml", "scripts") for p in (ROOT / folder).rglob("*.py"))]
-FOREIGN_FLAGS = {"help", "logdir"} | {
-    "parsable",
-    "requeue",
-    "array",
-    "wrap",
-    "dependency",
-}  # absl's, TensorBoard's, sbatch's
+# absl's, TensorBoard's, sbatch's
+FOREIGN_FLAGS = {"help", "logdir", "parsable", "requeue", "array", "wrap", "dependency"}
 
 LINK = re.compile(r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"")
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
