@@ -1,6 +1,7 @@
 """Makes sets of plausible large pictures from small ones: a file, or a folder and its subfolders.
 
 python scripts/upscale.py [--model=RUN_OR_EXPORT] --input=small/ --output=large/ --samples=4
+python scripts/upscale.py small/ large/
 """
 
 import os
@@ -13,6 +14,7 @@ if __name__ == "__main__":  # before imports that take time, or may be missing
     entry.begin()
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -34,8 +36,8 @@ FAILED = 3  # exit status when some of the files could not be upscaled
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", None, "Folder of a run or an export, or an ONNX file; without it, the shipped toy faces.")
-flags.DEFINE_string("input", None, "A picture, or a folder of them.", required=True)
-flags.DEFINE_string("output", None, "Folder for the large ones.", required=True)
+flags.DEFINE_string("input", None, "A picture, or a folder of them; the first word that is no flag, too.")
+flags.DEFINE_string("output", None, "Folder for the large ones; the second word, too.")
 flags.DEFINE_integer("samples", 4, "Results a picture; the first is the centre, z = 0.")
 flags.DEFINE_float("noise", None, "Standard deviation of z of the others; by default what the model recommends.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise.")
@@ -94,8 +96,7 @@ def make_again() -> None:
     answered += ("shard",)
     if given := [name for name in answered if FLAGS[name].present]:
         raise UserError(f"--recipe says how to make its pictures: leave out --{given[0]}")
-    if not to_path(FLAGS.input).exists():
-        raise UserError(f"--input={FLAGS.input} does not exist")
+    source, output = paths()
     from lag.explorer import remaking
 
     recipes = remaking.load_recipes(to_path(FLAGS.recipe))
@@ -104,7 +105,7 @@ def make_again() -> None:
         from lag.formats.registry import load_model
 
         model = load_model(path)
-    remaking.make_again(model, recipes, to_path(FLAGS.input), to_path(FLAGS.output), FLAGS.overwrite)
+    remaking.make_again(model, recipes, source, output, FLAGS.overwrite)
 
 
 def merge_shards() -> int:
@@ -122,14 +123,50 @@ def merge_shards() -> int:
     return FAILED if merge(to_path(FLAGS.input), to_path(FLAGS.output)) else 0
 
 
-def main() -> int:
+def take_paths(words: list[str]) -> None:
+    """Sets --input and --output from words where the flags are not given.
+
+    Raises:
+        UserError: if one is missing, or there are more words.
+    """
+    rest = iter(words)
+    for name in ("input", "output"):
+        if FLAGS[name].value is None and (word := next(rest, None)) is not None:
+            FLAGS[name].value = word
+    if (more := next(rest, None)) is not None:
+        raise UserError(f"unexpected argument {more!r}: there is one --input, a picture or a folder, and one --output")
+    if missing := [f"--{name} is missing" for name in ("input", "output") if FLAGS[name].value is None]:
+        raise UserError(f"{'; '.join(missing)}; write upscale.py INPUT OUTPUT; --help lists the flags")
+
+
+def main(words: list[str]) -> int:
     """Upscales, or joins the tables of shards; 3 if some pictures failed or are missing."""
+    take_paths(words)
     if FLAGS.merge:
         return merge_shards()
     if FLAGS.recipe is not None:
         make_again()
         return 0
     return upscale()
+
+
+def paths(in_part: bool = False) -> tuple[Path, Path]:
+    """--input and --output, of which is found here what needs no model to be found.
+
+    Args:
+        in_part: whether --shard is given.
+
+    Raises:
+        UserError: if they cannot be.
+    """
+    source, output = to_path(FLAGS.input), to_path(FLAGS.output)
+    if not source.exists():
+        raise UserError(f"--input={FLAGS.input} does not exist")
+    outputs.check_folder("output", FLAGS.output)
+    from lag.upscaling.sources import check_paths
+
+    check_paths(source, output, in_part)
+    return source, output
 
 
 def checked_shard() -> "Shard | None":
@@ -161,9 +198,7 @@ def upscale() -> int:
     """Loads the model and upscales; 3 if some files failed."""
     check_numbers()
     choice, shard = chosen(), checked_shard()
-    if not to_path(FLAGS.input).exists():
-        raise UserError(f"--input={FLAGS.input} does not exist")
-    outputs.check_folder("output", FLAGS.output)
+    source, output = paths(in_part=shard is not None)
     FLAGS.model = str(find_model(named_or_shipped(FLAGS.model)))
     with app.importing():  # TensorFlow, where the model needs it
         from lag.formats.card import recommended_noise
@@ -196,9 +231,9 @@ def upscale() -> int:
         "bits": int(FLAGS.bits),
     }
     options = Options(**common, **choice)
-    failed = upscale_all(model, critic, to_path(FLAGS.input), to_path(FLAGS.output), options, shard)
+    failed = upscale_all(model, critic, source, output, options, shard)
     return FAILED if failed else 0
 
 
 if __name__ == "__main__":
-    app.run(main, when_stopped="what was made is kept, the same command goes on")
+    app.run(main, arguments=True, when_stopped="what was made is kept, the same command goes on")

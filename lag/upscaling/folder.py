@@ -126,7 +126,8 @@ class _Run:
         if rate and self.counts["upscaled"]:
             share = 100 * self.model_seconds / self.seconds
             print(f"{self.counts['upscaled'] / self.seconds:.1f} pictures/s; the model ran {share:.0f} % of the time")
-        print(f"wrote {self.table.path}: a row for each result")
+        if self.counts["upscaled"]:
+            print(f"wrote {self.table.path}: a row for each result")
         for treatment, count in sorted(self.treatments.items()):
             print(f"{count} {treatment}")
 

@@ -91,8 +91,10 @@ def _number(environment: Mapping[str, str], name: str) -> int:
 
 
 def _checked(shard: Shard, what: str) -> Shard:
-    if not 1 <= shard.number <= shard.total <= MOST:
-        raise UserError(f"{what} is shard {shard}: the number must be from 1 to the count, the count at most {MOST}")
+    if not 1 <= shard.total <= MOST:
+        raise UserError(f"{what} is one of {shard.total} shards: there can be 1 to {MOST}")
+    if not 1 <= shard.number <= shard.total:
+        raise UserError(f"{what} is shard {shard}: shards count from 1: 1/{shard.total} to {shard.total}/{shard.total}")
     return shard
 
 

@@ -39,14 +39,9 @@ def find_sources(source: Path, output: Path, belongs: Belongs | None = None) -> 
     Raises:
         UserError: if there is none.
     """
-    if source.is_file() and belongs:
-        raise UserError(f"--shard takes a part of a folder's pictures, and --input={source} is a file")
+    check_paths(source, output, belongs is not None)
     if source.is_file():
         return _sources(source.parent, [source.name], 1)
-    if not source.is_dir():
-        raise UserError(f"--input={source} does not exist")
-    if source.resolve() == output.resolve():
-        raise UserError("--output is the folder of --input, whose pictures would mix with the results: choose another")
     names, found = [], 0
     for name in _below(source, output.resolve()):
         found += 1
@@ -56,6 +51,26 @@ def find_sources(source: Path, output: Path, belongs: Belongs | None = None) -> 
         raise UserError(f"--input={source} holds no pictures ({' '.join(SUFFIXES)})")
     names.sort(key=lambda name: name.replace("/", "\0"))  # as the names' words are sorted
     return _sources(source, names, found)
+
+
+def check_paths(source: Path, output: Path, in_part: bool = False) -> None:
+    """Refuses what find_sources refuses, as far as it can be seen without listing the folder.
+
+    Args:
+        source: the folder or the file.
+        output: folder of the results.
+        in_part: whether only some of a folder's pictures are to be taken.
+
+    Raises:
+        UserError: saying why.
+    """
+    if source.is_file():
+        if in_part:
+            raise UserError(f"--shard takes a part of a folder's pictures, and --input={source} is a file")
+    elif not source.is_dir():
+        raise UserError(f"--input={source} does not exist")
+    elif source.resolve() == output.resolve():
+        raise UserError("--output is the folder of --input, whose pictures would mix with the results: choose another")
 
 
 def _sources(root: Path, names: list[str], found: int) -> Sources:

@@ -1,6 +1,7 @@
 """Where a program is to write, looked at before its work: what cannot be written must not cost an hour."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from libml.errors import UserError
@@ -66,7 +67,8 @@ def check_place(flag: str, folder: Path) -> None:
         folder = folder.parent
     if not os.path.isdir(folder):
         raise UserError(f"--{flag}: {folder} is in the way, and no folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
-        why = "its file system is read-only" if read_only else "permission denied"
-        raise UserError(f"--{flag}: cannot write into {folder}: {why}")
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # permissions alone do not tell, least of all of root
+            pass
+    except OSError as e:
+        raise UserError(f"--{flag}: cannot write into {folder}: {e.strerror}") from None

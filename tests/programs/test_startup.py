@@ -16,6 +16,7 @@ from tests.support.programs import mistake
 
 TINY = ("--scale=4", "--batch=8", "--blocks=1", "--filters=8", "--filters_min=4", "--noise_dim=2", "--dataset=cifar10")
 PROGRAMS = sorted(path.name for path in (ROOT / "scripts").glob("*.py") if path.name != "startup_probe.py")
+FIGURES = ("figures.py", "lag_generate_candidates.py")
 SLOW = {"tensorflow", "keras", "numpy", "scipy", "PIL", "tensorflow_datasets", "tensorboard", "tqdm"}
 # What is there for other programs, and not brought along by TensorFlow.
 OTHERS = {"tensorflow_datasets", "tensorboard.program", "werkzeug", "grpc", "markdown", "lmdb", "scipy.ndimage"}
@@ -49,6 +50,12 @@ def start(*words) -> tuple[subprocess.CompletedProcess, set[str]]:
         (["lag.py", "--dataset=cifar10", "--gpus=one"], "--gpus=one"),
         (["scripts/upscale.py", "--model=m", "--input=nowhere", "--output=o"], "--input=nowhere"),
         (["scripts/upscale.py", "--model=m", "--input=.", "--output=o", "--noise=inf"], "--noise=inf must be"),
+        (["scripts/upscale.py", "--model=m", "nowhere", "o"], "--input=nowhere does not exist"),
+        (["scripts/upscale.py", "--output=o"], "--input is missing; write upscale.py INPUT OUTPUT"),
+        (["scripts/upscale.py", "a", "b", "c"], "unexpected argument 'c'"),
+        *((["scripts/" + name, "--run=nowhere"], "nowhere is no run folder") for name in FIGURES),
+        (["scripts/export.py", "--run=nowhere", "--output=o"], "nowhere is no run folder"),
+        (["scripts/export.py", "--run=nowhere", "--output=/proc/o"], "--output: cannot write into /proc: "),
         (["scripts/benchmark_step.py", "--seconds=nan"], "--seconds must be"),
         (["scripts/create_datasets.py"], "nothing to make"),
         (["scripts/figures.py", "--run=r", "--columns=999999999999"], "--columns=999999999999 must be from 1 to"),
@@ -62,6 +69,20 @@ def test_help_and_mistakes_wait_for_no_library(words, said):
     done, imported = start(*words)
     assert said in done.stdout + done.stderr
     assert "libml.app" in imported and not imported & SLOW
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["lag", "lag"], "--output is the folder of --input"),
+        (["README.md", "o", "--shard=1/4"], "and --input=README.md is a file"),
+        (["lag", "o", "--shard=0/4"], "--shard=0/4 is shard 0/4: shards count from 1: 1/4 to 4/4"),
+    ],
+)
+def test_upscaling_s_mistakes_in_paths_wait_for_no_tensorflow(words, said):
+    done, imported = start("scripts/upscale.py", *words)
+    assert done.returncode == 1 and not done.stdout and said in done.stderr
+    assert not imported & {"tensorflow", "keras"}
 
 
 @pytest.mark.parametrize("words, said", [("", "STARTED"), ("r x p", "STARTED"), ("r 1 nowhere.py", "nowhere")])

@@ -304,7 +304,7 @@ def test_a_name_too_long_costs_one_line(model, small, tmp_path, capsys, grid):
     for done in ("3 upscaled, 0 done before, 2 failed", "0 upscaled, 3 done before, 2 failed"):
         assert upscale_all(model, None, small, tmp_path / "out", Options(samples=1, grid=grid)) == 2
         said = capsys.readouterr()
-        assert said.out.startswith(done)
+        assert said.out.startswith(done) and ("wrote " in said.out) == ("3 upscaled" in done)
         errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
         assert len(errors) == 2 and all("takes no name as long as that of its result" in line for line in errors)
     assert not list((tmp_path / "out").rglob(".*"))

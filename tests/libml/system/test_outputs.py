@@ -1,7 +1,5 @@
 """Where a program is to write is looked at before its work."""
 
-import os
-
 import pytest
 
 from libml.errors import UserError
@@ -43,10 +41,9 @@ def test_a_folder_is_not_called_like_a_file(tmp_path):
         outputs.check_folder("output", str(tmp_path / "file"))
 
 
-def test_a_place_that_cannot_be_written_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
-    with pytest.raises(UserError, match=f"^--output: cannot write into {tmp_path}: permission denied$"):
-        outputs.check_folder("output", str(tmp_path / "new" / "folder"))
+def test_a_place_that_cannot_be_written_is_said():
+    with pytest.raises(UserError, match=r"^--output: cannot write into /proc: \w"):
+        outputs.check_folder("output", "/proc/new/folder")  # permissions are root's there
 
 
 @pytest.mark.parametrize(
