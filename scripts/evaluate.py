@@ -3,6 +3,7 @@
 python scripts/evaluate.py --run=RUN_FOLDER --run=ANOTHER --images=1000 --samples=10 --output=report/
 """
 
+import math
 import os
 import sys
 
@@ -30,6 +31,7 @@ flags.DEFINE_integer(
     10,
     "Samples an image at each noise above 0; memory holds --batch of them, and those of one image as bytes.",
 )
+flags.DEFINE_list("noise", None, "Standard deviations of z besides 0, as 0.5,1; by default 0.25, 0.5, 0.75 and 1.")
 flags.DEFINE_string("output", "report", "Folder for the report.")
 flags.DEFINE_bool(
     "save_images",
@@ -54,11 +56,23 @@ flags.DEFINE_integer("seed", 0, "Seed of the noise and of what the measures draw
 flags.DEFINE_alias("out", "output")
 
 
+def _noises(texts: list[str]) -> list[float]:
+    """--noise as numbers, rising."""
+    try:
+        stds = sorted({float(text) for text in texts})
+    except ValueError:
+        stds = []
+    if not stds or not all(0 < std < math.inf for std in stds):
+        raise UserError(f"--noise={','.join(texts)} must be numbers above 0, as 0.5,1: noise 0 is measured anyway")
+    return stds
+
+
 def main() -> None:
     """Loads the runs and the test images, measures, writes the report."""
     for name, least in (("images", 2), ("samples", 1), ("batch", 1)):
         if FLAGS[name].value < least:
             raise UserError(f"--{name}={FLAGS[name].value} must be at least {least}")
+    stds = None if FLAGS.noise is None else _noises(FLAGS.noise)
     outputs.check_folder("output", FLAGS.output)
     FLAGS.run = [str(find_run(run)) for run in FLAGS.run]
     FLAGS.critic = FLAGS.critic and str(find_run(FLAGS.critic))
@@ -66,7 +80,7 @@ def main() -> None:
         import tensorflow as tf
 
         from lag.evaluation import recommend, report
-        from lag.evaluation.evaluate import evaluate
+        from lag.evaluation.evaluate import STDS, evaluate
         from lag.evaluation.image_folders import new_image_folders
         from lag.evaluation.methods import load_runs
         from lag.evaluation.pairs import load_pairs
@@ -84,7 +98,7 @@ def main() -> None:
     yardsticks = load_yardsticks(runs, FLAGS.critic, inception, FLAGS.batch, FLAGS.lite0)
     output = to_path(FLAGS.output)
     with new_image_folders(output / "pictures", FLAGS.save_images) as folders:
-        found = evaluate(runs, pairs, yardsticks, FLAGS.samples, FLAGS.seed, FLAGS.batch, folders)
+        found = evaluate(runs, pairs, yardsticks, FLAGS.samples, FLAGS.seed, FLAGS.batch, folders, stds or STDS)
     asked = (dataset, FLAGS.images, FLAGS.samples, FLAGS.seed)
     written = Report(*asked, yardsticks.critic_run, pairs, runs, *found)
     report.write(written, output)

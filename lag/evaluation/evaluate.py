@@ -53,8 +53,9 @@ def evaluate(
     seed: int,
     batch: int,
     folders: ImageFolders | None = None,
+    stds: Sequence[float] = STDS,
 ) -> tuple[list[Row], dict[str, str], dict[int, float]]:
-    """Measures plain enlargements and every method, at z = 0 and, where there is a z, at each of STDS.
+    """Measures plain enlargements and every method, at z = 0 and, where there is a z, at each of stds.
 
     Args:
         runs: of the methods.
@@ -64,6 +65,7 @@ def evaluate(
         seed: of the noise, and of what the measures draw.
         batch: inputs at a time.
         folders: take all images that are measured.
+        stds: strengths of the noise.
 
     Returns:
         (rows, what could not be measured and why, SWD of each level between two random halves of the true images).
@@ -78,7 +80,7 @@ def evaluate(
     for run in runs:
         plan.append((run.label, run.sampler, 0.0, 1))
         if run.sampler.stochastic:
-            plan += [(run.label, run.sampler, std, samples) for std in STDS]
+            plan += [(run.label, run.sampler, std, samples) for std in stds]
     judge = _Judge(pairs, yardsticks, seed, batch, folders)
     rows = []
     with tqdm.tqdm(total=len(plan) * len(pairs.hires), unit="image", disable=None) as bar:

@@ -14,12 +14,14 @@ from libml.training.run_folder import RunFolder
 def best_noise(rows: Sequence[Row], label: str) -> float | None:
     """The strength of noise above 0 at which a method's images are nearest to true ones (SWD); the weaker of two equal.
 
+    None if fewer than two strengths were measured: one is no choice.
+
     Args:
         rows: what was measured.
         label: of the method.
     """
     found = [(row.values["swd"], row.std) for row in rows if row.label == label and row.std and "swd" in row.values]
-    return min(found)[1] if found else None
+    return min(found)[1] if len(found) > 1 else None
 
 
 def record(runs: Sequence[LoadedRun], rows: Sequence[Row]) -> list[str]:

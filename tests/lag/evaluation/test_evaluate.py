@@ -426,10 +426,11 @@ def test_twice_from_the_command_line(run, tmp_path, monkeypatch):
 
 def test_all_images_are_saved_for_other_tools(run, data_dir, tmp_path):
     command = ["scripts/evaluate.py", f"--run={run}", f"--data_dir={data_dir}", "--images=2", "--samples=2"]
+    command.append("--noise=1,0.3")
     done = start(*command, f"--output={tmp_path}", "--save_images")
     assert done.returncode == 0, done.stderr
     folders = {str(p.parent.relative_to(tmp_path / "pictures")) for p in (tmp_path / "pictures").rglob("*.png")}
-    noisy = {f"LAG_noise{std}/sample{i}" for std in ("0.25", "0.5", "0.75", "1") for i in (0, 1)}
+    noisy = {f"LAG_noise{std}/sample{i}" for std in ("0.3", "1") for i in (0, 1)}
     assert folders == {"truth", "nearest_noise0", "bicubic_noise0", "LAG_noise0"} | noisy
     content = json.loads((tmp_path / "report.json").read_text())
     assert (content["rows"][0]["fd_lite0"] is None) == (efficientnet.package_file() is None)
@@ -448,6 +449,9 @@ def test_mistakes(run, data_dir, tmp_path):
         "scripts/evaluate.py", f"--run={run}", f"--data_dir={data_dir}", f"--output={tmp_path}/file"
     )
     assert "--samples=0 must be" in mistake("scripts/evaluate.py", f"--run={run}", "--samples=0")
+    for noise in ("0,1", "half", "nan", "inf", ""):
+        words = f"--noise={noise} must be numbers above 0, as 0.5,1"
+        assert words in mistake("scripts/evaluate.py", f"--run={run}", f"--noise={noise}")
 
 
 def keys_cubic(t):

@@ -28,12 +28,15 @@ ROWS = [
     row("LAG", 0.5, swd=4.0),
     row("LAG", 0.75, swd=4.0),
     row("cGAN", 1.0, swd=0.5),
+    row("cGAN", 0.5, swd=0.6),
+    row("one", 1.0, swd=0.5),
 ]
 
 
 def test_the_noise_nearest_to_true_images_is_the_best_and_none_is_no_noise():
     assert best_noise(ROWS, "LAG") == 0.5 and best_noise(ROWS, "cGAN") == 1.0
     assert best_noise(ROWS, "EDSR") is None and best_noise([row("LAG", 0.5)], "LAG") is None
+    assert best_noise(ROWS, "one") is None  # one is no choice
 
 
 def test_a_run_is_recommended_the_noise_of_its_checkpoint(run):
