@@ -6,6 +6,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -233,10 +234,11 @@ def bind(app: App, host: str, port: int) -> BaseWSGIServer:
 
 
 def serve(session: Session, host: str, port: int) -> None:
-    """Serves until it is interrupted.
+    """Serves until a signal ends the program.
 
     Raises:
         UserError: if the address cannot be had.
+        Stopped: when it is asked to stop; then the model is at rest.
     """
     app = App(session, host)
     server = bind(app, host, port)
@@ -248,6 +250,8 @@ def serve(session: Session, host: str, port: int) -> None:
         )
     shown = f"[{host}]" if ":" in host else host
     print(f"explore the model at http://{shown}:{server.server_address[1]} (Ctrl-C ends)", flush=True)
-    server.serve_forever()  # until Ctrl-C
-    app.turns.finish(10)  # what the model is at
-    print("\nended", flush=True)
+    try:
+        HTTPServer.serve_forever(server)  # werkzeug's own returns on Ctrl-C, and the program would end as if by itself
+    finally:
+        server.server_close()
+        app.turns.finish(10)  # what the model is at
