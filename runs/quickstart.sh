@@ -3,11 +3,12 @@
 # faces, writes quickstart/candidates.png and walk.webp, and leaves the run for TensorBoard. Run again, it goes on where it was.
 set -euo pipefail
 source "$(dirname "$0")/venv.sh" requirements.txt
+# While it trains, preview.png in the run's folder shows what it has learnt so far.
+echo "it trains for some minutes; from a tenth of it on look at the preview.png that it names below, drawn anew at each tenth"
 # Without --recipe=posterior, and with --training_kimg=16 --transition_kimg=8, it trains as the reference does.
 python lag.py --dataset=toyfaces32 --scale=4 --filters=64 --filters_min=16 --blocks=2 --noise_dim=16 \
   --recipe=posterior --center_every=1 --energy_every=1 --total_kimg=80 --save_kimg=8 --report_kimg=2 \
   --data_dir=quickstart/data --train_dir=quickstart/runs
-# While it trains, this draws what it has learnt so far: scripts/lag_generate_candidates.py --run=quickstart/runs
 args=$(ls -t quickstart/runs/toyfaces32/average4X/LAG_*recipeposterior*/args/args.json | head -n 1)  # the newest run's
 run=$(dirname "$(dirname "$args")")
 python scripts/lag_generate_candidates.py --run="$run" --data_dir=quickstart/data --samples=0-7 --ncand=5 --cell=160 \

@@ -16,9 +16,10 @@ import tensorflow as tf
 
 from libml.datasets.stream import Images, reading
 from libml.errors import UserError, reason
+from libml.images import encode_png
 from libml.system.background import ahead
 from libml.system.devices import Devices
-from libml.system.files import discard
+from libml.system.files import discard, write_atomic
 from libml.system.interrupts import Interrupted, interrupts
 from libml.training import checkpoint, run_folder
 from libml.training.best import Best
@@ -138,14 +139,18 @@ class Run:
         self.clock.nimg.assign(nimg)
         self.clock.data_position.assign(max(self.devices.gather(position)))
 
-    def save(self, nimg: int, position: int) -> None:
-        """Saves the run at nimg, once it is known to be sound."""
+    def save(self, nimg: int, position: int, picture: np.ndarray | None) -> None:
+        """Saves the run at nimg, once it is known to be sound, and its preview if there is one."""
         self._at(nimg, position)
         self.check_finite()
         if self.summary:
             self.check_alone()
+            if picture is not None:
+                self.summary.image(nimg // KIMG, "candidates", picture)
             self.summary.flush()  # what was reported up to a checkpoint is there when the checkpoint is
             self.checkpoints.save(nimg)
+            if picture is not None:
+                write_atomic(self.files.preview, encode_png(picture))
 
     def batches(self) -> Iterator[tuple[int, Batch]]:
         """Endless (position in the data, this worker's part of the global batch)."""
@@ -206,10 +211,8 @@ class Run:
                 evaluating = time.perf_counter() - started
                 evaluated, window_start = evaluated + evaluating, window_start + evaluating
             due = done or _passed(before, nimg, config.save_kimg)
-            if due and self.summary:
-                self.summary.image(nimg // KIMG, "candidates", self.preview(phase, before))
             if due or stopping or schedule.phase(nimg) != phase:
-                self.save(nimg, position)
+                self.save(nimg, position, self.preview(phase, before) if due and self.summary else None)
             if stopping and not done:
                 progress.close()
                 if self.devices.is_chief:
@@ -279,6 +282,7 @@ def train(
             run.summary = stack.enter_context(SummaryWriter(folder, None if restored is None else nimg // KIMG))
             if restored is None:
                 run.summary.parameters(0, config.to_json())
+            _say(devices, f"every {config.save_kimg} kimg the run draws test images into {run.files.preview}")
         progress = ProgressLine(total, nimg, silent=not devices.is_chief)
         stack.callback(progress.close)
         slow = "finishing this step, then saving; a second Ctrl-C stops at once, unsaved"

@@ -44,6 +44,11 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def preview(self) -> Path:
+        """The newest preview, as PNG."""
+        return self.path / "preview.png"
+
+    @property
     def export(self) -> Path:
         """The SavedModel that the end of the training leaves."""
         return self.path / "export"
@@ -207,5 +212,6 @@ def forget(folder: Path) -> None:
     """
     files = RunFolder(folder)
     withdraw(files.checkpoints)
-    for path in (files.args.parent, files.metrics, files.noise, files.export, files.best, *files.leftovers()):
+    whole = (files.args.parent, files.metrics, files.preview, files.noise, files.export, files.best)
+    for path in (*whole, *files.leftovers()):
         remove(path)

@@ -14,7 +14,9 @@ LAG_FLAGS = (  # of RUN
     *("--dataset=cifar10", "--scale=4", "--batch=8", "--blocks=1", "--filters=8", "--filters_min=4", "--noise_dim=2"),
     *("--training_kimg=1", "--transition_kimg=1", "--data_dir=data", "--train_dir=runs", "--noexport"),
 )
-TRAINED = (f"{RUN}/args/args.json", f"{RUN}/metrics.jsonl", f"{RUN}/tf/summaries/*", f"{RUN}/.lock")  # going on changes
+TRAINED = tuple(  # going on changes
+    f"{RUN}/{name}" for name in ("args/args.json", "metrics.jsonl", "preview.png", "tf/summaries/*", ".lock")
+)
 
 
 def bring(kit: Path, box: Path, *names: str) -> None:

@@ -175,7 +175,7 @@ def test_a_path_that_a_user_gives_may_be_on_a_store(path):
 
 
 def test_one_module_knows_the_names_of_a_runs_files():
-    names = {"args.json", "tf", "metrics.jsonl", "summaries"}
+    names = {"args.json", "tf", "metrics.jsonl", "preview.png", "summaries"}
 
     def named(path: Path) -> set[str]:
         return names & {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}

@@ -99,6 +99,7 @@ def test_it_reports_its_losses(straight):
     assert all(set(line) == tags | TIMING | {"kimg"} and np.all(np.isfinite(list(line.values()))) for line in lines)
     assert {tag for _, tag, _ in scalars(config.folder)} == tags
     assert lines[1]["gmse"] < lines[0]["gmse"]
+    assert (config.folder / "preview.png").read_bytes().startswith(b"\x89PNG")
     # gmse and rmse say the same; rmse is the mean of the steps' roots.
     np.testing.assert_allclose(lines[1]["rmse"], 127.5 * lines[1]["gmse"] ** 0.5, rtol=0.01)
 

@@ -13,6 +13,7 @@ import tempfile
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from lag import program, sampling
 from lag.config import LAGConfig
@@ -142,6 +143,8 @@ def test_previews_are_in_tensorboard(straight, data_dir):
     np.testing.assert_array_equal(
         made, draw(candidates_figure(sampler, hires, "average", (0.0, 0.5, 1.0), config.seed, [0, 1], title))
     )
+    with Image.open(config.folder / "preview.png") as newest:
+        np.testing.assert_array_equal(np.asarray(newest), made)
 
 
 def test_the_best_is_a_run_of_its_own(straight, data_dir):
@@ -222,7 +225,8 @@ def test_a_complete_run_is_left_alone(straight, data_dir, capsys):
 def test_reset_starts_over(stopped, data_dir, capsys):
     shorter = dataclasses.replace(stopped, total_kimg=1)  # which two phases take longer than
     again = run(shorter, data_dir, folder=stopped.folder, reset=True)
-    assert "at 0 kimg" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "at 0 kimg" in said and said.count(f"test images into {stopped.folder / 'preview.png'}") == 1
     assert int(again.g_optimizer_0.iterations) == 64
     assert [kimg for kimg, tag, _ in scalars(stopped.folder) if tag == "gp"] == [1, 2]
     assert [nimg for nimg, _ in checkpoint.list_checkpoints(stopped.folder / "tf")] == [1024, 2048]  # none at 1536
@@ -254,7 +258,8 @@ def old_run(folder) -> None:
         path.mkdir(parents=True)
         (path / "model.index").touch()
         (path / "model.data-00000-of-00001").touch()
-    for name in ("args/args.json", "best/args/args.json", "export/saved_model.pb", "metrics.jsonl", "notes.txt"):
+    ours = ("args/args.json", "best/args/args.json", "export/saved_model.pb", "metrics.jsonl", "preview.png")
+    for name in (*ours, "notes.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
 
