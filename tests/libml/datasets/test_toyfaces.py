@@ -123,9 +123,11 @@ def test_workers_need_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_training_and_test_faces_differ(tmp_path):
-    toyfaces_records.make(tmp_path, 32, train=4, test=2)
-    for split, numbers in (("train", range(4)), ("test", (8192, 8193))):
+def test_training_and_test_faces_differ(tmp_path, capsys):
+    toyfaces_records.make(tmp_path, 32, train=16, test=2)
+    said = capsys.readouterr().err.splitlines()  # no terminal: a line at each tenth
+    assert len(said) == 1 + 10 and said[1] == "toyfaces32: 2 of 18 faces" and said[-1] == "toyfaces32: 18 of 18 faces"
+    for split, numbers in (("train", range(16)), ("test", (8192, 8193))):
         records = tf.data.TFRecordDataset(str(tmp_path / f"toyfaces32-{split}.tfrecord")).as_numpy_iterator()
         stored = [tf.train.Example.FromString(r).features.feature["image"].bytes_list.value[0] for r in records]
         for png, number in zip(stored, numbers, strict=True):
