@@ -15,7 +15,6 @@ app.define_flags(LAGConfig)
 app.define_run_flags()
 flags.DEFINE_boolean("export", True, "Export a SavedModel into the run's folder at the end.")
 flags.DEFINE_boolean("memtest", False, "Train a few steps of the last stages, to see whether they fit in memory.")
-flags.DEFINE_boolean("dry_run", False, "Print the phases, the parameters, and estimates of memory and time, then exit.")
 
 
 def main() -> None:

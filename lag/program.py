@@ -12,13 +12,12 @@ from lag.config import LAGConfig
 from lag.formats.saved_model import export_at_end
 from lag.model import costs
 from lag.model.training import LAG
-from lag.performance import duration
 from lag.performance.memory import estimate_bytes
 from libml.datasets.catalogue import Dataset, check_sizes, lookup
 from libml.layers.resample import DOWNSCALERS
 from libml.system.devices import Devices, make_devices, peak_memory
 from libml.training import program
-from libml.training.schedule import KIMG, Phase
+from libml.training.schedule import Phase
 
 
 def describe(model: LAG) -> str:
@@ -33,12 +32,12 @@ def describe(model: LAG) -> str:
     return "\n".join([*lines, f"{'all':<7}{'':>8}" + "".join(f"{count:>14,}" for count in totals)])
 
 
-def _describe_phases(config: LAGConfig) -> str:
-    lines = [f"{'phase':<12}{'kimg from':>10}{'to':>10}{'length':>10}"]
-    for p in config.schedule().phases:
-        start, stop = p.nimg_start // KIMG, p.nimg_stop // KIMG
-        lines.append(f"{p!s:<12}{start:>10}{stop:>10}{stop - start:>10}")
-    return "\n".join(lines)
+def _builder(config: LAGConfig) -> program.Build:
+    def build(dataset: Dataset, devices: Devices) -> tuple[LAG, Callable[[Phase, int], sampling.Sampler]]:
+        model = LAG(config, dataset.colors, devices.strategy, devices.workers)
+        return model, sampling.PhaseSamplers(model)
+
+    return build
 
 
 def dry_run(config: LAGConfig, folder: Path, data_dir: str, devices: dict[str, Any]) -> None:
@@ -51,20 +50,16 @@ def dry_run(config: LAGConfig, folder: Path, data_dir: str, devices: dict[str, A
         devices: arguments of make_devices; other machines are not waited for.
     """
     dataset = lookup(config.dataset, data_dir)
-    check_sizes(dataset, config.scale, config.downscaler)
-    made = make_devices(config.batch, **devices, join=False)
-    print(f"{folder}\n\n{_describe_phases(config)}\n")
-    model = LAG(config, dataset.colors)
-    print(describe(model))
-    estimate = estimate_bytes(model, dataset.size, config.batch)
-    print(f"\nmemory of the last phase at batch {config.batch}: about {estimate / 2**30:.2f} GiB on one device")
-    total, replicas = config.schedule().total, made.strategy.num_replicas_in_sync
-    print(f"length of the run: {total / KIMG:g} kimg ({total:,} images)", flush=True)
-    seconds = duration.estimate_seconds(config, dataset.colors, dataset.size, made)
-    print(
-        f"time here: about {duration.in_words(seconds)} on {replicas} device(s) ({duration.STEPS} steps of the first "
-        "phase were timed, the other phases follow by their arithmetic)"
-    )
+
+    def with_memory(model: LAG) -> str:
+        estimate = estimate_bytes(model, dataset.size, config.batch) / 2**30
+        memory = f"memory of the last phase at batch {config.batch}: about {estimate:.2f} GiB on one device"
+        return f"{describe(model)}\n\n{memory}"
+
+    def operations(model: LAG, phase: Phase) -> int:
+        return costs.step_operations(config, dataset.colors, dataset.size, phase.lod_stop)
+
+    program.dry_run(config, folder, devices, _builder(config), with_memory, operations, data_dir=data_dir)
 
 
 def device_needs(config: LAGConfig, data_dir: str) -> dict[str, Any]:
@@ -112,12 +107,7 @@ def train_and_export(
         export: write a SavedModel into the folder at the end.
         skip_bad_records: leave out records that cannot be read, and count them.
     """
-
-    def build(dataset: Dataset, devices: Devices) -> tuple[LAG, Callable[[Phase, int], sampling.Sampler]]:
-        model = LAG(config, dataset.colors, devices.strategy, devices.workers)
-        return model, sampling.PhaseSamplers(model)
-
     options = {"data_dir": data_dir, "reset": reset, "skip_bad_records": skip_bad_records}
-    devices = program.train_on_dataset(config, folder, device_options, build, describe, **options)
+    devices = program.train_on_dataset(config, folder, device_options, _builder(config), describe, **options)
     if export and devices.is_chief:
         export_at_end(folder)

@@ -54,7 +54,8 @@ def define_run_flags() -> None:
         "resume", "", "Run to go on with under its parameters; docs/training.md lists which may change."
     )
     flags.DEFINE_boolean("reset", False, "Forget what the run's folder holds and train from scratch.")
-    _show_in_help("data_dir", "gpus", "cpus", "skip_bad_records", "deterministic", "resume", "reset")
+    flags.DEFINE_boolean("dry_run", False, "Print the phases, networks, length and an estimate of the time, then exit.")
+    _show_in_help("data_dir", "gpus", "cpus", "skip_bad_records", "deterministic", "resume", "reset", "dry_run")
 
 
 def define_cpus() -> None:

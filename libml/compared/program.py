@@ -8,11 +8,18 @@ from libml.compared.sampler import GeneratorSampler
 from libml.datasets.catalogue import Dataset
 from libml.system.devices import Devices
 from libml.training import program
+from libml.training.schedule import Phase
 
 
 def _describe(method: ComparedMethod) -> str:
     networks = method._networks.items()
     return "\n".join(f"{name:<16}{network.count_params():,} parameters" for name, network in networks)
+
+
+def _most_operations(method: ComparedMethod, phase: Phase) -> float:
+    """More than those of an image's step: as if each weight were used at each pixel of the large image."""
+    weights = sum(network.count_params() for network in method._networks.values())
+    return 6 * weights * method.size**2
 
 
 def main(method: type[ComparedMethod]) -> None:
@@ -22,7 +29,7 @@ def main(method: type[ComparedMethod]) -> None:
 
     def train_from_flags() -> None:
         config, folder = app.config_and_folder(method.config_type)
-        options = app.run_options()
+        options = app.run_options("dry_run")
 
         def build(dataset: Dataset, devices: Devices) -> tuple[ComparedMethod, Callable]:
             place = (devices.strategy, devices.workers)
@@ -30,6 +37,10 @@ def main(method: type[ComparedMethod]) -> None:
             sampler = GeneratorSampler(model.generator, config)
             return model, lambda phase, nimg: sampler
 
-        program.train_on_dataset(config, folder, app.device_options(), build, _describe, **options)
+        if options.pop("dry_run"):
+            place = app.device_options(), build, _describe, _most_operations
+            program.dry_run(config, folder, *place, data_dir=options["data_dir"])
+        else:
+            program.train_on_dataset(config, folder, app.device_options(), build, _describe, **options)
 
     app.run(train_from_flags)

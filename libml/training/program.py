@@ -1,5 +1,6 @@
 """What every training program does around its method: devices, data, the words at the start, and the loop."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from libml.datasets.stream import Images
 from libml.sampler import CandidateSampler
 from libml.system import outputs
 from libml.system.devices import Devices, make_devices
-from libml.training import loop
+from libml.training import duration, loop
 from libml.training.config import RunConfig
 from libml.training.preview import PREVIEW_IMAGES, Preview
-from libml.training.schedule import Phase
+from libml.training.schedule import KIMG, Phase, Schedule
 
 Build = Callable[[Dataset, Devices], tuple[loop.Method, Callable[[Phase, int], CandidateSampler]]]
+Operations = Callable[[loop.Method, Phase], float]  # of an image's step, or more than they are
 
 
 def describe_parameters(config: RunConfig) -> str:
@@ -25,6 +27,58 @@ def describe_parameters(config: RunConfig) -> str:
     rows = [("parameter", "value", "default"), *rows]
     widths = [max(len(row[i]) for row in rows) + 2 for i in range(2)]
     return "\n".join(f"{name:<{widths[0]}}{value:<{widths[1]}}{default}".rstrip() for name, value, default in rows)
+
+
+def describe_phases(schedule: Schedule) -> str:
+    """A table of the phases."""
+    lines = [f"{'phase':<12}{'kimg from':>10}{'to':>10}{'length':>10}"]
+    for p in schedule.phases:
+        start, stop = p.nimg_start // KIMG, p.nimg_stop // KIMG
+        lines.append(f"{p!s:<12}{start:>10}{stop:>10}{stop - start:>10}")
+    return "\n".join(lines)
+
+
+def _fitting_dataset(config: RunConfig, data_dir: str) -> Dataset:
+    dataset = lookup(config.dataset, data_dir)
+    check_sizes(dataset, config.scale, config.downscaler)
+    return dataset
+
+
+def dry_run(
+    config: RunConfig,
+    folder: Path,
+    device_options: dict[str, Any],
+    build: Build,
+    describe: Callable[[loop.Method], str],
+    operations: Operations,
+    *,
+    data_dir: str,
+) -> None:
+    """Prints the run's folder, phases, networks, length and time here; writes nothing.
+
+    Args:
+        config: the run's parameters.
+        folder: where it would live.
+        device_options: arguments of make_devices; other machines are not waited for.
+        build: as of train_on_dataset.
+        describe: the method's networks in words.
+        operations: how much arithmetic a step is.
+        data_dir: folder of the datasets.
+    """
+    dataset = _fitting_dataset(config, data_dir)
+    schedule, devices = config.schedule(), make_devices(config.batch, **device_options, join=False)
+    print(f"{folder}\n\n{describe_phases(schedule)}\n")
+    method, _ = build(dataset, devices)
+    print(describe(method))
+    print(f"length of the run: {schedule.total / KIMG:g} kimg ({schedule.total:,} images)", flush=True)
+    replicas = devices.strategy.num_replicas_in_sync
+    of_phase = functools.partial(operations, method)
+    seconds = duration.estimate_seconds(method, config, dataset, of_phase, replicas)
+    others = ", the other phases follow by their arithmetic" if len(schedule.phases) > 1 else ""
+    print(
+        f"time here: about {duration.in_words(seconds)} on {replicas} device(s) ({duration.STEPS} steps of the first "
+        f"phase were timed{others})"
+    )
 
 
 def train_on_dataset(
@@ -56,8 +110,7 @@ def train_on_dataset(
     devices = make_devices(config.batch, **(device_options or {}))
     if devices.is_chief:
         outputs.check_place("train_dir", folder.absolute())
-    dataset = lookup(config.dataset, data_dir)
-    check_sizes(dataset, config.scale, config.downscaler)
+    dataset = _fitting_dataset(config, data_dir)
     config.schedule()  # refuses what leaves nothing to train before anything is made
     images = Images(dataset, data_dir, skip_bad_records)
     images.check()

@@ -19,7 +19,6 @@ from lag.config import LAGConfig
 from lag.model import costs
 from lag.model.training import LAG
 from lag.performance import benchmark
-from lag.performance.duration import timed_batch
 from lag.performance.machine.running import counts, enough
 from lag.performance.sizes import SCALE, SIZES
 from libml.datasets import toyfaces_records
@@ -29,6 +28,7 @@ from libml.datasets.stream import Images, reading
 from libml.system import cpu, hardware
 from libml.system.devices import peak_memory
 from libml.training.checkpoint import Checkpoints, restore
+from libml.training.duration import timed_batch
 
 Rows = Iterator[dict[str, Any]]
 

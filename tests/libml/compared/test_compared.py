@@ -235,5 +235,11 @@ def test_the_programs(data_dir, tmp_path):
     measured = json.loads((folder / "metrics.jsonl").read_text().splitlines()[1])
     assert set(measured) == {"kimg", "eval/swd", "eval/lr_error", "eval/rmse"}
     assert load_compared(SRGAN, folder / "best").nimg == KIMG
+    done = start("cgan.py", *flags[:3], *flags[4:5], f"--train_dir={tmp_path}/none", "--dry_run")
+    assert done.returncode == 0, done.stderr
+    *_, length, time = done.stdout.splitlines()
+    assert length == "length of the run: 1 kimg (1,024 images)" and "lod 2" in done.stdout and "critic" in done.stdout
+    assert re.match(r"time here: about [\d.]+ (seconds|minutes) on 1 device\(s\) \(3 steps", time)
+    assert not (tmp_path / "none").exists()
     assert "--layer_name=conv9" in mistake("srgan2.py", "--layer_name=conv9")
     assert "did you mean cifar10" in mistake("edsr.py", "--dataset=cifar1", f"--data_dir={data_dir}")

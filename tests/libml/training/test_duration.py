@@ -1,11 +1,12 @@
 """The estimate of a run's time."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from lag.config import LAGConfig
-from lag.model import costs
-from lag.performance import duration
-from libml.system.devices import make_devices
+from libml.datasets.catalogue import lookup
+from libml.training import duration
 
 
 @pytest.mark.parametrize(
@@ -25,9 +26,9 @@ def test_a_time_in_words(seconds, words):
 
 
 def test_an_image_of_a_later_phase_counts_as_its_arithmetic_does():
-    config = LAGConfig(scale=4, training_kimg=2, transition_kimg=1)
-    small, large = (costs.step_operations(config, 3, 32, lod) for lod in (1, 2))
-    assert duration.relative_length(config, 3, 32) == pytest.approx(1024 * (2 + 3 * large / small))
+    phases = LAGConfig(scale=4, training_kimg=2, transition_kimg=1).schedule().phases
+    operations = {1: 5e6, 2: 2e7}  # by the last level of detail
+    assert duration.relative_length(phases, lambda phase: operations[phase.lod_stop]) == 1024 * (2 + 3 * 4)
 
 
 def test_a_step_on_a_cpu_is_as_large_as_is_timed_quickly():
@@ -37,12 +38,9 @@ def test_a_step_on_a_cpu_is_as_large_as_is_timed_quickly():
 
 
 def test_twice_the_length_takes_twice_as_long(monkeypatch):
-    monkeypatch.setattr(duration, "_step_seconds", lambda config, *_: 0.5 * config.batch)
-    devices = make_devices(8)
-    one, two = (
-        duration.estimate_seconds(
-            LAGConfig(dataset="cifar10", scale=2, batch=8, filters=4, filters_min=4, training_kimg=k), 3, 32, devices
-        )
-        for k in (1, 2)
-    )
+    monkeypatch.setattr(duration, "_step_seconds", lambda method, config, dataset, batch: 0.5 * batch)
+    configs = [LAGConfig(scale=2, batch=8, training_kimg=k) for k in (1, 2)]
+    methods = [SimpleNamespace(schedule=config.schedule()) for config in configs]
+    of_phase, dataset = (lambda phase: 1e6), lookup("cifar10")
+    one, two = (duration.estimate_seconds(m, c, dataset, of_phase, 1) for m, c in zip(methods, configs, strict=True))
     assert one == 512 and two == 1024
