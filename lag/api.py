@@ -16,6 +16,7 @@ from lag.upscaling.one_picture import TILE, Upscaler, at_once, generate_tiles, s
 from lag.upscaling.picture_file import Picture, content_hash
 from libml.errors import UserError
 from libml.images import to_float, to_levels, to_uint8
+from libml.system import starting
 from libml.training.run_folder import RunFolder
 from libml.training.run_names import find_model
 
@@ -35,8 +36,9 @@ def load(path: str | os.PathLike[str] = TOY_FACES) -> "Model":
     Raises:
         UserError: if it is none of these.
     """
-    path = find_model(os.fspath(path))
-    return Model(load_model(path), path)
+    with starting.quietly_for_others():  # TensorFlow, where the model needs it
+        path = find_model(os.fspath(path))
+        return Model(load_model(path), path)
 
 
 class Model:

@@ -1,6 +1,7 @@
 """The model in the box: what is used when no model is named."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from lag.formats.card import load_description
 from lag.upscaling.consistency import lores_errors
 from libml.datasets import toyfaces
 from tests.support import ROOT
-from tests.support.programs import mistake
+from tests.support.programs import mistake, start
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,17 @@ def test_its_pictures_are_good_and_fit_the_small_ones(model):
     assert max(np.abs(lores_errors(c, s, 4)).max() for c, s in zip(center, small, strict=True)) < 1
 
 
+def test_python_loads_it_without_a_word_of_tensorflow_s():
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    command = [
+        sys.executable,
+        "-c",
+        "import lag, os; lag.load(); print([n for n in os.environ if n.startswith('TF_')])",
+    ]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
 def test_ranking_says_that_it_needs_a_run(model):
     small = shrunk(faces(1))[0]
     with pytest.raises(lag.UserError, match=r"rank needs the critic, .* load a run's folder"):
@@ -96,9 +108,7 @@ def test_upscale_uses_it_and_says_so(model, tmp_path):
     small = shrunk(faces(1))[0]
     Image.fromarray(small).save(tmp_path / "face.png")
     words = [f"--input={tmp_path}/face.png", f"--output={tmp_path}/large", "--samples=2"]
-    done = subprocess.run(
-        [sys.executable, "scripts/upscale.py", *words], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = start("scripts/upscale.py", *words)
     assert done.stdout.startswith("no --model is named: the shipped one of toy faces")
     for name, expected in {"0": model.center(small), "1": model.sample(small, n=1)[0]}.items():
         found = np.array(Image.open(tmp_path / f"large/face_{name}.png"), int)
