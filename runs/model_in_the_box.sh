@@ -4,7 +4,7 @@
 set -euo pipefail
 source "$(dirname "$0")/venv.sh" requirements.txt
 python lag.py --dataset=toyfaces32 --scale=4 --filters=64 --filters_min=16 --blocks=2 --noise_dim=16 \
-  --recipe=posterior --center_every=1 --energy_every=1 --total_kimg=80 --save_kimg=8 --report_kimg=2 \
+  --recipe=posterior --batch=8 --center_every=1 --energy_every=1 --total_kimg=80 --save_kimg=8 --report_kimg=2 \
   --data_dir=build/box/data --train_dir=build/box/runs
 python scripts/export.py --run=build/box/runs --weights=float16 --output=build/box/toyfaces32
 mkdir -p lag/box/toyfaces32
