@@ -6,16 +6,9 @@ Lim et al., 2017, with the constants of the LAG paper's comparison.
 if __name__ == "__main__":  # before imports that take time, or may be missing
     from libml.system import entry
 
-    entry.begin()
+    entry.begin_with_tensorflow()
 
 import dataclasses
-import os
-
-from libml.system import starting
-from libml.system.environment import DEFAULTS
-
-os.environ.update(DEFAULTS | os.environ)  # before TensorFlow is imported
-starting.begin(os.environ["TF_CPP_MIN_LOG_LEVEL"] == DEFAULTS["TF_CPP_MIN_LOG_LEVEL"])
 
 import tensorflow as tf
 

@@ -14,8 +14,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from libml.errors import UserError, printable
-from libml.system import interrupts, starting
-from libml.system.environment import DEFAULTS
+from libml.system import ending, environment, interrupts, starting
 from libml.system.files import is_folder
 from libml.system.interrupts import Stopped
 from libml.system.store_path import StorePath, to_path
@@ -191,7 +190,7 @@ def importing() -> Iterator[None]:
     """
     gc.disable()
     try:
-        with starting.quietly(os.environ.get("TF_CPP_MIN_LOG_LEVEL") == DEFAULTS["TF_CPP_MIN_LOG_LEVEL"]):
+        with starting.quietly(environment.is_quiet()):
             yield
         # It warns of each function that it traces again, and its strategies announce themselves.
         std_logging.getLogger("tensorflow").setLevel(std_logging.ERROR)
@@ -235,8 +234,8 @@ def run(main: Callable[..., int | None], arguments: bool = False, when_stopped: 
         arguments: whether it takes the list of words that are no flags; otherwise these are refused.
         when_stopped: what to say to who stopped it.
     """
-    interrupts.stop_at_once()
-    os.environ.update(DEFAULTS | os.environ)  # TensorFlow is imported later, by main
+    ending.stop_at_once()
+    environment.set_defaults()  # TensorFlow is imported later, by main
 
     def guarded(argv: list[str]) -> int | None:
         with interrupts.stopping():
@@ -255,7 +254,7 @@ def run(main: Callable[..., int | None], arguments: bool = False, when_stopped: 
         except OSError as e:  # as of a name that is too long for the file system to be asked about
             complain(f"{e.filename}: {e.strerror}" if e.filename else e)
         except Stopped as e:
-            print(interrupts.line(e.number, when_stopped), file=sys.stderr)
+            print(ending.line(e.number, when_stopped), file=sys.stderr)
             return 128 + e.number
         except Exception as e:
             if not isinstance(e, MemoryError) and type(e).__name__ != "ResourceExhaustedError":  # TensorFlow's

@@ -3,24 +3,43 @@
 import sys
 from types import TracebackType
 
-from libml.system import interrupts
+from libml.system import ending
 
 OURS = ("lag", "libml")
 
 
 def begin() -> None:
-    """From now on Ctrl-C is one line, and so is a package that is missing."""
-    interrupts.stop_at_once()
+    """From now on Ctrl-C is one line, and so is a package that is missing; after another error's traceback is one."""
+    ending.stop_at_once()
     sys.excepthook = _say
+
+
+def begin_with_tensorflow() -> None:
+    """As begin; and TensorFlow is imported quietly, of a program that cannot wait with it."""
+    begin()
+    from libml.system import environment, starting
+
+    environment.set_defaults()
+    with starting.quietly(environment.is_quiet()):
+        import tensorflow  # noqa: F401
 
 
 def _say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     name = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
-    if not name or "." in name or name in OURS:
+    if name and "." not in name and name not in OURS:
+        text = (
+            f"the package {name} is missing in {sys.executable}: source .venv/bin/activate, if runs/quickstart.sh "
+            "or runs/test.sh has made .venv; else pip install -r requirements.txt"
+        )
+    else:
         sys.__excepthook__(kind, error, trace)
-        return
-    print(
-        f"error: the package {name} is missing in {sys.executable}: source .venv/bin/activate, if runs/quickstart.sh "
-        "or runs/test.sh has made .venv; else pip install -r requirements.txt",
-        file=sys.stderr,
-    )
+        text = f"the program did not expect this: please report the lines above, of {_here()}"
+    if issubclass(kind, Exception):
+        print(f"error: {text}", file=sys.stderr)
+
+
+def _here() -> str:
+    import platform
+
+    version = getattr(sys.modules.get("tensorflow"), "__version__", None)
+    return f"{platform.platform()}, Python {platform.python_version()}" + (f", TensorFlow {version}" if version else "")

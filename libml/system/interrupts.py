@@ -11,11 +11,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+from libml.system.ending import SIGNALS, end
+
 SLOW_SECONDS = 2.0  # after which a program that cannot stop yet says so
-_stderr = [2]  # where stop_at_once says it
-_ending = threading.Lock()  # who has it ends the process; it is never given back
 
 
 class Interrupted(SystemExit):
@@ -29,29 +27,6 @@ class Stopped(KeyboardInterrupt):
         """Args: of the signal."""
         super().__init__()
         self.number = number
-
-
-def line(number: int, more: str = "") -> str:
-    """What a program says when it was stopped by a signal."""
-    return _WORDS[signal.Signals(number)] + (f": {more}" if more else "")
-
-
-def say_on(descriptor: int) -> None:
-    """Names the file descriptor of stderr, where it is not the usual one."""
-    _stderr[0] = descriptor
-
-
-def _end(number: int, _frame: object) -> None:
-    if not _ending.acquire(blocking=False):  # the signal's handler and the thread that watches may both come here
-        return
-    os.write(_stderr[0], f"{line(number)}\n".encode())
-    os._exit(128 + number)
-
-
-def stop_at_once() -> None:
-    """From now on a signal ends the process with one line."""
-    for number in SIGNALS:
-        signal.signal(number, _end)
 
 
 @contextlib.contextmanager
@@ -69,8 +44,8 @@ def _handling(handle: Callable) -> Iterator[None]:
 
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
-    """As stop_at_once, for a while, even if the main thread waits in a library that lets no Python code run."""
-    with _handling(_end):
+    """As ending.stop_at_once, for a while, even if the main thread waits in a library that lets no Python code run."""
+    with _handling(end):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -89,7 +64,7 @@ def _watch(descriptor: int) -> None:
     number = os.read(descriptor, 1)
     os.close(descriptor)
     if number and number[0] in SIGNALS:
-        _end(number[0], None)
+        end(number[0], None)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from libml.errors import UserError
-from libml.system import environment, interrupts
+from libml.system import ending, environment, interrupts
 
 # What its C++ side writes before it knows which lines are wanted; of its errors that there is no GPU.
 _NOISE = re.compile(
@@ -35,7 +35,7 @@ def quietly(quiet: bool = True) -> Iterator[None]:
     if _one_at_a_time.locked():  # within quietly_for_others
         yield
         return
-    with interrupts.at_once(), _held_back(interrupts.say_on) if quiet else contextlib.nullcontext():
+    with interrupts.at_once(), _held_back(ending.say_on) if quiet else contextlib.nullcontext():
         yield
 
 
@@ -87,9 +87,3 @@ def _held_back(say_on: Callable[[int], object]) -> Iterator[None]:
             held.seek(0)
             said = held.read()
             os.write(2, noise.sub(b"", said) if noise else said)
-
-
-def begin(quiet: bool) -> None:
-    """Imports TensorFlow under `quietly`."""
-    with quietly(quiet):
-        import tensorflow  # noqa: F401

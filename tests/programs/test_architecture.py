@@ -220,12 +220,11 @@ def test_a_compared_method_needs_only_libml(path):
 
 @pytest.mark.parametrize("path", COMPARED, ids=lambda p: p.name)
 def test_a_compared_method_does_nothing_when_it_is_imported(path):
-    """Definitions and constants only, but for what TensorFlow reads when it is imported."""
+    """Definitions and constants only."""
     assert not forbidden(path, "absl")
     *body, last = ast.parse(path.read_text()).body
     assert ast.unparse(last).startswith("if __name__ == '__main__':\n    main(")
     done = [ast.unparse(node) for node in body if not isinstance(node, DEFINITIONS)]
-    begin = "starting.begin(os.environ['TF_CPP_MIN_LOG_LEVEL'] == DEFAULTS['TF_CPP_MIN_LOG_LEVEL'])"
-    stop = "if __name__ == '__main__':\n    from libml.system import entry\n    entry.begin()"
-    assert done == [ast.unparse(body[0]), stop, "os.environ.update(DEFAULTS | os.environ)", begin]
+    begin = "if __name__ == '__main__':\n    from libml.system import entry\n    entry.begin_with_tensorflow()"
+    assert done == [ast.unparse(body[0]), begin]
     assert ast.get_docstring(ast.parse(path.read_text()))

@@ -1,6 +1,7 @@
 """What every program does before its imports."""
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -10,9 +11,9 @@ PROGRAMS = [*ROOT.glob("*.py"), *(path for path in ROOT.glob("scripts/*.py") if 
 
 
 def test_every_program_stops_with_one_line_before_its_imports(tmp_path):
-    """Those which take time; of a package or module that every program imports early there is one that sends SIGINT."""
-    for name in ("absl", "dataclasses"):
-        (tmp_path / f"{name}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('later')\n")
+    """Of modules that every program imports early there is one that sends SIGINT."""
+    for name in ("absl", "contextlib", "dataclasses", "enum", "functools", "threading"):
+        (tmp_path / f"{name}.py").write_text("import os\nos.kill(os.getpid(), 2)\nprint('later')\n")
     ends = {}
     for path in PROGRAMS:
         env = {**os.environ, "PYTHONPATH": str(tmp_path)}
@@ -33,4 +34,7 @@ def test_other_errors_are_shown_whole():
     for code, said in (("1 / 0", "ZeroDivisionError"), ("import libml.nothing", "No module named 'libml.nothing'")):
         script = f"from libml.system import entry; entry.begin(); {code}"
         done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 1 and "Traceback" in done.stderr and said in done.stderr
+        *trace, last = done.stderr.splitlines()
+        assert done.returncode == 1 and "Traceback" in trace[0] and said in trace[-1]
+        assert last.startswith("error: the program did not expect this: please report the lines above")
+        assert f", Python {platform.python_version()}" in last
