@@ -20,6 +20,8 @@ flags.DEFINE_boolean("memtest", False, "Train a few steps of the last stages, to
 def main() -> None:
     """Flags -> config -> run."""
     config, folder = app.config_and_folder(LAGConfig)
+    if not (FLAGS.dry_run or FLAGS.memtest):
+        app.check_folder(folder)
     devices = app.device_options()
     with app.importing():  # TensorFlow, which --help and a mistaken flag need not wait for
         from lag import program

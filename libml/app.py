@@ -14,10 +14,11 @@ from typing import Any
 from absl import app, flags, logging
 
 from libml.errors import UserError, printable
-from libml.system import ending, environment, interrupts, starting
+from libml.system import ending, environment, interrupts, outputs, starting
 from libml.system.files import is_folder
 from libml.system.interrupts import Stopped
 from libml.system.store_path import StorePath, to_path
+from libml.system.tf_config import place
 from libml.training.config import RunConfig
 from libml.training.run_folder import RunFolder, check_same_run, from_args, load_args
 from libml.training.run_names import find_run
@@ -96,6 +97,8 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
             dataset, or one that does not fit the parameters.
     """
     resume = flags.FLAGS.resume and find_run(flags.FLAGS.resume)
+    if resume and resume != to_path(flags.FLAGS.resume):
+        print(f"--resume={flags.FLAGS.resume} is {resume}", flush=True)
     names = [field.name for field in dataclasses.fields(config)]
     given = {name: flags.FLAGS[name].value for name in names if flags.FLAGS[name].present}
     if not resume:
@@ -119,6 +122,16 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
         print(f"{few[0]} of {few[1]} images are smaller than {dataset.size} and will be enlarged", file=sys.stderr)
     made.schedule()
     return made, folder
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses the folder of a run that this process, if no other one, will write and cannot.
+
+    Raises:
+        UserError: naming the flag that led to it; if TF_CONFIG makes no sense.
+    """
+    if place(os.environ.get("TF_CONFIG"))[0] == 0:
+        outputs.check_place("resume" if flags.FLAGS.resume else "train_dir", folder.absolute())
 
 
 def run_options(*more: str) -> dict[str, Any]:

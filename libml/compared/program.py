@@ -41,6 +41,7 @@ def main(method: type[ComparedMethod]) -> None:
             place = app.device_options(), build, _describe, _most_operations
             program.dry_run(config, folder, *place, data_dir=options["data_dir"])
         else:
+            app.check_folder(folder)
             program.train_on_dataset(config, folder, app.device_options(), build, _describe, **options)
 
     app.run(train_from_flags)

@@ -1,7 +1,6 @@
 """Where a run trains: one device, several, or several machines."""
 
 import dataclasses
-import re
 import resource
 import sys
 from collections.abc import Sequence
@@ -10,7 +9,8 @@ from typing import TypeVar
 import tensorflow as tf
 
 from libml.errors import UserError, first_line
-from libml.system import cpu, hardware, interrupts, jsontext
+from libml.system import cpu, hardware, interrupts
+from libml.system.tf_config import place
 
 Structure = TypeVar("Structure")  # tensors in lists, tuples and dicts, as tf.nest knows them
 
@@ -83,7 +83,7 @@ def make_devices(
         tf.config.experimental.enable_op_determinism()
     if gpus is not None:
         hardware.choose_gpus(gpus)
-    worker, workers = _place(tf_config)  # TensorFlow reads TF_CONFIG even where one machine is meant
+    worker, workers = place(tf_config)  # TensorFlow reads TF_CONFIG even where one machine is meant
     if not join:
         worker, workers = 0, 1
     if cpus > 1:
@@ -116,25 +116,6 @@ def _divide_cpu(cpus: int, workers: int) -> None:
     hardware.divide_cpu(cpus)
 
 
-def _place(tf_config: str | None) -> tuple[int, int]:
-    """(index of this worker, number of workers)."""
-    if not tf_config:
-        return 0, 1
-    try:
-        config = jsontext.parse(tf_config)
-        roles, kind, index = config["cluster"], config["task"]["type"], config["task"]["index"]
-        workers, worker = roles["worker"], int(str(index))
-    except (ValueError, KeyError, TypeError) as e:
-        raise UserError(f"cannot understand TF_CONFIG ({e!r}): see docs/several-machines.md for an example") from e
-    if set(roles) != {"worker"} or kind != "worker" or not isinstance(workers, list) or not 0 <= worker < len(workers):
-        raise UserError("TF_CONFIG must name workers only, this process among them: see docs/several-machines.md")
-    if wrong := [address for address in workers if not _is_address(address)]:
-        raise UserError(f"TF_CONFIG names {wrong[0]!r}: write each worker as host:port, with a port from 1 to 65535")
-    if len({*workers}) < len(workers):
-        raise UserError("TF_CONFIG names a worker twice: each needs a host and a port of its own")
-    return worker, len(workers)
-
-
 def _join_cluster(worker: int) -> tf.distribute.Strategy:
     """The strategy of all workers that TF_CONFIG names."""
     try:
@@ -152,11 +133,6 @@ def _communication() -> tf.distribute.experimental.CommunicationOptions:
     ways = tf.distribute.experimental.CommunicationImplementation
     way = ways.NCCL if hardware.on_gpus() else ways.RING
     return tf.distribute.experimental.CommunicationOptions(implementation=way)
-
-
-def _is_address(address: object) -> bool:
-    match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):([0-9]{1,5})", address) if isinstance(address, str) else None
-    return match is not None and 0 < int(match[2]) < 65536
 
 
 def replica_share(images: Sequence[tf.Tensor], noise: Sequence[tf.Tensor], local_replicas: int) -> list[tf.Tensor]:

@@ -8,7 +8,6 @@ from typing import Any
 from libml.datasets.catalogue import Dataset, check_sizes, lookup
 from libml.datasets.stream import Images
 from libml.sampler import CandidateSampler
-from libml.system import outputs
 from libml.system.devices import Devices, make_devices
 from libml.training import duration, loop
 from libml.training.config import RunConfig
@@ -108,8 +107,6 @@ def train_on_dataset(
         The devices that it trained on.
     """
     devices = make_devices(config.batch, **(device_options or {}))
-    if devices.is_chief:
-        outputs.check_place("train_dir", folder.absolute())
     dataset = _fitting_dataset(config, data_dir)
     config.schedule()  # refuses what leaves nothing to train before anything is made
     images = Images(dataset, data_dir, skip_bad_records)

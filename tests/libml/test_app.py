@@ -13,11 +13,14 @@ import sys
 sys.path.insert(0, {root!r})
 from lag.config import LAGConfig
 from libml import app
+from libml.system import outputs
+outputs.check_place = lambda flag, folder: print("--" + flag)
 app.define_flags(LAGConfig)
 app.define_run_flags()
 def main():
     config, folder = app.config_and_folder(LAGConfig)
     print(config.seed, config.batch, config.blocks, folder)
+    app.check_folder(folder)
 app.run(main)
 """
 
@@ -28,9 +31,11 @@ def test_resuming_takes_the_runs_parameters_but_for_the_flags_given(tmp_path):
     save_args(LAGConfig(seed=7, batch=32, blocks=3), run, colors=3)
     assert json.loads((run / "args" / "args.json").read_text())["seed"] == 7
     done = start(script, f"--resume={run}", "--batch=64")
-    assert done.stdout.split() == ["7", "64", "3", str(run)], done.stderr
+    assert done.stdout.split() == ["7", "64", "3", str(run), "--resume"], done.stderr
+    done = start(script, f"--resume={tmp_path}")
+    assert done.stdout.startswith(f"--resume={tmp_path} is {run}\n7 "), done.stderr
     done = start(script, "--batch=64", f"--train_dir={tmp_path}")
-    assert done.stdout.split()[:3] == ["0", "64", "8"], done.stderr
+    assert done.stdout.split()[:3] == ["0", "64", "8"] and "--train_dir\n" in done.stdout, done.stderr
 
 
 def test_files_that_keras_has_fetched(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 from libml.datasets import records
 from libml.errors import UserError
 from libml.images import encode_png
-from libml.system import devices
+from libml.system import devices, tf_config
 from libml.system.hardware import as_if
 from libml.system.local_cluster import tf_configs
 from tests.libml.datasets.test_stream_order import damage
@@ -38,8 +38,8 @@ def start(data_dir, train_dir: Path, workers: int, *flags) -> list[subprocess.Po
     """Starts the workers, all but the first of several in forks: they must agree whatever Python orders sets by."""
     train_dir.mkdir(parents=True, exist_ok=True)
     started = []
-    for index, tf_config in enumerate(tf_configs(workers)):
-        env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1", "TF_CONFIG": tf_config}
+    for index, place_here in enumerate(tf_configs(workers)):
+        env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1", "TF_CONFIG": place_here}
         words = ["lag.py", *FLAGS, *flags, f"--data_dir={data_dir}", f"--train_dir={train_dir}"]
         log = train_dir / f"log{index}.txt"
         started.append(begin(words, env, log, alone=workers > 1 and not index))
@@ -48,7 +48,7 @@ def start(data_dir, train_dir: Path, workers: int, *flags) -> list[subprocess.Po
 
 def place(workers, index=0, **task) -> tuple[int, int]:
     config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index, **task}}
-    return devices._place(json.dumps(config))
+    return tf_config.place(json.dumps(config))
 
 
 @pytest.mark.parametrize("host", ["a", "10.0.0.1", "node-1.local", "[::1]", "a_b"])
@@ -76,7 +76,7 @@ def test_a_worker_s_address_that_cannot_be_is_named(address):
 )
 def test_what_is_no_cluster_is_one_line(text):
     with pytest.raises(UserError, match="TF_CONFIG"):
-        devices._place(text)
+        tf_config.place(text)
 
 
 def test_a_place_that_is_none():

@@ -13,7 +13,7 @@ import pytest
 from lag.box import TOY_FACES
 from lag.upscaling.shards import Shard, parse
 from libml.images import encode_png
-from libml.system import devices
+from libml.system import tf_config
 from tests.programs.test_documents import FENCED, PAGES, ROOT
 from tests.support.programs import start
 
@@ -144,7 +144,7 @@ def test_programs_take_the_flags_of_the_snippets(place):
 def test_a_snippet_names_the_workers_as_the_program_reads_them(command, workers, place):
     (snippet,) = [p.values[0] for p in SNIPPETS if command in p.values[0]]
     configs = [config for words, config, _ in calls(snippet, place) if "lag.py" in words]
-    assert [devices._place(config) for config in configs] == [(worker, 2) for worker in workers]
+    assert [tf_config.place(config) for config in configs] == [(worker, 2) for worker in workers]
     assert all(json.loads(config)["cluster"]["worker"] == ["host0:2222", "host1:2222"] for config in configs)
 
 
