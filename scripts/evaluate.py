@@ -102,8 +102,10 @@ def main() -> None:
     asked = (dataset, FLAGS.images, FLAGS.samples, FLAGS.seed)
     written = Report(*asked, yardsticks.critic_run, pairs, runs, *found)
     report.write(written, output)
-    print(f"wrote {output / 'report.md'}: {len(written.rows)} rows, {len(pairs.hires)} images")
-    for line in recommend.record(runs, written.rows):
+    images = len(pairs.hires)
+    all_there_are = f", which are all that {dataset} has of --images={FLAGS.images}" if images < FLAGS.images else ""
+    print(f"wrote {output / 'report.md'}: {len(written.rows)} rows, {images} images{all_there_are}")
+    for line in recommend.record(runs, written.rows, images):
         print(line)
     for line in skipped_lines(written):
         print(f"skipped {line}")

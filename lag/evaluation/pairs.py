@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from lag.evaluation.methods import LoadedRun
 from lag.figures.inputs import fitting_dataset
-from libml.datasets.stream import Images
+from libml.datasets.held_out import held_out
 from libml.errors import UserError
 from libml.images import to_uint8
 from libml.layers.resample import DOWNSCALERS
@@ -44,12 +44,12 @@ def load_pairs(name: str, data_dir: str, limit: int, run: LoadedRun, batch: int)
     """
     config = run.config
     dataset = fitting_dataset(name, data_dir, config, run.colors)
-    held_out = Images(dataset, data_dir).held_out()
-    records = held_out.select(limit=limit)
+    images = held_out(dataset, data_dir)
+    records = images.select(limit=limit)
     if len(records) < 2:  # the scale of distances between sets is that of two halves
         raise UserError(f"{dataset.name}: measuring takes at least 2 test images, found {len(records)}")
     hires, lores = on_disk([len(records), dataset.size, dataset.size, dataset.colors], np.uint8), []
-    for part in held_out.batches(records, batch):
+    for part in images.batches(records, batch):
         start = batch * len(lores)
         hires[start : start + len(part)] = to_uint8(part)
         lores.append(DOWNSCALERS[config.downscaler](tf.constant(part), config.scale).numpy())

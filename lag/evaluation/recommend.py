@@ -10,6 +10,8 @@ from libml.system.files import write_atomic
 from libml.system.store_path import to_path
 from libml.training.run_folder import RunFolder
 
+LEAST_IMAGES = 16  # that a noise is recommended from; docs/evaluation.md has what fewer of them lead to
+
 
 def best_noise(rows: Sequence[Row], label: str) -> float | None:
     """The strength of noise above 0 at which a method's images are nearest to true ones (SWD); the weaker of two equal.
@@ -24,12 +26,20 @@ def best_noise(rows: Sequence[Row], label: str) -> float | None:
     return min(found)[1] if len(found) > 1 else None
 
 
-def record(runs: Sequence[LoadedRun], rows: Sequence[Row]) -> list[str]:
-    """Writes noise.json into the folder of each run that takes noise; returns a line for each."""
+def record(runs: Sequence[LoadedRun], rows: Sequence[Row], images: int) -> list[str]:
+    """Writes noise.json into the folder of each run that takes noise, if enough images were measured.
+
+    Returns:
+        A line for each of these runs.
+    """
     lines = []
     for run in runs:
         noise = best_noise(rows, run.label)
         if noise is None:
+            continue
+        if images < LEAST_IMAGES:
+            few = f"{images} images are too few to tell: it takes {LEAST_IMAGES}"
+            lines.append(f"recommended noise of {run.label}: not recorded, {few}")
             continue
         content = {"noise": noise, "nimg": run.nimg, "found_by": "SWD"}
         try:

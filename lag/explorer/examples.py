@@ -46,14 +46,14 @@ class Examples:
             self._find(found, to_path(data_dir))
 
     def _find(self, dataset: Dataset, data_dir: Path) -> None:
-        from libml.datasets.held_out import HeldOut
+        from libml.datasets.held_out import held_out
 
         try:
-            held_out = HeldOut(dataset, dataset.members or (dataset,), data_dir)
-            self._records = held_out.select(limit=MOST)
+            images = held_out(dataset, data_dir)
+            self._records = images.select(limit=MOST)
         except UserError:
             return
-        self._held_out, self.count = held_out, len(self._records)
+        self._held_out, self.count = images, len(self._records)
 
     @functools.lru_cache(maxsize=MOST)  # noqa: B019  one object a process
     def image(self, index: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from libml.datasets.catalogue import Dataset, check_sizes, lookup
-from libml.datasets.stream import Images
+from libml.datasets.held_out import held_out
 from libml.errors import UserError
 from libml.layers.resample import DOWNSCALERS, upscale2d
 from libml.training.config import RunConfig
@@ -50,7 +50,8 @@ def load_test_images(name: str, data_dir: str, indices: Sequence[int], config: R
         UserError: if there are no such images, or the run cannot take them.
     """
     dataset = fitting_dataset(name or config.dataset, data_dir, config, colors)
-    return Images(dataset, data_dir).test_images(indices)
+    images = held_out(dataset, data_dir)
+    return images.images(images.select(indices))
 
 
 class Inputs(NamedTuple):

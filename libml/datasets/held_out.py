@@ -1,6 +1,7 @@
 """The test images of a dataset, by number."""
 
 import itertools
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from libml.datasets.shards import Shards
 from libml.datasets.usable import Usable
 from libml.errors import UserError
 from libml.images import to_float
+from libml.system.store_path import StorePath, to_path
 
 LOOKED_AT = 256  # heads of records at a time
 
@@ -104,6 +106,19 @@ class HeldOut:
         for i, part in enumerate(self.batches(records, 1)):
             images[i] = part[0]
         return images
+
+
+def held_out(dataset: Dataset, data_dir: str | os.PathLike | StorePath) -> HeldOut:
+    """The test images of a dataset, whose training images need not be there.
+
+    Of a mixture's members those take part that training takes, or all where it takes none.
+
+    Raises:
+        UserError: as of HeldOut.
+    """
+    place = to_path(data_dir)
+    trained = [member for member in dataset.members if present_files(member, place, "train")]
+    return HeldOut(dataset, trained or dataset.members or (dataset,), place)
 
 
 def _with_test_files(mixture: Dataset, members: Sequence[Dataset], data_dir: Path) -> list[Dataset]:

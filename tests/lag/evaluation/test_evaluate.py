@@ -328,8 +328,9 @@ def test_runs_that_cannot_be_compared(run, tmp_path, data_dir):
 
 
 def test_one_test_image_is_too_few(methods, tmp_path):
-    for split in ("train", "test"):
-        write_images(tmp_path / f"cifar10-{split}.tfrecord", blobs(1))
+    with pytest.raises(UserError, match=r"no test files of cifar10: looked for .*cifar10-test"):
+        load_pairs("cifar10", tmp_path, 7, methods[0], batch=4)
+    write_images(tmp_path / "cifar10-test.tfrecord", blobs(1))
     with pytest.raises(UserError, match="at least 2 test images, found 1"):
         load_pairs("cifar10", tmp_path, 7, methods[0], batch=4)
 
@@ -398,15 +399,15 @@ def test_scatter():
 
 def test_twice_from_the_command_line(run, tmp_path, monkeypatch):
     data_dir = tmp_path / "data"
-    for split in ("train", "test"):
-        write_images(data_dir / f"cifar10-{split}.tfrecord", blobs(3))
+    write_images(data_dir / "cifar10-test.tfrecord", blobs(3))  # training images are not asked for
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))  # no weights there
     command = ["scripts/evaluate.py", f"--run={run}", f"--data_dir={data_dir}", "--images=5", "--samples=2"]
     command += ["--nolite0"]
     for flag, folder in (("out", "one"), ("output", "other")):
         done = start(*command, f"--{flag}={tmp_path}/{folder}", alone=folder == "one")
         assert done.returncode == 0, done.stderr
-        assert f"wrote {tmp_path}/{folder}/report.md: 7 rows, 3 images\n" in done.stdout
+        assert "report.md: 7 rows, 3 images, which are all that cifar10 has of --images=5\n" in done.stdout
+        assert "recommended noise of LAG: not recorded, 3 images are too few to tell: it takes 16\n" in done.stdout
         assert "FD-Lite0: --nolite0 leaves EfficientNet-Lite0 out\n" in done.stdout
         assert "skipped FID, KID" in done.stdout and "Downloading" not in done.stdout + done.stderr
         assert not (tmp_path / "keras" / "models").exists()

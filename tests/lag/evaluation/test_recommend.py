@@ -43,7 +43,11 @@ def test_a_run_is_recommended_the_noise_of_its_checkpoint(run):
     model = load_model(run)
     assert of_card(model.card) == 0.5 and model.card["recommended_noise"] == 0.5
     loaded = LoadedRun("LAG", None, str(run), None, 3, model.card["nimg"])
-    (line,) = record([loaded], [row("LAG", 0.75, swd=1.0), row("LAG", 0.25, swd=2.0)])
+    rows = [row("LAG", 0.75, swd=1.0), row("LAG", 0.25, swd=2.0)]
+    (line,) = record([loaded], rows, images=15)
+    assert line == "recommended noise of LAG: not recorded, 15 images are too few to tell: it takes 16"
+    assert not RunFolder(run).noise.exists()
+    (line,) = record([loaded], rows, images=16)
     assert line.startswith("recommended noise of LAG: 0.75 (SWD); ")
     assert load_model(run).card["recommended_noise"] == 0.75
     assert recommended_noise(run, model.card["nimg"] + 1) is None

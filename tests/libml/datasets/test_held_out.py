@@ -7,6 +7,7 @@ import pytest
 
 from libml.datasets import catalogue as data
 from libml.datasets import manifest, records
+from libml.datasets.held_out import held_out
 from libml.datasets.stream import Images
 from libml.errors import UserError
 from libml.images import encode_png
@@ -38,6 +39,11 @@ def test_members_of_a_mixture_take_turns_in_test_images(tmp_path, mixture, capsy
     assert levels(images.test_images(limit=3)) == [10, 50, 11]
     assert len(images.test_images(limit=2**63)) == 7  # more than an index can be
     assert levels(images.test_images([5, 0, 3])) == [13, 10, 51]
+    alone = held_out(mixture, tmp_path)  # of which no training images are asked for, but which members have some
+    assert levels(alone.images(alone.select(limit=4))) == [10, 50, 11, 51]
+    (tmp_path / "svhn-train.tfrecord").unlink()
+    alone = held_out(mixture, tmp_path)
+    assert levels(alone.images(alone.select(limit=4))) == [10, 11, 12, 13]
     said = capsys.readouterr().err.splitlines()[0]
     assert said.startswith("test images of mix are those of cifar10, svhn; no test files of: celeba32 (celeba-test")
     with pytest.raises(UserError, match="mix has 7 test images: there is no number 7"):
