@@ -25,6 +25,7 @@ from absl import flags
 
 from libml import app
 from libml.errors import UserError
+from libml.system import outputs
 from libml.system.store_path import StorePath, local_only, to_path
 
 FLAGS = flags.FLAGS
@@ -69,8 +70,23 @@ def main(names: list[str]) -> int:
     return make_standard(names)
 
 
+def check_place(name: str) -> None:
+    """Refuses a data folder that cannot be written into, unless there is nothing to make.
+
+    Raises:
+        UserError: saying why.
+    """
+    from libml.datasets import manifest
+
+    if FLAGS.overwrite or FLAGS.update or not manifest.path(FLAGS.data_dir, name).is_file():
+        outputs.check_place("data_dir", to_path(FLAGS.data_dir).absolute())
+
+
 def check() -> int:
     """--check."""
+    from libml.datasets.making import asked
+
+    asked.check_made(FLAGS.data_dir, FLAGS.check)
     with app.importing():  # TensorFlow
         from libml.datasets.making.check import check
 
@@ -82,12 +98,11 @@ def check() -> int:
 def make_from_folder() -> int:
     """--input and --name."""
     options = folder_options()
+    check_place(FLAGS.name)
     with app.importing():  # TensorFlow
-        from libml.datasets import catalogue as data
         from libml.datasets import manifest
         from libml.datasets.making import folder
 
-    folder.check_name(FLAGS.name, data.names())
     arguments = (FLAGS.test_fraction, FLAGS.workers, FLAGS.overwrite, bool(FLAGS.parquet), FLAGS.update)
     content = folder.make(FLAGS.parquet or FLAGS.input, FLAGS.name, FLAGS.data_dir, options, *arguments)
     if content is None:
@@ -115,6 +130,7 @@ def folder_options() -> Any:
     """
     from PIL import ImageColor
 
+    from libml.datasets.making import asked
     from libml.datasets.making.pictures import PictureOptions
 
     if FLAGS.input and FLAGS.parquet:
@@ -125,6 +141,9 @@ def folder_options() -> Any:
     for flag in ("name",) if FLAGS.parquet else ("input", "name"):
         if not getattr(FLAGS, flag):
             raise UserError(f"--{flag} is missing: a dataset of your own needs --input=PICTURES and --name=NAME")
+    asked.check_name(FLAGS.name)
+    if FLAGS.input:
+        asked.check_folder(FLAGS.input)
     for flag, least, most in (("size", 8, 4096), ("min_size", 1, 1 << 20), ("workers", 0, 1024)):
         if not least <= getattr(FLAGS, flag) <= most:
             raise UserError(f"--{flag}={getattr(FLAGS, flag)} must be from {least} to {most}")
@@ -139,13 +158,20 @@ def folder_options() -> Any:
 
 def make_standard(names: list[str]) -> int:
     """Each set in turn; one that fails does not keep the others from being made."""
-    with app.importing():  # TensorFlow
-        from libml.datasets import catalogue, manifest
-        from libml.datasets.making import standard
+    from libml.datasets import catalogue, manifest
+    from libml.datasets.making import asked
+    from libml.datasets.originals import sources
 
-    status = 0
+    chosen, status = asked.expand(names), 0
+    if fetched := [name for name in chosen if name not in catalogue.drawn()]:
+        if FLAGS["from"].value:
+            sources.folder_or_file(FLAGS["from"].value)
+        for name in fetched:
+            check_place(name)
+        with app.importing():  # TensorFlow
+            from libml.datasets.making import standard
     tfds_dir = FLAGS.tfds_dir or os.path.join(FLAGS.data_dir, "tfds")
-    for name in standard.expand(names):
+    for name in chosen:
         try:
             if name in catalogue.drawn():
                 draw(name)
@@ -173,6 +199,9 @@ def draw(name: str) -> None:
     if finding.has_test_images(name, FLAGS.data_dir) and finding.find_files(dataset, to_path(FLAGS.data_dir), "train"):
         print(f"{name} is complete")
         return
+    outputs.check_place("data_dir", to_path(FLAGS.data_dir).absolute())
+    with app.importing():
+        import tensorflow  # noqa: F401  which drawing imports
     dataset.make(to_path(FLAGS.data_dir))
     print(f"wrote {os.path.join(FLAGS.data_dir, name)}-*.tfrecord; train with --dataset={name}")
 

@@ -198,11 +198,13 @@ def lookup(name: str, data_dir: str | Path | StorePath | None = None) -> Dataset
     for candidate in (name, f"lsun_{name}"):
         if candidate in registry:
             return registry[candidate]()
-    own = {base: f"{base}128" for base in manifest.own_names(data_dir)} if data_dir else {}
+    own = manifest.own_names(data_dir) if data_dir else []
     base, size = re.fullmatch(r"(.*?)([0-9]{0,9})", name, re.DOTALL).groups()
     if base in own:
         return _own(name, base, size, to_path(data_dir))
-    near = difflib.get_close_matches(name.lower(), [*registry, *own.values()], n=3, cutoff=0.5)
+    known = [*registry, *(f"{other}{size or 128}" for other in own)]
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    near = [other for other in near if size and other.endswith(size)] or near  # of the size that was asked for
     hint = f"; did you mean {', '.join(near)}?" if near else "; docs/datasets.md lists the names"
     families = {base.split("_")[0] for base, row in STANDARD.items() if len(row.sizes) > 1} | {"toyfaces", "all"}
     if re.fullmatch(rf"({'|'.join(families)})(_\w+?)?\d*", name):

@@ -21,6 +21,11 @@ def path(data_dir: Path, name: str) -> Path:
     return to_path(data_dir) / f"{name}.json"
 
 
+def ready(data_dir: Path, name: str) -> Path:
+    """The folder of a dataset that is made and not yet moved to its place."""
+    return to_path(data_dir) / f".{name}.ready"
+
+
 def load(data_dir: Path, name: str) -> dict[str, Any] | None:
     """The manifest of a dataset; None if there is none, or if that file is something else.
 

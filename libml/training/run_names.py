@@ -1,5 +1,6 @@
 """Finding a run by what a user calls it."""
 
+import difflib
 import glob
 import os
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ def find_run(text: str, absent: str = "no run folder") -> Path:
     path = to_path(text)
     if text and _is_run(path):
         return path
+    others = []  # runs among which one of that name was looked for
     if not text:
         found = []
     elif path.is_dir():
@@ -41,11 +43,12 @@ def find_run(text: str, absent: str = "no run folder") -> Path:
     else:
         above = path.parent if len(path.parts) > 1 else Path(RUNS)
         near = len(above.resolve().parts) > 2  # not the whole disk
-        found = [run for run in runs_below(above) if run.name == path.name] if near else []
+        others = list(runs_below(above)) if near else []
+        found = [run for run in others if run.name == path.name]
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UserError(f"{text or repr(text)} is {absent}: {_why_none(text, path)}")
+        raise UserError(f"{text or repr(text)} is {absent}: {_why_none(text, path)}{_near(path, others)}")
     shown = ", ".join(map(str, found[:SHOWN])) + (", ..." if len(found) > SHOWN else "")
     raise UserError(f"{text} stands for {len(found)} runs: name one of {shown}")
 
@@ -60,6 +63,13 @@ def _why_none(text: str, path: Path) -> str:
     if glob.has_magic(text):
         return "no run fits that pattern"
     return "it is not there, nor is a run called so" + ("; name one run a flag" if "," in text else "")
+
+
+def _near(path: Path, others: list[Path]) -> str:
+    """'; did you mean faces?', of a run whose name is nearly that of a path; '' if there is none."""
+    names = {run.name: run for run in others}
+    near = difflib.get_close_matches(path.name, names, n=1)
+    return f"; did you mean {near[0] if len(path.parts) == 1 else names[near[0]]}?" if near else ""
 
 
 def find_model(text: str) -> Path:

@@ -11,7 +11,7 @@ from lag.figures.inputs import load_test_images
 from libml import app
 from libml.datasets.catalogue import lookup
 from libml.datasets.finding import has_test_images
-from libml.datasets.making import standard
+from libml.datasets.making import asked
 from libml.errors import UserError
 from libml.training.run_folder import load_args, save_args
 from tests.support.programs import mistake, start
@@ -79,7 +79,7 @@ def test_no_toy_faces_are_drawn_to_be_looked_at(tmp_path):
 
 
 def test_toy_faces_are_made_by_name(tmp_path, monkeypatch):
-    assert standard.expand(["toyfaces32", "cifar10"]) == ["toyfaces32", "cifar10"]
+    assert asked.expand(["toyfaces32", "cifar10"]) == ["toyfaces32", "cifar10"]
     assert "leave out --overwrite" in mistake(
         "scripts/create_datasets.py", "toyfaces32", "--overwrite", f"--data_dir={tmp_path}"
     )

@@ -62,7 +62,7 @@ def test_memtest_writes_nothing(tmp_path):
 @pytest.mark.parametrize(
     "args, said",
     [
-        (["--dataset=celbea128"], "did you mean celeba128"),
+        (["--dataset=celbea_128"], "did you mean celeba128?;"),
         (["--dataset=celeba128"], "celeba-train.tfrecord"),
         (["--scale=3"], "not a power of two"),
         (["--dataset=cifar10", "--scale=64"], "does not divide"),

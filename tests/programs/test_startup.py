@@ -85,6 +85,24 @@ def test_upscaling_s_mistakes_in_paths_wait_for_no_tensorflow(words, said):
     assert not imported & {"tensorflow", "keras"}
 
 
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["celbea"], "celbea is no standard dataset; did you mean celeba?"),
+        (["cifar10", "--data_dir=README.md"], "README.md is in the way"),
+        (["toyfaces32", "--data_dir=README.md"], "README.md is in the way"),
+        (["cifar10", "--from=nowhere"], "--from=nowhere: there is no such file or folder"),
+        (["--check=pets", "--data_dir=lag"], "lag/pets.json is no manifest; datasets in lag: none"),
+        (["--input=nowhere", "--name=pets"], "--input=nowhere: there is no such folder"),
+        (["--input=lag", "--name=celeba"], "--name=celeba is a built-in dataset's name"),
+    ],
+)
+def test_mistakes_of_who_makes_datasets_wait_for_no_tensorflow(words, said):
+    done, imported = start("scripts/create_datasets.py", *words)
+    assert done.returncode == 1 and not done.stdout and said in done.stderr
+    assert not imported & {"tensorflow", "keras"}
+
+
 @pytest.mark.parametrize("words, said", [("", "STARTED"), ("r x p", "STARTED"), ("r 1 nowhere.py", "nowhere")])
 def test_the_probe_needs_three_words(words, said):
     assert said in mistake("scripts/startup_probe.py", *words.split())

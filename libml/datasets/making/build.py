@@ -165,7 +165,7 @@ def publish(folder: Path, data_dir: Path, content: dict[str, Any]) -> None:
     if isinstance(data_dir, StorePath):
         _send(folder, data_dir, content)
         return
-    files.publish(folder, _ready(data_dir, name))
+    files.publish(folder, manifest.ready(data_dir, name))
     _move_ready(data_dir, name)
 
 
@@ -181,24 +181,20 @@ def _send(folder: Path, data_dir: StorePath, content: dict[str, Any]) -> None:
     files.publish(last, manifest.path(data_dir, content["name"]))
 
 
-def _ready(data_dir: Path, name: str) -> Path:
-    return data_dir / f".{name}.ready"
-
-
 def finish_publishing(data_dir: Path, name: str) -> None:
     """Moves into place what an earlier run had ready when it was killed.
 
     Raises:
         UserError: if the file system refuses, or another program is at it.
     """
-    if _ready(data_dir, name).is_dir():  # else there is no need to write into the folder
+    if manifest.ready(data_dir, name).is_dir():  # else there is no need to write into the folder
         with _locked(data_dir, name):
             _move_ready(data_dir, name)
 
 
 def _move_ready(data_dir: Path, name: str) -> None:
     """Moves what is ready into place, replacing an older set of that name; under the lock."""
-    ready = _ready(data_dir, name)
+    ready = manifest.ready(data_dir, name)
     if not ready.is_dir():
         return
     content = manifest.load(ready, name)

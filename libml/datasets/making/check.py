@@ -10,6 +10,7 @@ from PIL import Image
 
 from libml.datasets import manifest
 from libml.datasets.making import build
+from libml.datasets.making.asked import not_made
 from libml.datasets.recordfile import count_records
 from libml.errors import UserError
 from libml.system.copies import kept_copies
@@ -32,8 +33,7 @@ def check(data_dir: str, name: str) -> dict[str, Any]:
     build.finish_publishing(place, name)
     content = manifest.load(place, name)
     if content is None:
-        own = ", ".join(sorted(f.stem for f in place.glob("*.json") if manifest.load(place, f.stem))) or "none"
-        raise UserError(f"--check={name}: {manifest.path(place, name)} is no manifest; datasets in {place}: {own}")
+        raise not_made(data_dir, name)
     again = "make it again with --overwrite"
     if wrong := manifest.incomplete(content, place):
         raise UserError(f"{name} is damaged: {wrong}; {again}")

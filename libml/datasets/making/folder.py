@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import hashlib
 import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +15,7 @@ import tqdm
 
 from libml.datasets import manifest, records
 from libml.datasets.making import build, hub, pictures, sources
+from libml.datasets.making.asked import check_folder
 from libml.datasets.making.pictures import SUFFIXES, PictureOptions, StoredPicture
 from libml.datasets.making.sources import Source
 from libml.errors import UserError, printable
@@ -34,26 +34,6 @@ SPLIT_RULE = (
     "test if the first 8 bytes of blake2b-128('{width}x{height}' + RGB pixels, upright, before crop and resize), as a "
     "big-endian integer over 2**64, are less than test_fraction; else train"
 )
-
-
-def check_name(name: str, reserved: Iterable[str]) -> None:
-    """Refuses a name that cannot be a dataset's, or that would stand for a built-in one.
-
-    Args:
-        name: what the user wants.
-        reserved: names of built-in datasets, with or without their sizes.
-
-    Raises:
-        UserError: saying what would do.
-    """
-    if not re.fullmatch(r"[A-Za-z](?:[A-Za-z0-9_-]*[A-Za-z])?", name):
-        raise UserError(
-            f"--name={name}: a dataset's name is made of the letters a-z, digits, - and _, and starts and ends with a "
-            "letter (a size follows it, as in pets128)"
-        )
-    bases = {re.sub(r"\d+$", "", r).lower() for r in reserved}
-    if name.lower() in bases | {base.removeprefix("lsun_") for base in bases} | {"lsun"}:
-        raise UserError(f"--name={name} is a built-in dataset's name: choose another")
 
 
 Found = tuple[list[str], list[tuple[str, str]], int]
@@ -244,9 +224,7 @@ def _find_some(folder: str, root: Path) -> Found:
     Raises:
         UserError: if there are none.
     """
-    if not root.is_dir():
-        why = "is a file: name the folder that it lies in" if root.exists() else "there is no such folder"
-        raise UserError(f"--input={folder}: {why}")
+    check_folder(folder)
     paths, problems, others = find(root)
     if not paths:
         why = f": {problems[0][0] or folder}: {problems[0][1]}" if problems else ""

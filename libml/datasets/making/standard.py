@@ -11,7 +11,7 @@ import tensorflow as tf
 import tqdm
 
 from libml.datasets import manifest, records
-from libml.datasets.catalogue import STANDARD, Standard, drawn
+from libml.datasets.catalogue import STANDARD, Standard
 from libml.datasets.making import build
 from libml.datasets.making.fetched import fetched
 from libml.datasets.originals.celeba_lists import ATTRIBUTE_NAMES
@@ -45,25 +45,6 @@ RECORDS: dict[str, Callable[[dict[str, Any]], bytes]] = {  # of TFDS's features,
     "celeba": _celeba,
     "imagenet": _imagenet,
 }
-
-
-def expand(wanted: list[str]) -> list[str]:
-    """Names to make, each once: `all` is every standard set, `lsun` its ten categories; embedded sets by name.
-
-    Raises:
-        UserError: for a name that is no standard set.
-    """
-    known = list(STANDARD)
-    groups = {"all": known, "lsun": [name for name in known if name.startswith("lsun_")]}
-    chosen = []
-    for name in wanted:
-        if name not in groups and name not in known and name not in drawn():
-            raise UserError(
-                f"{name} is no standard dataset: choose from {', '.join([*known, *groups, *drawn()])}; or "
-                "--input=PICTURES --name=NAME for pictures of your own"
-            )
-        chosen += groups.get(name, [name])
-    return list(dict.fromkeys(chosen))
 
 
 def make(name: str, data_dir: str, tfds_dir: str, overwrite: bool, source: str = "") -> dict[str, Any] | None:

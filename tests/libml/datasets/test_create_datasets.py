@@ -18,7 +18,7 @@ from lag.config import LAGConfig
 from lag.model.training import LAG
 from libml.datasets import catalogue as data
 from libml.datasets import manifest, shards
-from libml.datasets.making import build, check, fetched, standard
+from libml.datasets.making import asked, build, check, fetched, standard
 from libml.datasets.originals import celeba_lists, lsun, lsun_archives
 from libml.datasets.originals.sources import Differences, decodable
 from libml.datasets.stream import Images
@@ -200,10 +200,10 @@ def test_every_standard_set_is_read_from_files_at_hand_and_has_records(tmp_path)
 
 
 def test_names_and_groups():
-    assert standard.expand(["svhn", "lsun", "svhn"]) == ["svhn", *(f"lsun_{c}" for c in LSUN)]
-    assert standard.expand(["all"]) == list(data.STANDARD)
-    with pytest.raises(UserError, match=r"celebaa is no standard dataset.*celeba"):
-        standard.expand(["celebaa"])
+    assert asked.expand(["svhn", "lsun", "svhn"]) == ["svhn", *(f"lsun_{c}" for c in LSUN)]
+    assert asked.expand(["all"]) == list(data.STANDARD)
+    with pytest.raises(UserError, match=r"celeba_128 is no standard dataset; did you mean celeba\?"):
+        asked.expand(["celeba_128"])
 
 
 def test_files_of_other_makes_are_not_overwritten(tmp_path):

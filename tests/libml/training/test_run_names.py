@@ -55,6 +55,8 @@ def test_what_a_run_may_be_called(runs, text, key):
         ("experiments/*/*/*", "stands for 3 runs"),
         ("far", "far is no run folder: it is not there, nor is a run called so$"),
         ("elsewhere/runs/near", "is no run folder"),
+        ("face", r"nor is a run called so; did you mean faces\?$"),
+        ("elsewhere/fer", r"nor is a run called so; did you mean elsewhere/runs/.*/far\?$"),
         ("nothing/*", "no run fits that pattern"),
         ("", "'' is no run folder: give"),
         ("faces,far", "name one run a flag"),
