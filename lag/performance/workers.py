@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -57,6 +56,17 @@ def read_bytes() -> int:
 
 
 @contextlib.contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Puts a value in the place of an attribute, to watch what uses it, and the attribute back at the end."""
+    kept = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, kept)
+
+
+@contextlib.contextmanager
 def counted_decodes() -> Iterator[Callable[[], int]]:
     """How many images the pipelines that are made within this have decoded so far."""
     decode, count = decoding.decode, itertools.count(1)
@@ -70,7 +80,7 @@ def counted_decodes() -> Iterator[Callable[[], int]]:
         with tf.control_dependencies([tf.numpy_function(noted, [], tf.bool)]):
             return decode(tf.identity(encoded), *options)
 
-    with mock.patch.object(decoding, "decode", counting):
+    with replaced(decoding, "decode", counting):
         yield lambda: last[0]
 
 
@@ -173,7 +183,7 @@ def training(images: Images, config: LAGConfig, devices: Devices, work: Path) ->
 
         return run
 
-    with mock.patch.object(Checkpoints, "save", timed("writing", save)):
+    with replaced(Checkpoints, "save", timed("writing", save)):
         loop.train(model, config, config.folder, images, timed("preview", preview), devices)
     name = f"{devices.workers}-{devices.worker}"
     np.savez(work / f"first-{name}.npz", **first.items[0])

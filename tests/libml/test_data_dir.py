@@ -73,7 +73,7 @@ def test_training_remembers_and_goes_on_there(data_dir, tmp_path):
 
 
 def test_no_toy_faces_are_drawn_to_be_looked_at(tmp_path):
-    with pytest.raises(UserError, match=r"toyfaces32-train.*create_datasets\.py toyfaces32$"):
+    with pytest.raises(UserError, match=r"toyfaces32-test.*create_datasets\.py toyfaces32$"):
         load_test_images("toyfaces32", str(tmp_path), [0], LAGConfig(), 3)
     assert not list(tmp_path.iterdir()) and not has_test_images("toyfaces32", tmp_path)
 
