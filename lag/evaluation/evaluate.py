@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from lag.evaluation import measures
 from lag.evaluation.image_folders import ImageFolders
@@ -22,6 +21,7 @@ from libml.layers.resample import DOWNSCALERS
 from libml.metrics import bootstrap
 from libml.metrics.bootstrap import Blocked
 from libml.sampler import CandidateSampler
+from libml.system.counting import Counting
 from libml.system.scratch import on_disk
 
 STDS = (0.25, 0.5, 0.75, 1.0)  # of z, besides z = 0
@@ -83,10 +83,10 @@ def evaluate(
             plan += [(run.label, run.sampler, std, samples) for std in stds]
     judge = _Judge(pairs, yardsticks, seed, batch, folders)
     rows = []
-    with tqdm.tqdm(total=len(plan) * len(pairs.hires), unit="image", disable=None) as bar:
+    with Counting("measured", len(plan) * len(pairs.hires), "image") as counting:
         for label, sampler, std, count in plan:
-            bar.set_description(f"{label}, noise {std:g}")
-            rows.append(judge.measure(label, sampler, std, count, bar.update))
+            counting.turn_to(f"{label}, noise {std:g}")
+            rows.append(judge.measure(label, sampler, std, count, counting.advance))
     return rows, measures.skipped(pairs, yardsticks), judge.halves.by_chance
 
 

@@ -13,6 +13,11 @@ class Counting:
         self._what, self._total, self._unit, self._count = what, total, unit, 0
         self._bar = tqdm.tqdm(total=total, unit=unit, leave=False, disable=None)
 
+    def turn_to(self, what: str) -> None:
+        """From here on a line begins with this."""
+        self._what = what
+        self._bar.set_description(what)
+
     def advance(self, more: int = 1) -> None:
         """Counts some more."""
         before, self._count = self._count, self._count + more

@@ -410,6 +410,7 @@ def test_twice_from_the_command_line(run, tmp_path, monkeypatch):
         assert "recommended noise of LAG: not recorded, 3 images are too few to tell: it takes 16\n" in done.stdout
         assert "FD-Lite0: --nolite0 leaves EfficientNet-Lite0 out\n" in done.stdout
         assert "skipped FID, KID" in done.stdout and "Downloading" not in done.stdout + done.stderr
+        assert "LAG, noise 0: 9 of 21 images\n" in done.stderr  # no terminal: a line at each tenth
         assert not (tmp_path / "keras" / "models").exists()
     for name in FILES:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
