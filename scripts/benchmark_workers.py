@@ -29,7 +29,7 @@ from absl import flags
 
 from lag.performance import scaling
 from lag.performance.machine.report import table
-from lag.performance.sizes import SCALE, SIZES
+from lag.performance.sizes import SIZES
 from libml import app
 from libml.errors import UserError
 from libml.system import outputs
@@ -94,50 +94,33 @@ def check_numbers() -> None:
 
 
 def model_rows() -> list[dict[str, Any]]:
-    """Rows of the table of --model."""
-    from lag.config import LAGConfig
+    """Rows of the table of --model.
 
+    Raises:
+        UserError: for the first flag that cannot be.
+    """
     with app.importing():  # TensorFlow
-        from lag.model import costs
+        from lag.performance import scaling_table
 
     if unknown := set(FLAGS.sizes) - set(SIZES):
         raise UserError(f"--sizes: no size {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
     if FLAGS.images_per_second and len(FLAGS.images_per_second) != len(FLAGS.sizes):
         raise UserError("--images_per_second: give a number for each of --sizes")
-    rows = []
-    for i, size in enumerate(FLAGS.sizes):
-        side, options = SIZES[size]
-        config = LAGConfig(scale=SCALE, **options)
-        rate = 1e12 * FLAGS.tflops / costs.step_operations(config, 3, side)
-        hardware = scaling.Hardware(
-            images=float(numbers("images_per_second")[i]) if FLAGS.images_per_second else rate,
-            per_step=FLAGS.launch_ms / 1000,
-            per_host=FLAGS.per_host,
-            inside=1e9 * FLAGS.inside,
-            between=1e9 * FLAGS.between,
-            latency=FLAGS.latency_us / 1e6,
-            decoded=FLAGS.decoded,
-            dealt=FLAGS.dealt,
-        )
-        gradients = 4 * sum(costs.weights(config, 3))
-        one = scaling.step(hardware, 1, FLAGS.per_gpu, gradients)
-        for gpus, fixed in itertools.product(numbers("gpus"), (False, True)):
-            batch = FLAGS.fixed / gpus if fixed else FLAGS.per_gpu
-            step = scaling.step(hardware, gpus, batch, gradients)
-            rows.append(
-                {
-                    "size": size,
-                    "gradients, MB": gradients / 1e6,
-                    "GPUs": gpus,
-                    "images a GPU": batch,
-                    "images/s": step.rate,
-                    "times one GPU": step.rate / one.rate,
-                    "sending": f"{step.lost_to_sending:.0%}",
-                    "waiting for images": f"{step.lost_to_reading:.0%}",
-                    "images a GPU for 90 %": math.ceil(scaling.least_batch(hardware, gpus, gradients, 0.9)),
-                }
-            )
-    return rows
+    rates = numbers("images_per_second") if FLAGS.images_per_second else [None] * len(FLAGS.sizes)
+    hardware = scaling.Hardware(
+        images=ASSUMED.images,
+        per_step=FLAGS.launch_ms / 1000,
+        per_host=FLAGS.per_host,
+        inside=1e9 * FLAGS.inside,
+        between=1e9 * FLAGS.between,
+        latency=FLAGS.latency_us / 1e6,
+        decoded=FLAGS.decoded,
+        dealt=FLAGS.dealt,
+    )
+    by_size = dict(zip(FLAGS.sizes, rates, strict=True))
+    return scaling_table.rows(
+        by_size, numbers("gpus"), hardware, 1e12 * FLAGS.tflops, per_gpu=FLAGS.per_gpu, fixed=FLAGS.fixed
+    )
 
 
 def run_workers(count: int, work: Path) -> list[dict[str, Any]]:
