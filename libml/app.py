@@ -250,18 +250,18 @@ def run(main: Callable[..., int | None], arguments: bool = False, when_stopped: 
     ending.stop_at_once()
     environment.set_defaults()  # TensorFlow is imported later, by main
 
-    def guarded(argv: list[str]) -> int | None:
-        with interrupts.stopping():
-            return judged(argv)
+    def begun(argv: list[str]) -> int | None:
+        logging.set_verbosity(logging.WARNING)  # libraries announce each of their steps
+        if arguments:
+            return main(argv[1:])
+        if len(argv) > 1:
+            raise UserError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+        return main()
 
-    def judged(argv: list[str]) -> int | None:
+    def guarded(argv: list[str]) -> int | None:
         try:
-            logging.set_verbosity(logging.WARNING)  # libraries announce each of their steps
-            if arguments:
-                return main(argv[1:])
-            if len(argv) > 1:
-                raise UserError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
-            return main()
+            with interrupts.stopping():
+                return begun(argv)
         except UserError as e:
             complain(e)
         except OSError as e:  # as of a name that is too long for the file system to be asked about

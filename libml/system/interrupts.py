@@ -84,13 +84,18 @@ def _collecting(then: Callable[[int], object]) -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def stopping() -> Iterator[None]:
-    """A signal raises Stopped; a second one stops at once."""
+    """A signal raises Stopped, whatever error a library makes of it; a second one stops at once."""
 
     def stop(number):
         raise Stopped(number)
 
-    with _collecting(stop):
-        yield
+    with _collecting(stop) as received:
+        try:
+            yield
+        except Exception as e:
+            if received:
+                raise Stopped(received[0]) from e
+            raise
 
 
 @contextlib.contextmanager

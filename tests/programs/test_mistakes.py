@@ -79,6 +79,13 @@ def test_a_fault_of_the_program_keeps_its_traceback():
     assert done.returncode == 1 and "Traceback" in done.stderr and "KeyError" in done.stderr
 
 
+@pytest.mark.parametrize("error", ["ImportError", "UserError", "OSError"])
+def test_a_stop_of_which_a_library_makes_an_error_is_a_stop(error):
+    code = f"try: os.kill(os.getpid(), 2)\n    except BaseException: raise {error}('the import failed')"
+    done = start("-c", "import os" + PROGRAM.format(code=code), *GOOD)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
 @pytest.mark.parametrize(
     "words, hint",
     [
