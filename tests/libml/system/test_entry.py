@@ -1,10 +1,12 @@
 """What every program does before its imports."""
 
+import ast
 import os
 import platform
 import subprocess
 import sys
 
+from libml.system import entry
 from tests.support import ROOT
 
 PROGRAMS = [*ROOT.glob("*.py"), *(path for path in ROOT.glob("scripts/*.py") if path.name != "startup_probe.py")]
@@ -28,6 +30,19 @@ def test_a_missing_package_is_one_line():
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith(f"error: the package {package} is missing in {sys.executable}: source .venv/bin/")
         assert done.stderr.count("\n") == 1
+
+
+def test_an_old_python_is_one_line():
+    """Programs reach it: their text, and what it imports, is that of Python 3.8, annotations included."""
+    script = "import runpy, sys; sys.version_info = (3, 9, 18); runpy.run_path('lag.py', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-S", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {sys.executable} is Python 3.9, and LAG needs 3.11 to 3.13: source .venv/")
+    assert done.stderr.count("\n") == 1
+    early = [ROOT / "libml" / name for name in ("__init__.py", "system/__init__.py", "system/entry.py")]
+    for path in (*PROGRAMS, *early, ROOT / "libml/system/ending.py"):
+        ast.parse(path.read_text(), feature_version=(3, 8))
+    assert all(isinstance(word, str) for word in entry._say.__annotations__.values())  # not evaluated
 
 
 def test_other_errors_are_shown_whole():
