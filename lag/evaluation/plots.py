@@ -13,15 +13,16 @@ from libml.metrics.histograms import FLOOR
 def plots(report: Report) -> list[str]:
     """Those whose numbers were measured, as SVG."""
     by_method = {label: [row for row in report.rows if row.label == label] for label in report.labels}
-    full = [row for row in report.rows if row.std == 1]  # of each method that takes noise
+    strongest = report.strongest
+    full = [row for row in report.rows if row.std and row.std == strongest]  # of each method that takes noise
     found = [
         _against(by_method, "rmse", "swd", "Distortion against realism", "RMSE (grey levels)", "SWD mean"),
         _over_noise(by_method, "energy_score", "Energy score", "grey levels, lower is better"),
         _over_noise(by_method, "spread", "Spread ratio", "1 when right", ideal=1.0),
         _over_noise(by_method, "swd_over_chance", "SWD over chance", "0 when right", ideal=0.0),
-        _ranks([row for row in full if "truth_rank" in row.means]),
-        _nearest([row for row in full if "nearest_sample" in row.means]),
-        _spectra([row for row in report.rows if row.std in (0, 1) and "spectrum" in row.means]),
+        _ranks([row for row in full if "truth_rank" in row.means], strongest),
+        _nearest([row for row in full if "nearest_sample" in row.means], strongest),
+        _spectra([row for row in report.rows if row.std in (0, strongest) and "spectrum" in row.means]),
     ]
     return [svg for svg in found if svg]
 
@@ -47,22 +48,23 @@ def _over_noise(by_method: dict[str, list[Row]], key: str, title: str, y_label: 
     return _plot(title, "standard deviation of z", y_label, lines)
 
 
-def _ranks(rows: Sequence[Row]) -> str:
+def _ranks(rows: Sequence[Row], std: float) -> str:
     lines = []
     for row in rows:
         shares = row.means["truth_rank"]
         lines.append(Line(row.label, _points(np.arange(len(shares) + 1) / len(shares), [0, *np.cumsum(shares)])))
     if lines:
         lines.append(Line("right", [(0.0, 0.0), (1.0, 1.0)], dashed=True))
-    return _plot("Calibration at noise 1", "the truth's rank by its distance to the centre", "share of inputs", lines)
+    x_label = "the truth's rank by its distance to the centre"
+    return _plot(f"Calibration at noise {std:g}", x_label, "share of inputs", lines)
 
 
-def _nearest(rows: Sequence[Row]) -> str:
+def _nearest(rows: Sequence[Row], std: float) -> str:
     lines = []
     for row in rows:
         curve = row.means["nearest_sample"]
         lines.append(Line(row.label, _points(np.arange(1, len(curve) + 1), curve)))
-    return _plot("Nearest sample at noise 1", "samples", "RMSE of the nearest (grey levels)", lines)
+    return _plot(f"Nearest sample at noise {std:g}", "samples", "RMSE of the nearest (grey levels)", lines)
 
 
 def _spectra(rows: Sequence[Row]) -> str:

@@ -46,10 +46,13 @@ def tradeoff(report: Report) -> np.ndarray:
 
 
 def images(report: Report) -> np.ndarray:
-    """The first images under every method: HR, LR, enlargements, z = 0 and one sample; uint8 picture [H, W, 3]."""
-    noisy = {row.label for row in report.rows if row.std}
-    shown = [row for row in report.rows if row.std in (0.0, 1.0)]
-    titles = [f"{r.label} z ~ N" if r.std else f"{r.label} z = 0" if r.label in noisy else r.label for r in shown]
+    """The first images under every method: HR, LR, enlargements, z = 0, a sample of the strongest noise; a picture,
+    uint8 [H, W, 3].
+    """
+    noisy, std = {row.label for row in report.rows if row.std}, report.strongest
+    shown = [row for row in report.rows if row.std in (0.0, std)]
+    sample = "z ~ N" if std == 1 else f"z ~ {std:g} N"
+    titles = [f"{r.label} {sample}" if r.std else f"{r.label} z = 0" if r.label in noisy else r.label for r in shown]
     rows = []
     for i in range(len(shown[0].shown)):
         made = [to_float(row.shown[i]) for row in shown]

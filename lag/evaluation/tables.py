@@ -64,6 +64,11 @@ class Report(NamedTuple):
         return list(dict.fromkeys(row.label for row in self.rows))
 
     @property
+    def strongest(self) -> float:
+        """The strongest noise that was measured, which pictures and curves show; 0 if no method takes any."""
+        return max(row.std for row in self.rows)
+
+    @property
     def keys(self) -> list[str]:
         """All measures, in the order of the tables."""
         return [column.key for columns in self.groups.values() for column in columns]

@@ -428,14 +428,17 @@ def test_twice_from_the_command_line(run, tmp_path, monkeypatch):
 
 def test_all_images_are_saved_for_other_tools(run, data_dir, tmp_path):
     command = ["scripts/evaluate.py", f"--run={run}", f"--data_dir={data_dir}", "--images=2", "--samples=2"]
-    command.append("--noise=1,0.3")
+    command.append("--noise=0.6,0.3")
     done = start(*command, f"--output={tmp_path}", "--save_images")
     assert done.returncode == 0, done.stderr
     folders = {str(p.parent.relative_to(tmp_path / "pictures")) for p in (tmp_path / "pictures").rglob("*.png")}
-    noisy = {f"LAG_noise{std}/sample{i}" for std in ("0.3", "1") for i in (0, 1)}
+    noisy = {f"LAG_noise{std}/sample{i}" for std in ("0.3", "0.6") for i in (0, 1)}
     assert folders == {"truth", "nearest_noise0", "bicubic_noise0", "LAG_noise0"} | noisy
     content = json.loads((tmp_path / "report.json").read_text())
     assert (content["rows"][0]["fd_lite0"] is None) == (efficientnet.package_file() is None)
+    page = (tmp_path / "report.html").read_text()  # which shows the strongest noise
+    assert "Calibration at noise 0.6" in page and "Nearest sample at noise 0.6" in page and "LAG, 0.6" in page
+    assert Image.open(tmp_path / "images.png").size[0] > 6 * 96  # HR, LR, two enlargements, the centre, a sample
     truth, made = (
         np.stack([np.asarray(Image.open(tmp_path / "pictures" / name / f"00000{i}.png"), float) for i in range(2)])
         for name in ("truth", "bicubic_noise0")
