@@ -135,7 +135,7 @@ def take_paths(words: list[str]) -> None:
             FLAGS[name].value = word
     if (more := next(rest, None)) is not None:
         raise UserError(f"unexpected argument {more!r}: there is one --input, a picture or a folder, and one --output")
-    if missing := [f"--{name} is missing" for name in ("input", "output") if FLAGS[name].value is None]:
+    if missing := [f"--{name} is missing" for name in ("input", "output") if not FLAGS[name].value]:
         raise UserError(f"{'; '.join(missing)}; write upscale.py INPUT OUTPUT; --help lists the flags")
 
 

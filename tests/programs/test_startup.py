@@ -52,6 +52,7 @@ def start(*words) -> tuple[subprocess.CompletedProcess, set[str]]:
         (["scripts/upscale.py", "--model=m", "--input=.", "--output=o", "--noise=inf"], "--noise=inf must be"),
         (["scripts/upscale.py", "--model=m", "nowhere", "o"], "--input=nowhere does not exist"),
         (["scripts/upscale.py", "--output=o"], "--input is missing; write upscale.py INPUT OUTPUT"),
+        (["scripts/upscale.py", "", "--output="], "--input is missing; --output is missing; write upscale.py"),
         (["scripts/upscale.py", "a", "b", "c"], "unexpected argument 'c'"),
         *((["scripts/" + name, "--run=nowhere"], "nowhere is no run folder") for name in FIGURES),
         (["scripts/export.py", "--run=nowhere", "--output=o"], "nowhere is no run folder"),
