@@ -29,7 +29,7 @@ def main(method: type[ComparedMethod]) -> None:
 
     def train_from_flags() -> None:
         config, folder = app.config_and_folder(method.config_type)
-        options = app.run_options("dry_run")
+        options, device_options = app.run_options("dry_run"), app.device_options()
 
         def build(dataset: Dataset, devices: Devices) -> tuple[ComparedMethod, Callable]:
             place = (devices.strategy, devices.workers)
@@ -38,10 +38,10 @@ def main(method: type[ComparedMethod]) -> None:
             return model, lambda phase, nimg: sampler
 
         if options.pop("dry_run"):
-            place = app.device_options(), build, _describe, _most_operations
-            program.dry_run(config, folder, *place, data_dir=options["data_dir"])
+            networks = (build, _describe, _most_operations)
+            program.dry_run(config, folder, device_options, *networks, data_dir=options["data_dir"])
         else:
             app.check_folder(folder)
-            program.train_on_dataset(config, folder, app.device_options(), build, _describe, **options)
+            program.train_on_dataset(config, folder, device_options, build, _describe, **options)
 
     app.run(train_from_flags)
