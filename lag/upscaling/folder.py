@@ -304,7 +304,8 @@ def tile_progress(
         yield lambda: None
         return
     size = f"{w} x {h} to {model.scale * w} x {model.scale * h} pixels"
-    results = f"{options.samples} results" if count == options.samples else f"{count} of {options.samples} results"
+    results = f"{options.samples} result{'s' if options.samples > 1 else ''}"
+    results = results if count == options.samples else f"{count} of {results}"
     tqdm.tqdm.write(f"{printable(path.name)}: {size}, {results}, {total} tiles", sys.stderr)
     with tqdm.tqdm(total=total, desc=printable(path.name)[-30:], unit="tile", leave=False, disable=None) as bar:
         yield bar.update
