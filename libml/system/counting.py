@@ -9,12 +9,12 @@ class Counting:
     """Counts to a total and shows it on stderr; a context, at whose end the bar goes away."""
 
     def __init__(self, what: str, total: int, unit: str):
-        """Args: what a line begins with; how many there will be, and of what."""
-        self._what, self._total, self._unit, self._count = what, total, unit, 0
-        self._bar = tqdm.tqdm(total=total, unit=unit, leave=False, disable=None)
+        """Args: what the bar or a line begins with; how many there will be, and of what."""
+        self._what, self._total, self._unit, self._count = what, max(1, total), unit, 0
+        self._bar = tqdm.tqdm(total=total, desc=what, unit=unit, leave=False, disable=None)
 
     def turn_to(self, what: str) -> None:
-        """From here on a line begins with this."""
+        """From here on the bar or a line begins with this."""
         self._what = what
         self._bar.set_description(what)
 

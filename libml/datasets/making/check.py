@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-import tqdm
 from PIL import Image
 
 from libml.datasets import manifest
@@ -14,6 +13,7 @@ from libml.datasets.making.asked import not_made
 from libml.datasets.recordfile import count_records
 from libml.errors import UserError
 from libml.system.copies import kept_copies
+from libml.system.counting import Counting
 from libml.system.files import user_errors
 from libml.system.store_path import to_path
 
@@ -43,15 +43,15 @@ def check(data_dir: str, name: str) -> dict[str, Any]:
         raise UserError(f"{min(extra)} is none of {name}'s files, but would be read with them: remove it")
     total = sum(manifest.count(content, split) for split in content["splits"])
     colors = content["colors"] if content["kind"] == manifest.FOLDER else None  # standard sets have a few odd images
-    with tqdm.tqdm(total=total, desc=f"checking {name}", unit="image") as bar:
+    with Counting(f"checking {name}", total, "image") as counting:
         for shard in manifest.files(content):
             (file,) = kept_copies([place / shard["file"]])
-            if wrong := _wrong_with(file, shard, colors, bar):
+            if wrong := _wrong_with(file, shard, colors, counting):
                 raise UserError(f"{name} is damaged: {place / shard['file']} {wrong}; {again}")
     return content
 
 
-def _wrong_with(file: Path, shard: dict[str, Any], colors: int | None, bar: tqdm.tqdm) -> str:
+def _wrong_with(file: Path, shard: dict[str, Any], colors: int | None, counting: Counting) -> str:
     """What is wrong with one shard; empty if nothing.
 
     Raises:
@@ -65,7 +65,7 @@ def _wrong_with(file: Path, shard: dict[str, Any], colors: int | None, bar: tqdm
             if wrong := _wrong_with_record(record.numpy(), colors):
                 return f"record {count} {wrong}"
             count += 1
-            bar.update()
+            counting.advance()
     except tf.errors.OpError:
         return f"is damaged at record {count}"
     if count != shard["records"]:

@@ -485,6 +485,7 @@ def test_pictures_that_end_the_process_which_reads_them_cost_a_line_each(tmp_pat
     assert sorted(report) == [f"unusable\tfault.png\t{why}", f"unusable\tfault\\n2.png\t{why}"]
     assert f"unusable: fault.png: {why}" in capsys.readouterr().err
     check.check(str(tmp_path), "pets")
+    assert capsys.readouterr().err.splitlines()[-1] == "checking pets: 10 of 10 images"  # no bar in a log
 
 
 @pytest.mark.parametrize("damage", ["bytes", "cut", "extra", "manifest"])
