@@ -37,6 +37,7 @@ from lag.upscaling.sources import Sources, find_sources
 from libml.errors import printable
 from libml.images import encode_png
 from libml.system.background import Behind, each_ahead
+from libml.system.counting import Counting
 from libml.system.store_path import absolute
 
 if TYPE_CHECKING:  # it imports TensorFlow
@@ -286,7 +287,7 @@ def _write_grid(path: Path, canvas: Grid | None, written: list[Future]) -> BadPi
 def tile_progress(
     model: Upscaler, path: Path, picture: Picture, options: Options, count: int
 ) -> Iterator[Callable[[], object]]:
-    """Of a picture that takes more than one tile: its results' size in a line, then a bar of its tiles.
+    """Of a picture that takes more than one tile: its results' size in a line, then how many tiles are made.
 
     Args:
         model: the generator.
@@ -306,6 +307,8 @@ def tile_progress(
     size = f"{w} x {h} to {model.scale * w} x {model.scale * h} pixels"
     results = f"{options.samples} result{'s' if options.samples > 1 else ''}"
     results = results if count == options.samples else f"{count} of {results}"
-    tqdm.tqdm.write(f"{printable(path.name)}: {size}, {results}, {total} tiles", sys.stderr)
-    with tqdm.tqdm(total=total, desc=printable(path.name)[-30:], unit="tile", leave=False, disable=None) as bar:
-        yield bar.update
+    name = printable(path.name)
+    tqdm.tqdm.write(f"{name}: {size}, {results}, {total} tiles", sys.stderr)
+    with Counting(name, total, "tile") as counting:
+        counting.turn_to(name[-30:])  # what fits beside a bar
+        yield counting.advance
