@@ -36,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, when_stopped="what was saved is kept, the same command goes on")

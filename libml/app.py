@@ -231,6 +231,8 @@ def _parse(argv: list[str]) -> list[str]:
     """The words that are no flags; an unknown or invalid flag ends the program as a UserError does."""
     try:
         return flags.FLAGS(argv)
+    except SystemExit:  # of --help, which absl ends with status 1
+        sys.exit(0)
     except (flags.Error, UnicodeError) as e:  # the latter of a --flagfile that is no text
         unknown = getattr(e, "flagname", "") if isinstance(e, flags.UnrecognizedFlagError) else ""
         hints = [f"here it is --{name}" for name in ELSEWHERE.get(unknown, ()) if name in flags.FLAGS]

@@ -2,9 +2,11 @@
 # From nothing to a picture in a few minutes on a CPU: makes .venv, installs, trains a small LAG on the embedded cartoon
 # faces, writes quickstart/candidates.png and walk.webp, and leaves the run for TensorBoard. Run again, it goes on where it was.
 set -euo pipefail
+if [ $# -gt 0 ]; then echo "error: runs/quickstart.sh takes no words or flags: bash runs/quickstart.sh" >&2; exit 1; fi
 source "$(dirname "$0")/venv.sh" requirements.txt
 # While it trains, preview.png in the run's folder shows what it has learnt so far.
-echo "it trains for some minutes; from a tenth of it on look at the preview.png that it names below, drawn anew at each tenth"
+echo "it draws its training faces and trains on them, some minutes; from a tenth of the training on look at the preview.png that"
+echo "it names below, drawn anew at each tenth"
 # Without --recipe=posterior, and with --training_kimg=16 --transition_kimg=8, it trains as the reference does.
 python lag.py --dataset=toyfaces32 --scale=4 --filters=64 --filters_min=16 --blocks=2 --noise_dim=16 \
   --recipe=posterior --batch=8 --center_every=1 --energy_every=1 --total_kimg=80 --save_kimg=8 --report_kimg=2 \

@@ -46,8 +46,10 @@ usable_venv() {
 stamp=.venv/.installed-$(cat constraints.txt "${requirements[@]}" | sha256sum | cut -c1-16)
 usable_venv || make_venv || exit 1
 if [ ! -e "$stamp" ]; then
-  echo "installing ${requirements[*]} into .venv"
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check "${requirements[@]/#/-r}" -c constraints.txt
+  echo "installing ${requirements[*]} into .venv: 2 to 3 GB on the disk, some minutes"
+  quiet=--quiet
+  if [ -t 1 ]; then quiet=--progress-bar=on; fi  # a terminal shows how far it is
+  .venv/bin/python -m pip install "$quiet" --disable-pip-version-check "${requirements[@]/#/-r}" -c constraints.txt
   touch "$stamp"
 fi
 python() { "$PWD/.venv/bin/python" "$@"; }

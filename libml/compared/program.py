@@ -44,4 +44,4 @@ def main(method: type[ComparedMethod]) -> None:
             app.check_folder(folder)
             program.train_on_dataset(config, folder, device_options, build, _describe, **options)
 
-    app.run(train_from_flags)
+    app.run(train_from_flags, when_stopped="what was saved is kept, the same command goes on")
