@@ -1,6 +1,7 @@
 """The one error that a user's mistake raises: programs print its text, and no traceback. What other errors say."""
 
 import re
+from collections.abc import Collection
 
 
 class UserError(Exception):
@@ -13,6 +14,11 @@ class UserError(Exception):
 def printable(text: str) -> str:
     """On one line: what cannot be printed is escaped, and so are the halves of characters that stand for raw bytes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def did_you_mean(near: Collection[str]) -> str:
+    """'; did you mean celeba, cifar10?', the end of a message about a name; '' where nothing is near."""
+    return f"; did you mean {', '.join(near)}?" if near else ""
 
 
 def first_line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from libml.datasets import manifest, toyfaces_records
-from libml.errors import UserError
+from libml.errors import UserError, did_you_mean
 from libml.layers.downscalers import LEAST_LORES
 from libml.system.store_path import StorePath, to_path
 
@@ -205,7 +205,7 @@ def lookup(name: str, data_dir: str | Path | StorePath | None = None) -> Dataset
     known = [*registry, *(f"{other}{size or 128}" for other in own)]
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     near = [other for other in near if size and other.endswith(size)] or near  # of the size that was asked for
-    hint = f"; did you mean {', '.join(near)}?" if near else "; docs/datasets.md lists the names"
+    hint = did_you_mean(near) or "; docs/datasets.md lists the names"
     families = {base.split("_")[0] for base, row in STANDARD.items() if len(row.sizes) > 1} | {"toyfaces", "all"}
     if re.fullmatch(rf"({'|'.join(families)})(_\w+?)?\d*", name):
         hint += f" (sizes: {', '.join(map(str, SIZES))})"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from libml.errors import UserError
+from libml.errors import UserError, did_you_mean
 from libml.system.store_path import StorePath, to_path
 from libml.training.run_folder import RunFolder
 
@@ -69,7 +69,7 @@ def _near(path: Path, others: list[Path]) -> str:
     """'; did you mean faces?', of a run whose name is nearly that of a path; '' if there is none."""
     names = {run.name: run for run in others}
     near = difflib.get_close_matches(path.name, names, n=1)
-    return f"; did you mean {near[0] if len(path.parts) == 1 else names[near[0]]}?" if near else ""
+    return did_you_mean([name if len(path.parts) == 1 else str(names[name]) for name in near])
 
 
 def find_model(text: str) -> Path:

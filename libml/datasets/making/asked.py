@@ -7,15 +7,14 @@ from pathlib import Path
 
 from libml.datasets import manifest
 from libml.datasets.catalogue import STANDARD, drawn, names
-from libml.errors import UserError
+from libml.errors import UserError, did_you_mean
 from libml.system.store_path import to_path
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """'; did you mean celeba?', of what is nearly a name without the size at its end; '' if there is nothing."""
+def _near(name: str, known: Iterable[str]) -> list[str]:
+    """What is nearly a name without the size at its end."""
     base = re.sub(r"[_-]?\d+$", "", name.lower())
-    near = difflib.get_close_matches(base or name, list(known), n=3, cutoff=0.7)
-    return f"; did you mean {', '.join(near)}?" if near else ""
+    return difflib.get_close_matches(base or name, list(known), n=3, cutoff=0.7)
 
 
 def expand(wanted: list[str]) -> list[str]:
@@ -30,7 +29,7 @@ def expand(wanted: list[str]) -> list[str]:
     for name in wanted:
         if name not in groups and name not in known and name not in drawn():
             every = [*known, *groups, *drawn()]
-            hint = did_you_mean(name, every) or f": choose from {', '.join(every)}"
+            hint = did_you_mean(_near(name, every)) or f": choose from {', '.join(every)}"
             own = "or --input=PICTURES --name=NAME for pictures of your own"
             raise UserError(f"{name} is no standard dataset{hint}; {own}")
         chosen += groups.get(name, [name])
@@ -79,5 +78,5 @@ def not_made(data_dir: str, name: str) -> UserError:
     """The mistake of who asks for a dataset that was not made."""
     place = to_path(data_dir)
     own = sorted(file.stem for file in place.glob("*.json") if manifest.load(place, file.stem))
-    there = f"datasets in {place}: {', '.join(own) or 'none'}{did_you_mean(name, own)}"
+    there = f"datasets in {place}: {', '.join(own) or 'none'}{did_you_mean(_near(name, own))}"
     return UserError(f"--check={name}: {manifest.path(place, name)} is no manifest; {there}")
