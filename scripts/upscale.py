@@ -201,7 +201,7 @@ def upscale() -> int:
     source, output = paths(in_part=shard is not None)
     FLAGS.model = str(find_model(named_or_shipped(FLAGS.model)))
     with app.importing():  # TensorFlow, where the model needs it
-        from lag.formats.card import recommended_noise
+        from lag.formats.card import is_noise_found, recommended_noise
         from lag.formats.registry import load_model
         from lag.upscaling.choosing import Options
         from lag.upscaling.folder import upscale_all
@@ -220,7 +220,9 @@ def upscale() -> int:
         FLAGS.noise = recommended_noise(model.card)
         if model.noise_dim:
             spread = "" if FLAGS.noise == 1 else "--noise=1 is the whole spread, "
-            print(f"noise {FLAGS.noise:g}, as the model recommends; {spread}--noise=0 the centre")
+            found = is_noise_found(model.card, FLAGS.model)
+            origin = "as the model recommends" if found else "the default, as no evaluation of the model found one"
+            print(f"noise {FLAGS.noise:g}, {origin}; {spread}--noise=0 the centre")
     common = {k: FLAGS[k].value for k in ("noise", "seed", "tile", "grid", "overwrite")}
     consistent = FLAGS.consistent if FLAGS["consistent"].present else model.consistent
     common |= {

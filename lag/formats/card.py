@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from libml.system import jsontext
+from libml.system.store_path import StorePath, to_path
+from libml.training import run_folder
 
 KINDS = re.compile(r"\w+ generator")  # what model.json says that an export is
 SAVED_MODEL, ONNX = "SavedModel", "ONNX"  # its format
@@ -28,6 +30,18 @@ def recommended_noise(card: dict[str, Any]) -> float:
     """The noise that a model's images look best with, as far as its card says."""
     noise: Any = card.get("recommended_noise")
     return float(noise) if type(noise) in (int, float) and 0 <= noise <= 10 else RECOMMENDED_NOISE
+
+
+def is_noise_found(card: dict[str, Any], path: str | Path | StorePath) -> bool:
+    """Whether recommended_noise is more than a default: what an evaluation found of a run, or an export's card says.
+
+    Args:
+        card: of the model.
+        path: the model's.
+    """
+    if run_folder.RunFolder(to_path(path)).is_run():  # whose card has the default, too
+        return run_folder.recommended_noise(path, card["nimg"]) is not None
+    return card.get("recommended_noise") == recommended_noise(card)
 
 
 def parse_card(text: str) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from lag.evaluation.evaluate import Row
 from lag.evaluation.methods import LoadedRun
 from lag.evaluation.recommend import best_noise, record
 from lag.formats import saved_model
+from lag.formats.card import is_noise_found
 from lag.formats.card import recommended_noise as of_card
 from lag.formats.registry import load_model
 from libml.training.run_folder import RunFolder, forget, recommended_noise
@@ -46,10 +47,10 @@ def test_a_run_is_recommended_the_noise_of_its_checkpoint(run):
     rows = [row("LAG", 0.75, swd=1.0), row("LAG", 0.25, swd=2.0)]
     (line,) = record([loaded], rows, images=15)
     assert line == "recommended noise of LAG: not recorded, 15 images are too few to tell: it takes 16"
-    assert not RunFolder(run).noise.exists()
+    assert not RunFolder(run).noise.exists() and not is_noise_found(model.card, run)
     (line,) = record([loaded], rows, images=16)
     assert line.startswith("recommended noise of LAG: 0.75 (SWD); ")
-    assert load_model(run).card["recommended_noise"] == 0.75
+    assert load_model(run).card["recommended_noise"] == 0.75 and is_noise_found(model.card, run)
     assert recommended_noise(run, model.card["nimg"] + 1) is None
     forget(run)
     assert not RunFolder(run).noise.exists()
@@ -65,7 +66,7 @@ def test_a_record_that_cannot_be_is_none(tmp_path, text):
 
 @pytest.mark.parametrize("value", [None, "x", -1, float("nan"), True])
 def test_a_card_without_it_recommends_half(value):
-    assert of_card({"recommended_noise": value}) == 0.5
+    assert of_card({"recommended_noise": value}) == 0.5 and not is_noise_found({"recommended_noise": value}, "none")
     assert of_card({"recommended_noise": 0.25}) == 0.25
 
 
