@@ -27,7 +27,7 @@ LONGEST_LINE = 1000  # characters of a mistake
 MOST_CPUS = 64
 # What other programs, or the reference's, call what a program may have under another name.
 ELSEWHERE = {
-    **{"blocks": ("repeat",), "repeat": ("blocks",), "no-export": ("noexport",)},
+    **{"blocks": ("repeat",), "repeat": ("blocks",)},
     **{"run": ("model", "resume"), "ckpt": ("model", "resume"), "model": ("run", "resume"), "input": ("run",)},
     **{"ncand": ("columns", "samples"), "columns": ("ncand", "samples")},
     **{"output": ("train_dir", "data_dir"), "out": ("output",), "save_to": ("output",)},
@@ -227,6 +227,14 @@ def _plainly(text: str) -> str:
     return re.sub(r"^flag (--\w+=.*): could not convert string to float: .*", r"\1 must be a number", text)
 
 
+def _hints(unknown: str) -> list[str]:
+    """What flag may be meant by one that there is not."""
+    negated = re.fullmatch(r"no[-_](.+)", unknown)
+    if negated and (name := negated[1].replace("-", "_")) in flags.FLAGS and flags.FLAGS[name].boolean:
+        return [f"here it is --no{name}"]
+    return [f"here it is --{name}" for name in ELSEWHERE.get(unknown, ()) if name in flags.FLAGS]
+
+
 def _parse(argv: list[str]) -> list[str]:
     """The words that are no flags; an unknown or invalid flag ends the program as a UserError does."""
     try:
@@ -235,8 +243,10 @@ def _parse(argv: list[str]) -> list[str]:
         sys.exit(0)
     except (flags.Error, UnicodeError) as e:  # the latter of a --flagfile that is no text
         unknown = getattr(e, "flagname", "") if isinstance(e, flags.UnrecognizedFlagError) else ""
-        hints = [f"here it is --{name}" for name in ELSEWHERE.get(unknown, ()) if name in flags.FLAGS]
-        complain("; ".join([*map(_plainly, str(e).splitlines()), *hints, "--help lists the flags"]))
+        hints, text = _hints(unknown), str(e)
+        if hints:
+            text = text.partition(". Did you mean")[0]  # absl's guess, which of --no-export is --export
+        complain("; ".join([*map(_plainly, text.splitlines()), *hints, "--help lists the flags"]))
         sys.exit(1)
 
 

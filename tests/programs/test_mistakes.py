@@ -10,6 +10,7 @@ from absl import flags
 from libml import app
 from libml.errors import UserError
 flags.DEFINE_integer("count", 0, "A number.")
+flags.DEFINE_boolean("dry_run", False, "A choice.")
 flags.DEFINE_string("first", None, "A text.", required=True)
 flags.DEFINE_string("second", None, "Another.", required=True)
 class ResourceExhaustedError(Exception):
@@ -32,6 +33,8 @@ def said(*words, code="pass") -> str:
 def test_flags_that_cannot_be_read():
     assert "--count=x" in said(*GOOD, "--count=x") and "--help" in said(*GOOD, "--count=x")
     assert "'cuont'. Did you mean: count" in said(*GOOD, "--cuont=1")
+    negated = "Unknown command line flag 'no-dry-run'; here it is --nodry_run; --help lists the flags"
+    assert said(*GOOD, "--no-dry-run") == negated
     assert said(*GOOD, "--count=1.5") == "--count=1.5 must be a whole number; --help lists the flags"
     assert said() == "--first is missing; --second is missing; --help lists the flags"
     assert "nowhere" in said(*GOOD, "--flagfile=nowhere")
