@@ -53,6 +53,8 @@ def main(names: list[str]) -> int:
     """Checks what is asked for, then does it; returns the exit status."""
     for flag in ("input", "parquet", "from", "tfds_dir"):
         local_only(flag, FLAGS[flag].value)
+    if FLAGS["check"].present and not FLAGS.check:
+        raise UserError("--check= is empty: name the dataset to verify, as in --check=pets")
     if FLAGS.check:
         return check()
     if FLAGS.input or FLAGS.parquet or FLAGS.name:

@@ -94,6 +94,7 @@ def test_upscaling_s_mistakes_in_paths_wait_for_no_tensorflow(words, said):
         (["toyfaces32", "--data_dir=README.md"], "README.md is in the way"),
         (["cifar10", "--from=nowhere"], "--from=nowhere: there is no such file or folder"),
         (["--check=pets", "--data_dir=lag"], "lag/pets.json is no manifest; datasets in lag: none"),
+        (["--check="], "--check= is empty: name the dataset"),
         (["--input=nowhere", "--name=pets"], "--input=nowhere: there is no such folder"),
         (["--input=lag", "--name=celeba"], "--name=celeba is a built-in dataset's name"),
     ],
