@@ -258,13 +258,16 @@ def already_complete(data_dir: Path, name: str, splits: list[str], made_from: di
     if wrong := manifest.incomplete(content, data_dir):
         raise UserError(f"{name} is damaged: {wrong}; {again}")
     for key, value in made_from.items():
-        if content.get(key) != value:
+        if (there := content.get(key)) != value:
             raise UserError(
-                f"{name} is there, made with {key} {_short(content.get(key))}, not {_short(value)}: "
+                f"{name} is there, made with {key} {_short(there, value)}, not {_short(value, there)}: "
                 f"{again}, and --name would give this one another name"
             )
     return True
 
 
-def _short(value: Any) -> str:
-    return " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+def _short(value: Any, other: Any) -> str:
+    """A value; of a dictionary what another one has not."""
+    if not isinstance(value, dict) or not isinstance(other, dict):
+        return str(value)
+    return " ".join(f"{k}={v}" for k, v in value.items() if k not in other or other[k] != v) or "without these"

@@ -325,7 +325,7 @@ def test_complete_is_skipped_and_other_parameters_are_refused(tmp_path):
     before = (tmp_path / "pets.json").stat().st_mtime_ns
     assert make(tmp_path / "pics", tmp_path) is None
     assert (tmp_path / "pets.json").stat().st_mtime_ns == before
-    with pytest.raises(UserError, match=r"size=512.*size=16.*--overwrite"):
+    with pytest.raises(UserError, match=r"parameters size=512, not size=16: --overwrite"):
         make(tmp_path / "pics", tmp_path, size=16)
     assert make(tmp_path / "pics", tmp_path, size=16, overwrite=True)["image_size"]["max"] == [16, 16]
     (tmp_path / "pets-test.tfrecord").unlink()
