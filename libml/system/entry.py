@@ -39,8 +39,12 @@ def begin_with_tensorflow() -> None:
 
 def _say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     name = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
-    if name and "." not in name and name not in OURS:
+    package = name.partition(".")[0]
+    if name and package == name and name not in OURS:
         text = f"the package {name} is missing in {sys.executable}: {ACTIVATE}; else pip install -r requirements.txt"
+    elif name and package not in OURS:
+        cure = "wait where it is being installed; else pip install --force-reinstall -r requirements.txt"
+        text = f"the package {package} is not whole in {sys.executable}, {name} is missing: {cure}"
     else:
         sys.__excepthook__(kind, error, trace)
         text = f"the program did not expect this: please report the lines above, of {_here()}"

@@ -32,6 +32,16 @@ def test_a_missing_package_is_one_line():
         assert done.stderr.count("\n") == 1
 
 
+def test_a_package_that_is_half_installed_is_one_line(tmp_path):
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow/__init__.py").write_text("import tensorflow.python\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-S", ROOT / "edsr.py"], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("error: the package tensorflow is not whole in ")
+    assert ", tensorflow.python is missing: wait where it is being installed; else pip " in done.stderr
+
+
 def test_an_old_python_is_one_line():
     """Programs reach it: their text, and what it imports, is that of Python 3.8, annotations included."""
     script = "import runpy, sys; sys.version_info = (3, 9, 18); runpy.run_path('lag.py', run_name='__main__')"
