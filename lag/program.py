@@ -49,7 +49,7 @@ def dry_run(config: LAGConfig, folder: Path, data_dir: str, devices: dict[str, A
         data_dir: folder of the datasets.
         devices: arguments of make_devices; other machines are not waited for.
     """
-    dataset = lookup(config.dataset, data_dir)
+    dataset = program.fitting_dataset(config, data_dir)
 
     def with_memory(model: LAG) -> str:
         estimate = estimate_bytes(model, dataset.size, config.batch) / 2**30
@@ -59,7 +59,7 @@ def dry_run(config: LAGConfig, folder: Path, data_dir: str, devices: dict[str, A
     def operations(model: LAG, phase: Phase) -> int:
         return costs.step_operations(config, dataset.colors, dataset.size, phase.lod_stop)
 
-    program.dry_run(config, folder, devices, _builder(config), with_memory, operations, data_dir=data_dir)
+    program.dry_run(config, folder, dataset, devices, _builder(config), with_memory, operations)
 
 
 def device_needs(config: LAGConfig, data_dir: str) -> dict[str, Any]:

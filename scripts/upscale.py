@@ -159,13 +159,11 @@ def paths(in_part: bool = False) -> tuple[Path, Path]:
     Raises:
         UserError: if they cannot be.
     """
-    source, output = to_path(FLAGS.input), to_path(FLAGS.output)
-    if not source.exists():
-        raise UserError(f"--input={FLAGS.input} does not exist")
-    outputs.check_folder("output", FLAGS.output)
-    from lag.upscaling.sources import check_paths
+    from lag.upscaling.paths import check_paths
 
+    source, output = to_path(FLAGS.input), to_path(FLAGS.output)
     check_paths(source, output, in_part)
+    outputs.check_folder("output", FLAGS.output)
     return source, output
 
 

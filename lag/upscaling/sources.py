@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from lag.upscaling.paths import check_paths
 from libml.datasets.making.pictures import SUFFIXES
 from libml.errors import UserError, printable
 from libml.system.store_path import StorePath
@@ -51,26 +52,6 @@ def find_sources(source: Path, output: Path, belongs: Belongs | None = None) -> 
         raise UserError(f"--input={source} holds no pictures ({' '.join(SUFFIXES)})")
     names.sort(key=lambda name: name.replace("/", "\0"))  # as the names' words are sorted
     return _sources(source, names, found)
-
-
-def check_paths(source: Path, output: Path, in_part: bool = False) -> None:
-    """Refuses what find_sources refuses, as far as it can be seen without listing the folder.
-
-    Args:
-        source: the folder or the file.
-        output: folder of the results.
-        in_part: whether only some of a folder's pictures are to be taken.
-
-    Raises:
-        UserError: saying why.
-    """
-    if source.is_file():
-        if in_part:
-            raise UserError(f"--shard takes a part of a folder's pictures, and --input={source} is a file")
-    elif not source.is_dir():
-        raise UserError(f"--input={source} does not exist")
-    elif source.resolve() == output.resolve():
-        raise UserError("--output is the folder of --input, whose pictures would mix with the results: choose another")
 
 
 def _sources(root: Path, names: list[str], found: int) -> Sources:

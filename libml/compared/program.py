@@ -38,8 +38,8 @@ def main(method: type[ComparedMethod]) -> None:
             return model, lambda phase, nimg: sampler
 
         if options.pop("dry_run"):
-            networks = (build, _describe, _most_operations)
-            program.dry_run(config, folder, device_options, *networks, data_dir=options["data_dir"])
+            dataset = program.fitting_dataset(config, options["data_dir"])
+            program.dry_run(config, folder, dataset, device_options, build, _describe, _most_operations)
         else:
             app.check_folder(folder)
             program.train_on_dataset(config, folder, device_options, build, _describe, **options)

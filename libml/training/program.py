@@ -37,7 +37,8 @@ def describe_phases(schedule: Schedule) -> str:
     return "\n".join(lines)
 
 
-def _fitting_dataset(config: RunConfig, data_dir: str) -> Dataset:
+def fitting_dataset(config: RunConfig, data_dir: str) -> Dataset:
+    """The dataset that a run names, of which UserError says if it does not fit."""
     dataset = lookup(config.dataset, data_dir)
     check_sizes(dataset, config.scale, config.downscaler)
     return dataset
@@ -46,25 +47,23 @@ def _fitting_dataset(config: RunConfig, data_dir: str) -> Dataset:
 def dry_run(
     config: RunConfig,
     folder: Path,
+    dataset: Dataset,
     device_options: dict[str, Any],
     build: Build,
     describe: Callable[[loop.Method], str],
     operations: Operations,
-    *,
-    data_dir: str,
 ) -> None:
     """Prints the run's folder, phases, networks, length and time here; writes nothing.
 
     Args:
         config: the run's parameters.
         folder: where it would live.
+        dataset: what it would train on, as of fitting_dataset.
         device_options: arguments of make_devices; other machines are not waited for.
         build: as of train_on_dataset.
         describe: the method's networks in words.
         operations: how much arithmetic a step is.
-        data_dir: folder of the datasets.
     """
-    dataset = _fitting_dataset(config, data_dir)
     schedule, devices = config.schedule(), make_devices(config.batch, **device_options, join=False)
     print(f"{folder}\n\n{describe_phases(schedule)}\n")
     method, _ = build(dataset, devices)
@@ -107,7 +106,7 @@ def train_on_dataset(
         The devices that it trained on.
     """
     devices = make_devices(config.batch, **(device_options or {}))
-    dataset = _fitting_dataset(config, data_dir)
+    dataset = fitting_dataset(config, data_dir)
     config.schedule()  # refuses what leaves nothing to train before anything is made
     images = Images(dataset, data_dir, skip_bad_records)
     images.check()

@@ -13,7 +13,8 @@ import pytest
 from libml.datasets import records
 from libml.errors import UserError
 from libml.images import encode_png
-from libml.system import tf_config
+from libml.system import devices, tf_config
+from libml.system.hardware import as_if
 from libml.system.local_cluster import tf_configs
 from tests.libml.datasets.test_stream_order import damage
 from tests.stress import checkpoint_values
@@ -88,6 +89,12 @@ def test_a_place_that_is_none():
         place({"0": "a:1"})
     with pytest.raises(UserError, match="twice"):
         place(["a:1", "a:1"])
+
+
+def test_gpus_of_several_machines_talk_over_nccl():
+    for on_gpus, way in ((True, "NCCL"), (False, "RING")):
+        with as_if(on_gpus=on_gpus):
+            assert devices._communication().implementation.name == way
 
 
 def test_a_port_that_another_program_has_is_one_line(tmp_path, monkeypatch):
