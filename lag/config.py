@@ -24,6 +24,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "energy_every": 2,
         "z_init": 0.5,
         "rgb_init": 0.1,
+        "noise_shared": 0.5,
         "lr": 0.002,
         "lr_decay": 0.1,
         "weight_avg_power": 12.0,
@@ -33,7 +34,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 _POSITIVE = ("center_every", "energy_every", "lr_decay")
 _NOT_NEGATIVE = (
     *("r_gamma", "r_gamma_end", "center_balance", "energy_balance"),
-    *("z_init", "rgb_init", "weight_avg_power"),
+    *("z_init", "rgb_init", "noise_shared", "weight_avg_power"),
 )
 # A parameter -> the one that must be on for it to have an effect.
 _NEEDS = {
@@ -41,6 +42,7 @@ _NEEDS = {
     "center_balance": "mse_weight",
     "energy_every": "energy_balance",
     "z_init": "noise_dim",
+    "noise_shared": "noise_dim",
     "weight_avg_power": "weight_avg",
 }
 
@@ -83,6 +85,7 @@ class LAGConfig(RunConfig):
     energy_every: int = option(1, "Take the energy score of every so many images of a batch.", PINNED)
     z_init: float = option(1.0, "Factor on the initial values of G's kernels of z.", PINNED)
     rgb_init: float = option(1.0, "Factor on the initial values of G's kernels to colours.", PINNED)
+    noise_shared: float = option(0.0, "Share of z's channels that have one value for the whole picture.", PINNED)
     lr_decay: float = option(1.0, "Share of --lr at the end of the run; it falls over the last 40 %.", PINNED)
     weight_avg_power: float = option(
         0.0, "Average G's weights over a share of the steps that is smaller the larger this; 0: --weight_avg.", PINNED
@@ -111,8 +114,9 @@ class LAGConfig(RunConfig):
                 raise UserError(f"--{name}={getattr(self, name)} cannot be negative")
         if not 0 <= self.weight_avg < 1:
             raise UserError(f"--weight_avg={self.weight_avg} must be at least 0 and below 1")
-        if self.lr_decay > 1:
-            raise UserError(f"--lr_decay={self.lr_decay} must be at most 1")
+        for name in ("lr_decay", "noise_shared"):
+            if getattr(self, name) > 1:
+                raise UserError(f"--{name}={getattr(self, name)} must be at most 1")
         if self.gan_loss not in GAN_LOSS_NAMES:
             raise UserError(f"--gan_loss={self.gan_loss} is unknown: use {' or '.join(GAN_LOSS_NAMES)}")
         if self.precision not in PRECISIONS:
@@ -142,6 +146,8 @@ class LAGConfig(RunConfig):
                 raise UserError(f"--{name}={getattr(self, name)} must divide --batch={self.batch}")
         if self.energy_balance and not self.noise_dim:
             raise UserError("--energy_balance needs a --noise_dim above 0")
+        if self.encoder and self.noise_shared:
+            raise UserError("--encoder finds a z for each place: leave out --noise_shared")
         if self.encoder:
             used = [n for n in ("center_balance", "energy_balance") if getattr(self, n)]
             used += ["center_every"] * (self.center_every > 1) + ["gan_loss=pairing"] * (self.gan_loss == "pairing")
@@ -183,6 +189,11 @@ class LAGConfig(RunConfig):
     def lods(self) -> int:
         """The last level of detail, log2(scale)."""
         return self.scale.bit_length() - 1
+
+    @property
+    def shared_dim(self) -> int:
+        """Channels of z that have one value for the whole picture."""
+        return round(self.noise_shared * self.noise_dim)
 
     @property
     def consistent_with(self) -> str:

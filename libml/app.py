@@ -111,6 +111,7 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
         made.check_total(begun=bool(resume))
     folder = resume if resume else made.folder
     if RunFolder(folder).is_run() and not flags.FLAGS.reset:
+        made = _as_begun(made, folder, given) if not resume else made
         check_same_run(made, folder)
         flags.FLAGS.data_dir = data_dir_of(folder)
     # Training asks these again; asked here, the answer does not wait for TensorFlow.
@@ -122,6 +123,13 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
         print(f"{few[0]} of {few[1]} images are smaller than {dataset.size} and will be enlarged", file=sys.stderr)
     made.schedule()
     return made, folder
+
+
+def _as_begun(config: RunConfig, folder: Path, given: dict[str, Any]) -> RunConfig:
+    """With the presets that the folder's run began with, which may be older than those of today."""
+    began = from_args(type(config), load_args(folder))
+    kept = {name: getattr(began, name) for name in config.presets if name not in given}
+    return dataclasses.replace(config, **kept)
 
 
 def check_folder(folder: Path) -> None:

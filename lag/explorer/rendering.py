@@ -113,7 +113,8 @@ def _near(model: Upscaler, picture: Picture, seed: int, layers: list[Layer], ope
 def _region(model: Upscaler, picture: Picture, seed: int, layers: list[Layer], operation: Operation) -> list[Layer]:
     cells = mask(operation["cells"], *picture.pixels.shape[:2])
     new = _draw(model, picture, seed, operation)
-    followed = [layer._replace(z=np.where(cells[..., None], new, layer.z)) for layer in layers]
+    changed = cells[..., None] & (np.arange(model.noise_dim) >= model.shared_dim)  # the others count everywhere
+    followed = [layer._replace(z=np.where(changed, new, layer.z)) for layer in layers]
     if not operation["hold"]:
         return followed
     return [*layers, Layer(followed[-1].z, feathered(cells, model.scale))]

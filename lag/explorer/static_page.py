@@ -80,7 +80,8 @@ def _describe(folder: Path, data_dir: str) -> None:
 
     session = load_session(folder / ONNX_FILE, data_dir)
     (folder / "examples").mkdir()
-    facts = session.describe() | {"noise_dim": session.model.noise_dim, "most_bytes": MOST_UPLOADED, "alone": True}
+    facts = session.describe() | {"most_bytes": MOST_UPLOADED, "alone": True}
+    facts |= {"noise_dim": session.model.noise_dim, "shared_dim": session.model.shared_dim}
     facts["examples"] = _write_examples(session, folder / "examples")
     (folder / "model.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 

@@ -52,6 +52,7 @@ def parse_card(text: str) -> dict[str, Any] | None:
         return None
     known = isinstance(card, dict) and KINDS.fullmatch(str(card.get("kind"))) is not None
     known = known and all(_is_count(card.get(name), *ends) for name, ends in FACTS.items())
+    known = known and _is_count(card.get("shared_dim", 0), 0, card["noise_dim"])  # older cards have none
     return card if known and isinstance(card.get("fingerprint"), str) else None
 
 

@@ -40,6 +40,7 @@ def shortened_psnr(trained: Trained, weights: str) -> float:
     return worst
 
 
+SHARED = "; of the first shared_dim channels only z[:, 0, 0] counts, for the whole picture"
 # Parameters of where and how a run is watched, which say nothing of the model.
 OF_WATCHING = ("train_dir", "save_kimg", "report_kimg", "eval_kimg", "eval_images", "keep_best")
 
@@ -52,6 +53,7 @@ def describe(
     # The energy score spreads samples at noise 1 as far as the truth is.
     unmeasured = 1.0 if getattr(config, "energy_balance", 0.0) else RECOMMENDED_NOISE
     noise = recommended_noise(run, trained.nimg)
+    shared = getattr(config, "shared_dim", 0)
     parameters = {k: v for k, v in config.to_json().items() if k not in OF_WATCHING}
     return {
         "kind": kind(config.method),
@@ -61,6 +63,7 @@ def describe(
         "scale": config.scale,
         "colors": trained.colors,
         "noise_dim": trained.noise_dim,
+        "shared_dim": shared,
         "recommended_noise": (unmeasured if noise is None else noise) if trained.noise_dim else 0.0,
         "dataset": config.dataset,
         "downscaler": config.downscaler,
@@ -70,7 +73,7 @@ def describe(
         "receptive_radius": trained.radius,
         "ranges": {
             "lores": "float32 [N, h, w, colors] in [-1, 1]: pixel * 2 / 255 - 1; any h and w",
-            "z": "float32 [N, h, w, noise_dim], standard normal, or 0 for the centre",
+            "z": "float32 [N, h, w, noise_dim], standard normal, or 0 for the centre" + (SHARED if shared else ""),
             "hires": "float32 [N, scale * h, scale * w, colors]; meant for [-1, 1], clip before use",
         },
         "signatures": module.descriptions,

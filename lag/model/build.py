@@ -13,7 +13,7 @@ def _picked(config: LAGConfig, *names: str) -> dict:
 
 def build_generator(config: LAGConfig, colors: int, dtype: str = "float32") -> Generator:
     """G for images of so many channels; dtype is Keras' name of the precision."""
-    return Generator(colors=colors, dtype=dtype, **_picked(config, "noise_dim", "consistent_with"))
+    return Generator(colors=colors, dtype=dtype, **_picked(config, "noise_dim", "shared_dim", "consistent_with"))
 
 
 def build_projection(config: LAGConfig, colors: int, dtype: str = "float32") -> Projection:

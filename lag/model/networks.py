@@ -98,6 +98,17 @@ class GeneratorStage(keras.layers.Layer):
         return _recomputed(run, remat)(y, weights)
 
 
+def spread(z: tf.Tensor, channels: int) -> tf.Tensor:
+    """A noise map [N, h, w, C] whose first channels have the value of the map's first cell, z[:, 0, 0], everywhere.
+
+    What is standard normal stays so. A network of small reach can then draw what belongs together, as two eyes do.
+    """
+    if not channels:
+        return z
+    shared, own = z[..., :channels], z[..., channels:]
+    return tf.concat([tf.broadcast_to(shared[:, :1, :1], tf.shape(shared)), own], axis=-1)
+
+
 class StagedModel(keras.Model):
     """A network of stages, each of them convolutions.
 
@@ -134,6 +145,7 @@ class Generator(StagedModel):
         filters: int,
         filters_min: int,
         noise_dim: int,
+        shared_dim: int = 0,
         consistent_with: str = "",
         seed: int = 0,
         dtype: str = "float32",
@@ -147,13 +159,15 @@ class Generator(StagedModel):
             filters: filters at the LR size.
             filters_min: floor of the filters of the larger sizes.
             noise_dim: channels of z.
+            shared_dim: how many of them, the first, have one value for the whole picture: that of its first cell.
             consistent_with: the downscaler that makes lores of each image, exactly; none if empty.
             seed: of the initial weights.
             dtype: Keras' name of the precision: float32 or mixed_bfloat16. Variables and images are float32 in both.
         """
         # autocast would round lod, an exact fade weight, to the compute precision.
         super().__init__(name="generator", autocast=False, dtype=dtype)
-        self.colors, self.scale, self.blocks, self.noise_dim = colors, scale, blocks, noise_dim
+        self.colors, self.scale, self.blocks = colors, scale, blocks
+        self.noise_dim, self.shared_dim = noise_dim, shared_dim
         self.consistent_with = consistent_with
         self.widths = stage_widths(scale, filters, filters_min)
         self.lods = len(self.widths) - 1
@@ -198,7 +212,7 @@ class Generator(StagedModel):
         level = dataclasses.replace(level, lod=_float32(level.lod))
         weights = self.effective_weights(level) if weights is None else weights
         stem, *blocks = _bound(self.stage_layers(0), weights[0])
-        y = stem(tf.concat([lores, z], axis=-1))
+        y = stem(tf.concat([lores, spread(z, self.shared_dim)], axis=-1))
         for conv_0, conv_1 in zip(blocks[::2], blocks[1::2], strict=True):
             y += conv_1(conv_0(y)) / self.blocks
         y, image = self.stage_1(y, weights[1], remat=remat)

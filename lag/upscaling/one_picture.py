@@ -34,6 +34,11 @@ class Upscaler(NamedTuple):
         """Whether the box means of its images equal the small picture, until these are cut off and rounded."""
         return self.card.get("parameters", {}).get("consistent", False) and self.card["downscaler"] == "average"
 
+    @property
+    def shared_dim(self) -> int:
+        """Channels of z, the first, that count in the picture's first cell alone, and for the whole picture."""
+        return self.card.get("shared_dim", 0)
+
 
 class Result(NamedTuple):
     """One large picture."""
@@ -120,9 +125,13 @@ def generate_tiles(
     Yields:
         ((rows, columns), the tile's part of the images [N, scale rows, scale columns, C]).
     """
-    n = model.scale
+    n, shared = model.scale, model.shared_dim
+    first = inputs(slice(0, 1), slice(0, 1))[1][..., :shared] if shared else None
     for y, x in tiles(height, width, tile, model.radius):
         lores, z = inputs(slice(y.read_start, y.read_stop), slice(x.read_start, x.read_stop))
+        if first is not None:
+            z = z.copy()
+            z[:, :1, :1, :shared] = first
         (top, bottom), (left, right) = y.inner, x.inner
         yield (y, x), model.generate(lores, z)[:, n * top : n * bottom, n * left : n * right]
 

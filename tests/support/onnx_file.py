@@ -13,6 +13,7 @@ CARD = {
     "scale": SCALE,
     "colors": COLORS,
     "noise_dim": NOISE_DIM,
+    "shared_dim": 1,
     "dataset": "toyfaces32",
     "downscaler": "average",
     "nimg": 3072,

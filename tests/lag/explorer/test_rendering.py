@@ -85,6 +85,22 @@ def test_a_region_that_the_rest_follows_is_new_noise_there_alone(drawn):
     assert not np.array_equal(before[OUTSIDE], after[OUTSIDE])  # which is why regions are held
 
 
+def test_a_region_keeps_the_noise_that_counts_for_the_whole_picture(model):
+    maps, picture, corner = [], small(H, W), np.zeros([H, W], bool)
+    corner[:2, :2] = True
+
+    def generate(lores, z):
+        maps.append(z[0].copy())
+        return model.generate(lores, z)
+
+    shared = model._replace(generate=generate, card={**model.card, "shared_dim": 1})
+    region = {**REGION, "cells": cells(corner), "hold": False}
+    for operations in ([SAMPLE], [SAMPLE, region]):
+        render(shared, picture, made(model, picture, *operations))
+    assert np.array_equal(maps[0][..., :1], maps[1][..., :1])
+    assert np.all((maps[0][..., 1:] != maps[1][..., 1:]) == corner[..., None])
+
+
 def test_what_follows_a_held_region_applies_to_all(drawn):
     draw, _ = drawn
     follow = {**REGION, "hold": False}

@@ -73,6 +73,7 @@ def test_the_images_of_the_saved_model(exported, size):
         {"kimgs": (1,)},
         {"kimgs": (1.5,)},
         {"colors": 1, "weight_avg": 0.0},
+        {"noise_shared": 0.5},
         *({"consistent": True, "downscaler": name} for name in DOWNSCALERS),
     ],
 )

@@ -61,6 +61,26 @@ def test_consistent_images_have_the_given_small_version(levels, downscaler):
             assert np.all(np.abs(brightness) < 1e-2)  # it is y's alone
 
 
+def test_shared_noise_is_that_of_the_first_cell_everywhere():
+    size, level = 21, Level(2, 2, 2.0)
+    shared, plain = (Generator(colors=3, noise_dim=4, shared_dim=k, seed=1, **SIZES) for k in (2, 0))
+    lores, z = tf.zeros([1, size, size, 3]), tf.random.stateless_normal([1, size, size, 4], [0, 0]).numpy()
+    same = z.copy()
+    same[..., :2] = z[:, :1, :1, :2]
+    made = shared(lores, z, level=level).numpy()
+    np.testing.assert_array_equal(made, shared(lores, same, level=level))
+    np.testing.assert_allclose(made, plain(lores, same, level=level), atol=1e-6)
+
+    def changed(row, channel):
+        other = z.copy()
+        other[0, row, row, channel] += 1
+        return np.any(shared(lores, other, level=level).numpy() != made, axis=(0, 3))
+
+    assert not changed(5, 0).any()
+    assert changed(0, 1)[-1, -1] and changed(0, 1).mean() > 0.9  # far beyond a convolution's reach
+    assert changed(5, 2).any() and not changed(5, 2)[-1, -1]
+
+
 @pytest.mark.parametrize("k", [1, 2])
 def test_generator_fades_from_the_phase_before_to_the_one_after(k):
     g = generator()

@@ -43,6 +43,14 @@ def test_a_recipe_is_recorded_flag_by_flag_and_goes_on(tmp_path):
     expected = RECIPES["posterior"] | {"recipe": "posterior", "mse_weight": 3.0, "z_init": 0.7}
     assert {name: args[name] for name in expected} == expected
     assert from_args(LAGConfig, args).consistent
-    again = start("lag.py", f"--resume={run}", f"--data_dir={tmp_path}/data", "--total_kimg=2", "--noexport")
+    args.pop("noise_shared")  # a run that began before the recipe had it goes on without it
+    RunFolder(run).args.write_text(json.dumps(args))
+    longer = [word.replace("--total_kimg=1", "--total_kimg=2") for word in words]
+    again = start(*longer)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(RunFolder(run).args.read_text())["noise_shared"] == 0
+    refused = start(*longer, "--noise_shared=0.5")
+    assert refused.returncode == 1
+    again = start("lag.py", f"--resume={run}", f"--data_dir={tmp_path}/data", "--total_kimg=3", "--noexport")
     assert again.returncode == 0, again.stderr
     assert json.loads(RunFolder(run).args.read_text())["z_init"] == 0.7

@@ -31,7 +31,7 @@ VARIANTS = {
     "subsets": {"center_balance": 0.02, "center_every": 2, "energy_balance": 0.7, "energy_every": 2},
     "together": {
         **{"consistent": True, "gan_loss": "pairing", "r_gamma": 2.0, "center_balance": 0.5, "energy_balance": 1.0},
-        **{"center_every": 2, "energy_every": 2, "z_init": 0.5, "rgb_init": 0.1},
+        **{"center_every": 2, "energy_every": 2, "z_init": 0.5, "rgb_init": 0.1, "noise_shared": 0.5},
     },
     "consistent_bicubic": {"consistent": True, "downscaler": "bicubic"},
 }
@@ -348,6 +348,8 @@ def test_the_encoder_learns_z():
         ({"energy_balance": 1.0, "encoder": True}, "leave out --energy_balance"),
         ({"gan_loss": "pairing", "encoder": True}, "leave out --gan_loss=pairing"),
         ({"lr_decay": 1.5}, "lr_decay=1.5 must be at most 1"),
+        ({"noise_shared": 1.5}, "noise_shared=1.5 must be at most 1"),
+        ({"noise_shared": 0.5, "encoder": True}, "--encoder finds a z for each place: leave out --noise_shared"),
         ({"weight_avg_power": 9.0, "weight_avg": 0.0}, "weight_avg_power says nothing without --weight_avg"),
         ({"d_lr_mult": -1.0}, "d_lr_mult=-1.0 must be positive"),
     ],

@@ -96,7 +96,11 @@ def test_tiles_keep_each_pixel_once():
 
 
 @pytest.mark.parametrize("tile", [1, 5, 16])
-@pytest.mark.parametrize("options", [{}, {"consistent": True}, {"consistent": True, "downscaler": "bicubic"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"noise_shared": 0.5}, {"consistent": True}, {"consistent": True, "downscaler": "bicubic"}],
+    ids=["plain", "shared", "consistent", "bicubic"],
+)
 def test_tiled_equals_whole(tmp_path, options, tile):
     model = load_model(untrained_run(tmp_path, **options))
     rng = np.random.default_rng(0)
@@ -105,8 +109,9 @@ def test_tiled_equals_whole(tmp_path, options, tile):
     made = np.zeros([2, 92, 124, 3], np.float32)
     for (y, x), part in generate_tiles(model, lambda *at: (lores[:, *at], z[:, *at]), 23, 31, tile):
         made[:, 4 * y.start : 4 * y.stop, 4 * x.start : 4 * x.stop] = part
-    np.testing.assert_allclose(made, model.generate(lores, z), atol=3e-5 if options else 1e-5)
-    if options:
+    consistent = "consistent" in options
+    np.testing.assert_allclose(made, model.generate(lores, z), atol=3e-5 if consistent else 1e-5)
+    if consistent:
         agreed = DOWNSCALERS[options.get("downscaler", "average")](tf.constant(made), 4)
         np.testing.assert_allclose(agreed, lores, atol=3e-5)
 

@@ -91,12 +91,13 @@ function near(model, picture, seed, layers, operation) {
 }
 
 function region(model, picture, seed, layers, operation) {
-  const { scale, noise_dim: depth } = model.facts;
+  const { scale, noise_dim: depth, shared_dim: shared } = model.facts;
   const cells = mask(operation.cells, picture.width * picture.height);
   const other = drawn(model, picture, "explore region", operation, seed);
   const followed = layers.map((layer) => ({
     ...layer,
-    z: layer.z.map((v, i) => (cells[Math.floor(i / depth)] ? other[i] : v)),
+    // The first channels count for the whole picture: they stay.
+    z: layer.z.map((v, i) => (cells[Math.floor(i / depth)] && i % depth >= shared ? other[i] : v)),
   }));
   if (!operation.hold) return followed;
   return [...layers, { z: followed.at(-1).z, weight: feathered(cells, picture.width, picture.height, scale) }];
