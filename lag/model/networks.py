@@ -98,7 +98,7 @@ class GeneratorStage(keras.layers.Layer):
         return _recomputed(run, remat)(y, weights)
 
 
-def spread(z: tf.Tensor, channels: int) -> tf.Tensor:
+def share(z: tf.Tensor, channels: int) -> tf.Tensor:
     """A noise map [N, h, w, C] whose first channels have the value of the map's first cell, z[:, 0, 0], everywhere.
 
     What is standard normal stays so. A network of small reach can then draw what belongs together, as two eyes do.
@@ -212,7 +212,7 @@ class Generator(StagedModel):
         level = dataclasses.replace(level, lod=_float32(level.lod))
         weights = self.effective_weights(level) if weights is None else weights
         stem, *blocks = _bound(self.stage_layers(0), weights[0])
-        y = stem(tf.concat([lores, spread(z, self.shared_dim)], axis=-1))
+        y = stem(tf.concat([lores, share(z, self.shared_dim)], axis=-1))
         for conv_0, conv_1 in zip(blocks[::2], blocks[1::2], strict=True):
             y += conv_1(conv_0(y)) / self.blocks
         y, image = self.stage_1(y, weights[1], remat=remat)
