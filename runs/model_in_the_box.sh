@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the model in the box again, lag/box/toyfaces32: trains ten times as long as the quickstart, some hours of one CPU core,
+# Makes the model in the box again, lag/box/toyfaces32: trains for 1,000 kimg, two hours of one CPU core,
 # exports, says the licence. The weights differ by rounding from machine to machine.
 set -euo pipefail
 source "$(dirname "$0")/venv.sh" requirements.txt

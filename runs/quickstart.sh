@@ -9,7 +9,7 @@ echo "it draws its training faces and trains on them, some minutes; from a tenth
 echo "it names below, drawn anew at each tenth"
 # Without --recipe=posterior, and with --training_kimg=16 --transition_kimg=8, it trains as the reference does.
 python lag.py --dataset=toyfaces32 --scale=4 --filters=64 --filters_min=16 --blocks=2 --noise_dim=16 \
-  --recipe=posterior --batch=8 --center_every=1 --energy_every=1 --total_kimg=100 --save_kimg=10 --report_kimg=2 \
+  --recipe=posterior --batch=8 --center_every=1 --energy_every=1 --total_kimg=80 --save_kimg=8 --report_kimg=2 \
   --data_dir=quickstart/data --train_dir=quickstart/runs
 args=$(ls -t quickstart/runs/toyfaces32/average4X/LAG_*recipeposterior*/args/args.json | head -n 1)  # the newest run's
 run=$(dirname "$(dirname "$args")")
