@@ -13,7 +13,7 @@ from lag.formats.saved_model import export_at_end
 from lag.model import costs
 from lag.model.training import LAG
 from lag.performance.memory import estimate_bytes
-from libml.datasets.catalogue import Dataset, check_sizes, lookup
+from libml.datasets.catalogue import Dataset, lookup, lookup_fitting
 from libml.layers.resample import DOWNSCALERS
 from libml.system.devices import Devices, make_devices, peak_memory
 from libml.training import program
@@ -49,7 +49,7 @@ def dry_run(config: LAGConfig, folder: Path, data_dir: str, devices: dict[str, A
         data_dir: folder of the datasets.
         devices: arguments of make_devices; other machines are not waited for.
     """
-    dataset = program.fitting_dataset(config, data_dir)
+    dataset = lookup_fitting(config.dataset, data_dir, config.scale, config.downscaler)
 
     def with_memory(model: LAG) -> str:
         estimate = estimate_bytes(model, dataset.size, config.batch) / 2**30
@@ -71,8 +71,7 @@ def device_needs(config: LAGConfig, data_dir: str) -> dict[str, Any]:
 
 def memtest(config: LAGConfig, data_dir: str, devices: dict[str, Any]) -> None:
     """Trains three steps of the last two phases on noise; prints the peak. Writes nothing."""
-    dataset = lookup(config.dataset, data_dir)
-    check_sizes(dataset, config.scale, config.downscaler)
+    dataset = lookup_fitting(config.dataset, data_dir, config.scale, config.downscaler)
     model = LAG(config, dataset.colors, make_devices(config.batch, **devices).strategy)
     hires = tf.random.stateless_uniform([config.batch, dataset.size, dataset.size, dataset.colors], [0, 0], -1.0, 1.0)
     batch = (DOWNSCALERS[config.downscaler](hires, config.scale), hires)

@@ -115,10 +115,9 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
         check_same_run(made, folder)
         flags.FLAGS.data_dir = data_dir_of(folder)
     # Training asks these again; asked here, the answer does not wait for TensorFlow.
-    from libml.datasets.catalogue import check_sizes, lookup  # which --help need not wait for
+    from libml.datasets.catalogue import lookup_fitting  # which --help need not wait for
 
-    dataset = lookup(made.dataset, flags.FLAGS.data_dir)
-    check_sizes(dataset, made.scale, made.downscaler)
+    dataset = lookup_fitting(made.dataset, flags.FLAGS.data_dir, made.scale, made.downscaler)
     if (few := dataset.smaller)[0]:
         print(f"{few[0]} of {few[1]} images are smaller than {dataset.size} and will be enlarged", file=sys.stderr)
     made.schedule()

@@ -45,8 +45,7 @@ def main() -> None:
         from libml.datasets.measuring import decoded_batches, rates, raw_batches
         from libml.datasets.stream import Images, reading
 
-    dataset = data.lookup(FLAGS.dataset, FLAGS.data_dir)
-    data.check_sizes(dataset, FLAGS.scale, FLAGS.downscaler)
+    dataset = data.lookup_fitting(FLAGS.dataset, FLAGS.data_dir, FLAGS.scale, FLAGS.downscaler)
     images = Images(dataset, FLAGS.data_dir)
     images.check()
     streams = {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from libml import app
 from libml.compared.method import ComparedMethod
 from libml.compared.sampler import GeneratorSampler
-from libml.datasets.catalogue import Dataset
+from libml.datasets.catalogue import Dataset, lookup_fitting
 from libml.system.devices import Devices
 from libml.training import program
 from libml.training.schedule import Phase
@@ -38,7 +38,7 @@ def main(method: type[ComparedMethod]) -> None:
             return model, lambda phase, nimg: sampler
 
         if options.pop("dry_run"):
-            dataset = program.fitting_dataset(config, options["data_dir"])
+            dataset = lookup_fitting(config.dataset, options["data_dir"], config.scale, config.downscaler)
             program.dry_run(config, folder, dataset, device_options, build, _describe, _most_operations)
         else:
             app.check_folder(folder)

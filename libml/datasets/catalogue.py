@@ -249,3 +249,14 @@ def check_sizes(dataset: Dataset, scale: int, downscaler: str) -> None:
             f"--scale={scale} is too large for {dataset.name}: {downscaler} downscaling needs images of at least "
             f"{least * scale} pixels, these have {size}"
         )
+
+
+def lookup_fitting(name: str, data_dir: str | Path | StorePath | None, scale: int, downscaler: str) -> Dataset:
+    """The dataset of that name, as of lookup, whose images are large enough.
+
+    Raises:
+        UserError: for an unknown name, or if a scale does not fit.
+    """
+    dataset = lookup(name, data_dir)
+    check_sizes(dataset, scale, downscaler)
+    return dataset

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from libml.datasets.catalogue import Dataset, check_sizes, lookup
+from libml.datasets.catalogue import Dataset, lookup_fitting
 from libml.datasets.stream import Images
 from libml.sampler import CandidateSampler
 from libml.system.devices import Devices, make_devices
@@ -37,13 +37,6 @@ def describe_phases(schedule: Schedule) -> str:
     return "\n".join(lines)
 
 
-def fitting_dataset(config: RunConfig, data_dir: str) -> Dataset:
-    """The dataset that a run names, of which UserError says if it does not fit."""
-    dataset = lookup(config.dataset, data_dir)
-    check_sizes(dataset, config.scale, config.downscaler)
-    return dataset
-
-
 def dry_run(
     config: RunConfig,
     folder: Path,
@@ -58,7 +51,7 @@ def dry_run(
     Args:
         config: the run's parameters.
         folder: where it would live.
-        dataset: what it would train on, as of fitting_dataset.
+        dataset: what it would train on, which fits its parameters.
         device_options: arguments of make_devices; other machines are not waited for.
         build: as of train_on_dataset.
         describe: the method's networks in words.
@@ -106,7 +99,7 @@ def train_on_dataset(
         The devices that it trained on.
     """
     devices = make_devices(config.batch, **(device_options or {}))
-    dataset = fitting_dataset(config, data_dir)
+    dataset = lookup_fitting(config.dataset, data_dir, config.scale, config.downscaler)
     config.schedule()  # refuses what leaves nothing to train before anything is made
     images = Images(dataset, data_dir, skip_bad_records)
     images.check()

@@ -18,9 +18,8 @@ REGION = {"op": "region", "cells": cells(PATCH), "index": 5, "noise": 1.0, "hold
 NEAR = {"op": "near", "index": 2, "noise": 1.0, "degrees": 20}
 
 
-@pytest.fixture
-def drawn(model):
-    """Renders operations; a list beside it takes the noise maps that the generator was given."""
+def spied(model):
+    """What renders operations; a list beside it takes the noise maps that the generator was given."""
     maps = []
 
     def generate(lores, z):
@@ -34,6 +33,11 @@ def drawn(model):
         return render(spy, picture, made(model, picture, *operations, seed=seed)).astype(int)
 
     return draw, maps
+
+
+@pytest.fixture
+def drawn(model):
+    return spied(model)
 
 
 def test_samples_are_those_of_the_program(model):
@@ -86,19 +90,14 @@ def test_a_region_that_the_rest_follows_is_new_noise_there_alone(drawn):
 
 
 def test_a_region_keeps_the_noise_that_counts_for_the_whole_picture(model):
-    maps, picture, corner = [], small(H, W), np.zeros([H, W], bool)
+    corner = np.zeros([H, W], bool)
     corner[:2, :2] = True
-
-    def generate(lores, z):
-        maps.append(z[0].copy())
-        return model.generate(lores, z)
-
-    shared = model._replace(generate=generate, card={**model.card, "shared_dim": 1})
-    region = {**REGION, "cells": cells(corner), "hold": False}
-    for operations in ([SAMPLE], [SAMPLE, region]):
-        render(shared, picture, made(model, picture, *operations))
-    assert np.array_equal(maps[0][..., :1], maps[1][..., :1])
-    assert np.all((maps[0][..., 1:] != maps[1][..., 1:]) == corner[..., None])
+    draw, maps = spied(model._replace(card={**model.card, "shared_dim": 1}))
+    draw(SAMPLE)
+    z0 = maps[0]
+    draw(SAMPLE, {**REGION, "cells": cells(corner), "hold": False})
+    assert np.array_equal(z0[..., :1], maps[0][..., :1])
+    assert np.all((z0[..., 1:] != maps[0][..., 1:]) == corner[..., None])
 
 
 def test_what_follows_a_held_region_applies_to_all(drawn):
