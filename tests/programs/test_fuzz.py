@@ -9,7 +9,7 @@ from tests.fuzzing.runner import Runner
 from tests.fuzzing.snapshot import snapshot
 from tests.fuzzing.trial import Trial
 
-NUMBERS = {"flags": (1, 2, 3)}  # of the trials of a kind; by default the first two
+NUMBERS = {"flags": (1, 2, 3)}  # of the trials of a kind; by default the first
 RIGHT = "print('error: no such picture: name another', file=sys.stderr); sys.exit(1)"
 
 
@@ -111,7 +111,7 @@ def fuzzer():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bad_input_is_refused_in_one_line_and_loses_nothing(fuzzer, kind):
-    for number in NUMBERS.get(kind, (0, 1)):
+    for number in NUMBERS.get(kind, (0,)):
         result = fuzzer.run(kind, seed=1, number=number)
         assert not result.faults, describe(result)
 

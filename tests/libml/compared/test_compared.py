@@ -50,24 +50,33 @@ def tiny(kind, **options):
     return config
 
 
-def train(kind, config, data_dir, vgg_dir, stop_at=None, method=None):
-    """Trains in this process; sends itself a signal at image stop_at. A method that was traced takes less time."""
+def untrained(kind, config, vgg_dir):
+    """A method that sends itself a signal at image stop_at."""
 
     class Stopping(kind):
+        stop_at = None
+
         def train_step(self, batch, phase, nimg):
             super().train_step(batch, phase, nimg)
-            if nimg == stop_at:
+            if nimg == self.stop_at:
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    method = method or Stopping(config, 3, 32, data_dir=vgg_dir)
+    return Stopping(config, 3, 32, data_dir=vgg_dir)
+
+
+def train(method, config, data_dir):
     images = Images(lookup(config.dataset), data_dir)
     sampler = GeneratorSampler(method.generator, config)
     loop.train(method, config, config.folder, images, Preview(lambda *_: sampler, config, images.test_images(limit=2)))
-    return method
 
 
 def state(method) -> dict[str, np.ndarray]:
-    return {name: v.numpy() for name, v in method.named_variables().items()}
+    return {name: np.array(v) for name, v in method.named_variables().items()}
+
+
+def set_state(method, values) -> None:
+    for name, variable in method.named_variables().items():
+        variable.assign(values[name])
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.__name__)
@@ -75,17 +84,25 @@ def straight(request, data_dir, vgg_dir, tmp_path_factory):
     """(method's class, config, trained method) of a whole run, not interrupted."""
     kind = request.param
     config = tiny(kind, train_dir=str(tmp_path_factory.mktemp(kind.__name__)))
-    return kind, config, train(kind, config, data_dir, vgg_dir)
+    method = untrained(kind, config, vgg_dir)
+    method.initial = state(method)
+    train(method, config, data_dir)
+    return kind, config, method
 
 
-def test_a_stopped_run_ends_as_one_that_was_not(straight, data_dir, vgg_dir, tmp_path):
+def test_a_stopped_run_ends_as_one_that_was_not(straight, data_dir, tmp_path, monkeypatch):
+    """Both of one method, whose variables are set back before each part: tracing another takes long."""
     kind, _, method = straight
     config, whole = tiny(kind, train_dir=str(tmp_path)), state(method)
-    with pytest.raises(Interrupted):
-        train(kind, config, data_dir, vgg_dir, stop_at=1280)
+    set_state(method, method.initial)
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(method, "stop_at", 1280)
+        train(method, config, data_dir)
     assert checkpoint.list_checkpoints(config.folder / "tf")[-1][0] == 1280 + 128
-    resumed = state(train(kind, config, data_dir, vgg_dir, method=method))
-    assert resumed.keys() == whole.keys()
+    set_state(method, method.initial)
+    train(method, config, data_dir)
+    resumed = state(method)
+    assert resumed.keys() == whole.keys() and any(np.any(whole[name] != method.initial[name]) for name in whole)
     for name, value in whole.items():
         np.testing.assert_array_equal(resumed[name], value, err_msg=name)
     assert scalars(config.folder) == scalars(straight[1].folder)
