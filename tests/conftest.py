@@ -48,7 +48,7 @@ tf.config.set_logical_device_configuration(
 
 
 def pytest_collection_finish():
-    """What the imports left stays, and graphs are traced from many small objects: looking at them less often saves time."""
+    """Imports stay, and tracing makes many small objects: looking at them less often saves time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
