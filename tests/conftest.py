@@ -45,8 +45,6 @@ tf.config.set_logical_device_configuration(
 )
 
 
-
-
 def pytest_collection_finish():
     """Imports stay, and tracing makes many small objects: looking at them less often saves time."""
     gc.collect()
