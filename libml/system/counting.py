@@ -25,6 +25,10 @@ class Counting:
         if self._bar.disable and 10 * before // self._total != 10 * self._count // self._total:
             print(f"{self._what}: {self._count:,} of {self._total:,} {self._unit}s", file=sys.stderr, flush=True)
 
+    def say(self, line: str) -> None:
+        """Writes a line on stderr, above the bar."""
+        self._bar.write(line, file=sys.stderr)
+
     def __enter__(self) -> "Counting":
         return self
 

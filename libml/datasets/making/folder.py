@@ -5,13 +5,10 @@ import dataclasses
 import functools
 import hashlib
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
-
-import tqdm
 
 from libml.datasets import manifest, records
 from libml.datasets.making import build, hub, pictures, sources
@@ -20,6 +17,7 @@ from libml.datasets.making.pictures import SUFFIXES, PictureOptions, StoredPictu
 from libml.datasets.making.sources import Source
 from libml.errors import UserError, printable
 from libml.system import files
+from libml.system.counting import Counting
 from libml.system.cpu import available_cores
 from libml.system.files import user_errors
 from libml.system.store_path import to_path
@@ -250,15 +248,15 @@ def _fill(
     sizes = [*older["image_size"]["min"], *older["image_size"]["max"]] if known else []
     sides, notes, listed = Counter(older.get("sides", {})), Counter(), []
     read = functools.partial(pictures.read, root=str(root), options=options)
-    bar = tqdm.tqdm(total=len(paths), desc=f"making {name}", unit="picture", smoothing=0.1)
+    counting = Counting(f"making {name}", len(paths), "picture")
     with user_errors(work.parent, "write into"):
-        report = _Report(work / f"{name}-report.txt", _say_above(bar))
-    with user_errors(work.parent, "write into"), contextlib.closing(bar), contextlib.closing(report):
+        report = _Report(work / f"{name}-report.txt", counting.say)
+    with user_errors(work.parent, "write into"), counting, contextlib.closing(report):
         for path, reason in problems:
             report.add("unusable", path or ".", reason)
         fresh = ordered_map(read, [path for path in paths if path not in known], workers, _lost)
         for i, path in enumerate(paths):
-            bar.update()
+            counting.advance()
             label = labels[path.split(os.sep)[0] if os.sep in path else ""]
             if source := known.get(path):
                 png = next(kept[source.split]) if source.split else b""
@@ -278,7 +276,7 @@ def _fill(
             if source.split:
                 writers[source.split].write(records.example(png, label))
         for note, count in sorted(notes.items()):
-            bar.write(f"pictures {note}: {count}", file=sys.stderr)
+            counting.say(f"pictures {note}: {count}")
     _check_splits(first_path, writers, test_fraction, report.counts)
     return {
         "format": manifest.FORMAT,
@@ -350,7 +348,3 @@ def _check_splits(found: dict[bytes, int], writers: dict, fraction: float, count
 def _above(position: float) -> float:
     """A short decimal above a number in [0, 1)."""
     return next(round(position + 10.0**-d, d) for d in range(2, 18) if position < round(position + 10.0**-d, d) < 1)
-
-
-def _say_above(bar: tqdm.tqdm) -> Callable[[str], None]:
-    return functools.partial(bar.write, file=sys.stderr)

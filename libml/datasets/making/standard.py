@@ -1,6 +1,5 @@
 """The standard datasets: of files at hand, or fetched by TensorFlow Datasets (TFDS)."""
 
-import contextlib
 import functools
 import importlib
 from collections.abc import Callable
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-import tqdm
 
 from libml.datasets import manifest, records
 from libml.datasets.catalogue import STANDARD, Standard
@@ -17,6 +15,7 @@ from libml.datasets.making.fetched import fetched
 from libml.datasets.originals.celeba_lists import ATTRIBUTE_NAMES
 from libml.datasets.originals.sources import Originals, decodable
 from libml.errors import UserError
+from libml.system.counting import Counting
 from libml.system.store_path import to_path
 
 
@@ -96,8 +95,9 @@ def write(originals: Originals, standard: Standard, work: Path) -> dict[str, Any
     Raises:
         UserError: if a split is missing or has too few images, or the file system refuses.
     """
-    with contextlib.closing(tqdm.tqdm(desc=f"writing {standard.name}", unit="image")) as bar:
-        splits = {split: _write_split(originals, standard, split, work, bar) for split in standard.splits}
+    total = sum(originals.splits[source].count for sources in standard.splits.values() for source in sources)
+    with Counting(f"writing {standard.name}", total, "image") as counting:
+        splits = {split: _write_split(originals, standard, split, work, counting) for split in standard.splits}
     content = {
         "format": manifest.FORMAT,
         "name": standard.name,
@@ -114,10 +114,11 @@ def write(originals: Originals, standard: Standard, work: Path) -> dict[str, Any
     return content | ({"differences": differences} if differences else {})
 
 
-def _write_split(originals: Originals, standard: Standard, split: str, work: Path, bar: tqdm.tqdm) -> dict[str, Any]:
+def _write_split(
+    originals: Originals, standard: Standard, split: str, work: Path, counting: Counting
+) -> dict[str, Any]:
     sources = [originals.splits[source] for source in standard.splits[split]]
     total = sum(source.count for source in sources)
-    bar.total = (bar.total or 0) + total
     shards = standard.shards.get(split, 0)
     if not total or total < shards:
         raise UserError(f"{standard.name}: {originals.source} has {total} images of the split {split}: too few")
@@ -128,7 +129,7 @@ def _write_split(originals: Originals, standard: Standard, split: str, work: Pat
         for source in sources:
             for features in source.images():
                 seen += 1
-                bar.update()
+                counting.advance()
                 if features is not None:
                     image = decodable(features["image"], originals.differences)
                     writer.write(RECORDS[standard.record]({**features, "image": image}))

@@ -244,6 +244,7 @@ def test_the_program_says_differences_and_training_takes_what_it_made(faces, tmp
     pictures = faces.write_folder(tmp_path)
     done = start("scripts/create_datasets.py", "celeba", f"--from={pictures}", f"--data_dir={tmp_path}/data")
     assert done.returncode == 0 and "difference: its split train has 40 images, officially 162770" in done.stdout
+    assert "writing celeba: 60 of 60 images" in done.stderr.splitlines()
     small = ["--dataset=celeba32", "--scale=8", "--filters=4", "--repeat=1", "--batch=512", "--total_kimg=1"]
     done = start("edsr.py", *small, f"--data_dir={tmp_path}/data", f"--train_dir={tmp_path}/runs")
     assert done.returncode == 0 and "celeba32: 48 training images" in done.stdout, done.stderr
