@@ -98,10 +98,14 @@ def test_tiles_keep_each_pixel_once():
 @pytest.mark.parametrize(
     "options, tile",
     [
-        *(({}, tile) for tile in (1, 5, 16)),
-        *(({"noise_shared": 0.5}, tile) for tile in (5, 16)),
-        *(({"consistent": True}, tile) for tile in (5, 16)),
-        *(({"consistent": True, "downscaler": "bicubic"}, tile) for tile in (5, 16)),
+        pytest.param(options, tile, id=f"{name}-{tile}")
+        for name, options, sizes in (
+            ("plain", {}, (1, 5, 16)),
+            ("shared", {"noise_shared": 0.5}, (5, 16)),
+            ("consistent", {"consistent": True}, (5, 16)),
+            ("bicubic", {"consistent": True, "downscaler": "bicubic"}, (5, 16)),
+        )
+        for tile in sizes
     ],
 )
 def test_tiled_equals_whole(tmp_path, options, tile):
