@@ -48,7 +48,9 @@ def test_a_recipe_is_recorded_flag_by_flag_and_goes_on(tmp_path):
     longer = [word.replace("--total_kimg=1", "--total_kimg=2") for word in words]
     again = start(*longer)
     assert again.returncode == 0, again.stderr
-    args = json.loads(RunFolder(run).args.read_text())
-    assert args["noise_shared"] == 0 and args["z_init"] == 0.7
+    assert json.loads(RunFolder(run).args.read_text())["noise_shared"] == 0
     refused = start(*longer, "--noise_shared=0.5")
     assert refused.returncode == 1 and "noise_shared was 0.0, now 0.5" in refused.stderr
+    again = start("lag.py", f"--resume={run}", f"--data_dir={tmp_path}/data", "--total_kimg=3", "--noexport")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(RunFolder(run).args.read_text())["z_init"] == 0.7

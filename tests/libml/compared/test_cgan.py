@@ -1,8 +1,6 @@
 """cGAN: its step, its critics, a run stopped and gone on with, replicas, sampling."""
 
 import json
-import os
-import signal
 
 import numpy as np
 import pytest
@@ -22,6 +20,7 @@ from libml.training.preview import Preview
 from libml.training.schedule import KIMG
 from tests.stress import TIMING, scalars
 from tests.support.programs import mistake
+from tests.support.stopping import stopping
 
 TINY = {"filters": 2, "blocks": 1, "noise": 2, "batch": 64, "dataset": "cifar10", "total_kimg": 1, "save_kimg": 1}
 
@@ -132,15 +131,7 @@ def test_two_replicas_equal_one(two_replicas):
     assert changed(state(CGAN(tiny(batch=4), 3, 32)), two, "moving") == {True}
 
 
-class Stopping(CGAN):
-    """Sends itself a signal at a position."""
-
-    stop_at = None
-
-    def train_step(self, batch, phase, nimg):
-        super().train_step(batch, phase, nimg)
-        if nimg == self.stop_at:
-            os.kill(os.getpid(), signal.SIGTERM)
+Stopping = stopping(CGAN)
 
 
 def train(config, data_dir, stop_at=None, method=None):

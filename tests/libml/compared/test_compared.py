@@ -1,9 +1,7 @@
 """EDSR, SRGAN and SRGAN2 as they are trained: stopped and gone on with, on replicas, loaded; and their schedules."""
 
 import json
-import os
 import re
-import signal
 
 import numpy as np
 import pytest
@@ -25,6 +23,7 @@ from srgan import SRGAN, SRGANConfig
 from srgan2 import SRGAN2, SRGAN2Config
 from tests.stress import TIMING, scalars
 from tests.support.programs import mistake, start
+from tests.support.stopping import stopping
 from tests.support.vgg_file import weights, write
 
 TINY = {"filters": 4, "batch": 128, "dataset": "cifar10", "total_kimg": 2, "save_kimg": 1, "report_kimg": 1}
@@ -50,20 +49,6 @@ def tiny(kind, **options):
     return config
 
 
-def untrained(kind, config, vgg_dir):
-    """A method that sends itself a signal at image stop_at."""
-
-    class Stopping(kind):
-        stop_at = None
-
-        def train_step(self, batch, phase, nimg):
-            super().train_step(batch, phase, nimg)
-            if nimg == self.stop_at:
-                os.kill(os.getpid(), signal.SIGTERM)
-
-    return Stopping(config, 3, 32, data_dir=vgg_dir)
-
-
 def train(method, config, data_dir):
     images = Images(lookup(config.dataset), data_dir)
     sampler = GeneratorSampler(method.generator, config)
@@ -84,25 +69,25 @@ def straight(request, data_dir, vgg_dir, tmp_path_factory):
     """(method's class, config, trained method) of a whole run, not interrupted."""
     kind = request.param
     config = tiny(kind, train_dir=str(tmp_path_factory.mktemp(kind.__name__)))
-    method = untrained(kind, config, vgg_dir)
-    method.initial = state(method)
+    method = stopping(kind)(config, 3, 32, data_dir=vgg_dir)
     train(method, config, data_dir)
     return kind, config, method
 
 
-def test_a_stopped_run_ends_as_one_that_was_not(straight, data_dir, tmp_path, monkeypatch):
+def test_a_stopped_run_ends_as_one_that_was_not(straight, data_dir, vgg_dir, tmp_path, monkeypatch):
     """Both of one method, whose variables are set back before each part: tracing another takes long."""
     kind, _, method = straight
     config, whole = tiny(kind, train_dir=str(tmp_path)), state(method)
-    set_state(method, method.initial)
+    initial = state(kind(config, 3, 32, data_dir=vgg_dir))
+    set_state(method, initial)
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         patch.setattr(method, "stop_at", 1280)
         train(method, config, data_dir)
     assert checkpoint.list_checkpoints(config.folder / "tf")[-1][0] == 1280 + 128
-    set_state(method, method.initial)
+    set_state(method, initial)
     train(method, config, data_dir)
     resumed = state(method)
-    assert resumed.keys() == whole.keys() and any(np.any(whole[name] != method.initial[name]) for name in whole)
+    assert resumed.keys() == whole.keys() and any(np.any(whole[name] != initial[name]) for name in whole)
     for name, value in whole.items():
         np.testing.assert_array_equal(resumed[name], value, err_msg=name)
     assert scalars(config.folder) == scalars(straight[1].folder)

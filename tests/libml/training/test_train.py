@@ -37,17 +37,9 @@ from libml.training.preview import Preview
 from libml.training.run_folder import load_args, save_args
 from tests.stress import TIMING, scalars
 from tests.support.images import TINY, blobs, write_images
+from tests.support.stopping import stopping
 
-
-class Stopping(LAG):
-    """Sends itself a signal at a position."""
-
-    stop_at, number = None, signal.SIGTERM
-
-    def train_step(self, batch, phase, nimg):
-        super().train_step(batch, phase, nimg)
-        if nimg == self.stop_at:
-            os.kill(os.getpid(), self.number)
+Stopping = stopping(LAG)
 
 
 def run(config, data_dir, stop_at=None, number=signal.SIGTERM, folder=None, kind=Stopping, model=None, **options):
