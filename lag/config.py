@@ -1,6 +1,7 @@
 """LAG's parameters: names and defaults of the reference's flags."""
 
 import dataclasses
+import math
 from typing import Any
 
 from libml.errors import UserError
@@ -189,6 +190,11 @@ class LAGConfig(RunConfig):
     def lods(self) -> int:
         """The last level of detail, log2(scale)."""
         return self.scale.bit_length() - 1
+
+    @property
+    def least_share(self) -> int:
+        """A device's part of a batch is a multiple of so many images, else it has more than every so many of them."""
+        return math.lcm(self.center_every, self.energy_every)
 
     @property
     def shared_dim(self) -> int:

@@ -87,6 +87,7 @@ class LAG(tf.Module):
         self.config, self.colors, self.plan = config, colors, plan
         self._lr_share = None  # what the learning rates were last multiplied by
         self.strategy = strategy or tf.distribute.get_strategy()
+        self._check_shares()
         with self.strategy.scope():
             self.generator = build_generator(config, colors, config.dtype)
             # The moving average makes images in float32 whatever the precision of training.
@@ -112,6 +113,18 @@ class LAG(tf.Module):
         if config.jit_compile:
             self._check_compiles()
             self._step_terms = tf.function(self.step_terms, autograph=False, jit_compile=True)
+
+    def _check_shares(self) -> None:
+        """Raises UserError where a device's part of the batch has more than every so many images of the whole."""
+        config, replicas = self.config, self.strategy.num_replicas_in_sync
+        share, unit = config.batch // replicas, config.least_share
+        if replicas > 1 and share % unit:
+            name = next(name for name in ("center_every", "energy_every") if share % getattr(config, name))
+            raise UserError(
+                f"--{name}={getattr(config, name)} cannot be taken of the {share} images that each of {replicas} "
+                f"devices has of --batch={config.batch}: use a multiple of {replicas * unit}, fewer devices or "
+                f"--{name}=1"
+            )
 
     def _check_compiles(self) -> None:
         """Raises UserError on several devices for a flag whose terms need means over all of them."""

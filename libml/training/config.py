@@ -95,6 +95,11 @@ class RunConfig:
         return {}
 
     @property
+    def least_share(self) -> int:
+        """A device's part of a batch is a multiple of so many images."""
+        return 1
+
+    @property
     def folder(self) -> Path:
         """{train_dir}/{dataset}/{downscaler}{scale}X/{Method}_{flag}{value}_..., flags in alphabetical order; or the
         run's short name in place of the last.

@@ -29,7 +29,7 @@ def estimate_seconds(
         replicas: devices that share a batch.
     """
     phases = method.schedule.phases
-    batch = timed_batch(config.batch, operations(phases[0]), replicas)
+    batch = timed_batch(config.batch, operations(phases[0]), replicas * config.least_share)
     seconds = _step_seconds(method, config, dataset, batch) / batch
     return seconds * relative_length(phases, operations)
 
@@ -39,12 +39,12 @@ def relative_length(phases: Sequence[Phase], operations: Callable[[Phase], float
     return sum((p.nimg_stop - p.nimg_start) * operations(p) for p in phases) / operations(phases[0])
 
 
-def timed_batch(batch: int, operations: float, replicas: int) -> int:
-    """Images of a timed step: the run's on GPUs; on a CPU no more than are timed quickly, the same for each replica."""
+def timed_batch(batch: int, operations: float, unit: int) -> int:
+    """Images of a timed step: the run's on GPUs; on a CPU no more than are timed quickly, but a multiple of `unit`."""
     if hardware.on_gpus():
         return batch
-    quickly = int(MOST_ON_CPU / operations) // replicas * replicas
-    return min(batch, max(replicas, quickly))
+    quickly = int(MOST_ON_CPU / operations) // unit * unit
+    return min(batch, max(unit, quickly))
 
 
 def _step_seconds(method: Method, config: RunConfig, dataset: Dataset, batch: int) -> float:

@@ -357,3 +357,12 @@ def test_the_encoder_learns_z():
 def test_what_cannot_be_is_refused(options, said):
     with pytest.raises(UserError, match=said):
         LAGConfig(**options).validate()
+
+
+def test_devices_whose_part_of_a_batch_would_have_more_than_every_so_many_images(two_replicas):
+    make(two_replicas, batch=8, center_every=4)
+    with pytest.raises(UserError, match="--center_every=4 cannot be taken of the 2 images that each of 2 devices") as e:
+        make(two_replicas, batch=4, center_every=4)
+    assert "a multiple of 8, fewer devices or --center_every=1" in str(e.value)
+    with pytest.raises(UserError, match="--energy_every=4 cannot be taken of the 6 images"):
+        make(two_replicas, batch=12, center_every=2, energy_balance=1.0, energy_every=4)

@@ -37,6 +37,17 @@ def test_a_step_on_a_cpu_is_as_large_as_is_timed_quickly():
     assert duration.timed_batch(16, 10**12, 2) == 2
 
 
+def test_a_timed_step_takes_as_many_images_in_parts_as_the_run(monkeypatch):
+    timed = []
+    monkeypatch.setattr(duration, "_step_seconds", lambda method, config, dataset, batch: timed.append(batch) or 1.0)
+    for every in (1, 4):
+        config = LAGConfig(scale=2, center_every=every)
+        duration.estimate_seconds(
+            SimpleNamespace(schedule=config.schedule()), config, lookup("cifar10"), lambda phase: 1e12, 2
+        )
+    assert timed == [2, 8]
+
+
 def test_twice_the_length_takes_twice_as_long(monkeypatch):
     monkeypatch.setattr(duration, "_step_seconds", lambda method, config, dataset, batch: 0.5 * batch)
     configs = [LAGConfig(scale=2, batch=8, training_kimg=k) for k in (1, 2)]
