@@ -69,6 +69,8 @@ def configured(config: LAGConfig, words: list[str]) -> LAGConfig:
         except (ValueError, KeyError):
             raise UserError(f"{word!r}: {value!r} is no {kinds[name].__name__}") from None
     made = dataclasses.replace(config, **changed)
+    if "recipe" in changed:
+        made = dataclasses.replace(made, **(made.presets | changed))
     made.validate()
     return made
 

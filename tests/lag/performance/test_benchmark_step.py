@@ -52,6 +52,12 @@ def test_multiply_adds_of_the_layers_there_are():
     assert costs.weights(CONFIG, 3) == tuple(built)
 
 
+def test_a_recipe_is_its_flags():
+    config = benchmark_step.configured(CONFIG, ["recipe=posterior", "center_every=1"])
+    assert config.consistent and config.gan_loss == "pairing" and config.center_every == 1
+    assert benchmark_step.configured(config, ["blocks=3"]).center_every == 1
+
+
 def test_small_steps_get_a_core_an_operation(tmp_path):
     small = {"filters": 64, "filters_min": 16, "blocks": 2, "noise_dim": 16, "scale": 8}
     assert program.device_needs(LAGConfig(dataset="celeba32", **small), tmp_path)["threads_per_op"] == 1
