@@ -44,7 +44,7 @@ def record(runs: Sequence[LoadedRun], rows: Sequence[Row], images: int) -> list[
         content = {"noise": noise, "nimg": run.nimg, "found_by": "SWD"}
         try:
             write_atomic(RunFolder(to_path(run.folder)).noise, (json.dumps(content) + "\n").encode())
-            said = "upscaling and exports of the run follow it"
+            said = "upscaling and new exports of the run follow it"
         except UserError as e:
             said = f"not recorded: {e}"
         lines.append(f"recommended noise of {run.label}: {noise:g} (SWD); {said}")

@@ -45,14 +45,21 @@ SHARED = "; of the first shared_dim channels only z[:, 0, 0] counts, for the who
 OF_WATCHING = ("train_dir", "save_kimg", "report_kimg", "eval_kimg", "eval_images", "keep_best")
 
 
+def _noise(trained: Trained, run: str | Path) -> float:
+    """The noise to recommend: what an evaluation of the checkpoint found, or a default."""
+    if not trained.noise_dim:
+        return 0.0
+    found = recommended_noise(run, trained.nimg)
+    # The energy score spreads samples at noise 1 as far as the truth is.
+    unmeasured = 1.0 if getattr(trained.config, "energy_balance", 0.0) else RECOMMENDED_NOISE
+    return unmeasured if found is None else found
+
+
 def describe(
     trained: Trained, module: ExportedGenerator, run: str | Path, weights: str = "float32", psnr: float | None = None
 ) -> dict:
     """The contents of model.json."""
     config = trained.config
-    # The energy score spreads samples at noise 1 as far as the truth is.
-    unmeasured = 1.0 if getattr(config, "energy_balance", 0.0) else RECOMMENDED_NOISE
-    noise = recommended_noise(run, trained.nimg)
     shared = getattr(config, "shared_dim", 0)
     parameters = {k: v for k, v in config.to_json().items() if k not in OF_WATCHING}
     return {
@@ -64,7 +71,7 @@ def describe(
         "colors": trained.colors,
         "noise_dim": trained.noise_dim,
         "shared_dim": shared,
-        "recommended_noise": (unmeasured if noise is None else noise) if trained.noise_dim else 0.0,
+        "recommended_noise": _noise(trained, run),
         "dataset": config.dataset,
         "downscaler": config.downscaler,
         "nimg": trained.nimg,
@@ -154,7 +161,7 @@ def _forget_gradients(folder: Path) -> None:
 
 
 def export_at_end(run: str | Path) -> None:
-    """Exports a run into its own folder, RUN/export, unless that already holds the same weights; says which.
+    """Exports a run into its own folder, RUN/export, unless that already holds the same; says which.
 
     Raises:
         UserError: as export_run.
@@ -162,8 +169,10 @@ def export_at_end(run: str | Path) -> None:
     folder = RunFolder(to_path(run)).export
     trained, found = load_any(run), load_description(folder)
     # nimg alone does not tell: a run that was reset comes by the same numbers again.
-    made = (SAVED_MODEL, trained.nimg, fingerprint(ExportedGenerator(trained)))
-    if found and (found.get("format", SAVED_MODEL), found["nimg"], found["fingerprint"]) == made:
+    made = (SAVED_MODEL, trained.nimg, fingerprint(ExportedGenerator(trained)), _noise(trained, run))
+    if found and (
+        (found.get("format", SAVED_MODEL), found["nimg"], found["fingerprint"], found.get("recommended_noise")) == made
+    ):
         print(f"{folder} is up to date")
         return
     export_run(run, folder)

@@ -155,6 +155,21 @@ def test_only_an_export_is_replaced(run, tmp_path, capsys):
     assert not [p for p in run.iterdir() if p.name.startswith(".export")]
 
 
+def test_an_export_in_the_run_learns_the_noise_that_an_evaluation_found(run, tmp_path, capsys):
+    trained = tmp_path / "run"
+    shutil.copytree(run, trained)
+    export.export_at_end(trained)
+    nimg = json.loads((trained / "export" / "model.json").read_text())["nimg"]
+    (trained / "noise.json").write_text(json.dumps({"noise": 0.75, "nimg": nimg, "found_by": "SWD"}))
+    for _ in range(2):
+        export.export_at_end(trained)
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f"wrote {trained}/export: SavedModel",
+        f"{trained}/export is up to date",
+    ]
+    assert json.loads((trained / "export" / "model.json").read_text())["recommended_noise"] == 0.75
+
+
 def test_what_is_no_part_of_an_export_is_not_lost_with_it(run, tmp_path):
     export.export_run(run, tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
