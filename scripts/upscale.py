@@ -47,7 +47,7 @@ flags.DEFINE_boolean("grid", False, "Also write a picture of the input beside it
 flags.DEFINE_boolean(
     "consistent",
     False,
-    "Shift each result so that its box means equal the input; by default where the model was trained so.",
+    "Shift each result so that its box means equal the input; by default where training did so, with box means.",
 )
 flags.DEFINE_integer("tile", 64, "Side in input pixels of the tiles that large pictures are made in.")
 flags.DEFINE_boolean("yes", False, "Make results of more than 67 million pixels a picture, which take long.")

@@ -31,6 +31,7 @@ from lag.upscaling.file_results import (
 from lag.upscaling.grid import Grid
 from lag.upscaling.one_picture import Result, Upscaler, at_once, calls, upscale
 from lag.upscaling.picture_file import Picture, encode_result, read_picture, read_small_picture
+from lag.upscaling.result_kinds import KINDS
 from lag.upscaling.results import COLUMNS, SAMPLES, SETTINGS, TABLE, Table
 from lag.upscaling.shards import Shard
 from lag.upscaling.sources import Sources, find_sources
@@ -131,6 +132,9 @@ class _Run:
             print(f"wrote {self.table.path}: a row for each result")
         for treatment, count in sorted(self.treatments.items()):
             print(f"{count} {treatment}")
+        if self.options.consistent and not KINDS[self.options.format].lossless:
+            keeping = ", ".join(name for name, kind in KINDS.items() if kind.lossless)
+            print(f"--format={self.options.format} changes pixels, so box means are a little off; {keeping} keep them")
 
     def look(self, name: str) -> Looked:
         """Reads a picture, unless it is large."""

@@ -87,6 +87,17 @@ def test_jpeg(model, small, tmp_path, capsys):
     assert "0 upscaled, 2 done before, 1 failed" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("form", ["jpeg", "webp"])
+def test_jpeg_says_that_it_loses_what_consistent_makes(model, small, tmp_path, capsys, form):
+    (small / "clear.png").unlink()
+    upscale_all(model, None, small, tmp_path / "out", Options(samples=1, format=form, consistent=True))
+    made = np.asarray(Image.open(next((tmp_path / "out").glob("rgb_0.*"))), float)
+    means = made.reshape(8, 4, 8, 4, 3).mean((1, 3))
+    assert (np.abs(means - np.asarray(Image.open(small / "rgb.png"))).max() > 0.1) == (form == "jpeg")
+    said = "--format=jpeg changes pixels, so box means are a little off; png, webp, tiff keep them"
+    assert (said in capsys.readouterr().out) == (form == "jpeg")
+
+
 def test_folders_of_before_there_were_formats_go_on(model, small, tmp_path, capsys):
     upscale_all(model, None, small, tmp_path / "out", Options(samples=1))
     settings = json.loads((tmp_path / "out" / "settings.json").read_text())
