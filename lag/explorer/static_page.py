@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lag.explorer.onnxruntime_web import NOTICE, PROGRAM, SCRIPT, runtime
 from lag.explorer.server import MOST_UPLOADED, STATIC
 from lag.formats.card import ONNX_FILE
+from lag.formats.registry import located
 from libml.errors import UserError
 from libml.system.files import atomic_path, user_errors
 
@@ -32,7 +33,7 @@ def write_page(model: Path, folder: Path, package: str | None, data_dir: str) ->
     """Writes the folder, whole or not at all.
 
     Args:
-        model: a run, an export or an ONNX file.
+        model: a run, an export, a folder of an export's versions, or an ONNX file.
         folder: not there yet, or empty.
         package: of onnxruntime-web; None: npm fetches it.
         data_dir: folder of the datasets.
@@ -65,6 +66,7 @@ def _index() -> str:
 
 def _model_file(model: Path) -> bytes:
     """The generator as an ONNX file."""
+    model = located(model)
     file = model / ONNX_FILE if model.is_dir() else model
     if file.is_file():
         with user_errors(file, "read"):

@@ -41,6 +41,17 @@ def export_run(name: str, run: str | Path, folder: str | Path, weights: str = "f
     return importlib.import_module(f"lag.formats.{FORMATS[name].exporter}").export_run(run, folder, weights)
 
 
+def located(path: Path) -> Path:
+    """Where a model lies: in the newest version of a folder of versions, else in the path itself.
+
+    Raises:
+        UserError: if the folder cannot be read.
+    """
+    if exists(path / CARD_FILE) or RunFolder(path).is_run():
+        return path
+    return newest_version(path) or path
+
+
 def load_model(path: str | Path) -> "Upscaler":
     """The generator of a run folder (its newest checkpoint), of an export, of the newest of its versions, or of an ONNX
     file.
@@ -48,9 +59,7 @@ def load_model(path: str | Path) -> "Upscaler":
     Raises:
         UserError: if it is none of these.
     """
-    path, loader = to_path(path), FORMATS["savedmodel"].loader  # which reads runs, too
-    if not exists(path / CARD_FILE) and not RunFolder(path).is_run():
-        path = newest_version(path) or path
+    path, loader = located(to_path(path)), FORMATS["savedmodel"].loader  # which reads runs, too
     for row in FORMATS.values():
         if row.file and (path.suffix == Path(row.file).suffix or (path / row.file).exists()):
             loader = row.loader

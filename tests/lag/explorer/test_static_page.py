@@ -58,6 +58,18 @@ def test_a_folder_for_any_web_server(package, tmp_path):
         static_page.write_page(tmp_path / "model.onnx", folder, None, "nowhere")
 
 
+def test_of_versions_for_serving_the_newest_is_taken(package, tmp_path):
+    for name in ("onnx", "onnxruntime"):
+        pytest.importorskip(name)
+    for version in ("9", "10"):
+        (tmp_path / "base" / version).mkdir(parents=True)
+        write_generator(tmp_path / "base" / version / "model.onnx")
+    (tmp_path / "base" / "9" / "model.onnx").write_bytes(b"older")
+    static_page.write_page(tmp_path / "base", tmp_path / "page", str(package(tmp_path / "p.tgz")), "nowhere")
+    newest = tmp_path / "base" / "10" / "model.onnx"
+    assert (tmp_path / "page" / "model.onnx").read_bytes() == newest.read_bytes()
+
+
 def test_a_package_comes_as_file_or_folder_and_is_checked(package, tmp_path):
     folder = tmp_path / "onnxruntime-web"
     (folder / "dist").mkdir(parents=True)
