@@ -51,7 +51,7 @@ flags.DEFINE_bool(
     True,
     "Also measure on EfficientNet-Lite0's features, where its weights are installed: much of the time goes there.",
 )
-flags.DEFINE_integer("batch", 16, "Test images at a time, and images that a generator makes at a time.")
+flags.DEFINE_integer("batch", 16, "Images, samples included, that a generator makes at a time.")
 flags.DEFINE_integer("seed", 0, "Seed of the noise and of what the measures draw.")
 flags.DEFINE_alias("out", "output")
 

@@ -63,7 +63,7 @@ def evaluate(
         yardsticks: what to measure with.
         samples: images that are made of each input where there is noise.
         seed: of the noise, and of what the measures draw.
-        batch: inputs at a time.
+        batch: images, samples included, at a time.
         folders: take all images that are measured.
         stds: strengths of the noise.
 

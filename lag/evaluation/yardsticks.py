@@ -24,12 +24,12 @@ class Yardsticks(NamedTuple):
 def load_yardsticks(
     runs: Sequence[LoadedRun], critic_run: str, inception_weights: str, batch: int, with_lite0: bool = True
 ) -> Yardsticks:
-    """The critic that spans the latent space, InceptionV3 and EfficientNet-Lite0. Nothing is downloaded.
+    """The critic that spans the latent space, InceptionV3 and EfficientNet-Lite0.
 
     Args:
         runs: that are compared.
         critic_run: the LAG run whose critic it is; '' for the first of LAG's among the runs.
-        inception_weights: file of InceptionV3's weights; '' if there is none.
+        inception_weights: file of InceptionV3's weights, or imagenet, which Keras downloads; '' if there is none.
         batch: images at a time.
         with_lite0: whether EfficientNet-Lite0 is wanted.
 

@@ -21,7 +21,10 @@ TOGETHER = 16  # images whose samples are in memory as floats
 
 
 class Evaluation:
-    """The measures of the config's first test images, as they would be saved, always with the same noise."""
+    """The measures of the config's first test images, always with the same noise.
+
+    Images are compared as they would be saved, except for the LR error: that is of what the generator makes.
+    """
 
     def __init__(self, sampler: Callable[[Phase, int], CandidateSampler], config: RunConfig, hires: np.ndarray):
         """Args: (phase, nimg) -> the sampler there; the run's parameters; test images [N, H, W, C] in [-1, 1]."""

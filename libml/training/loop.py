@@ -249,7 +249,7 @@ def train(
         config: its parameters.
         folder: where the run lives; all workers must see it.
         images: the data.
-        preview: makes the picture that every checkpoint comes with.
+        preview: makes the picture that checkpoints of config.save_kimg come with.
         devices: this process's place among the workers.
         reset: forget what the folder holds and start over.
         evaluation: what the chief measures every config.eval_kimg.

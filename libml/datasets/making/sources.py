@@ -106,7 +106,7 @@ class Difference(NamedTuple):
 
 
 def difference(known: Mapping[str, Source], root: Path, paths: Iterable[str]) -> Difference:
-    """Compares names first, then what is in the files: only where it matters is a file read."""
+    """Compares names, then the contents of the files that both have: these are read, not decoded."""
     paths = set(paths)
     new, gone = sorted(paths - known.keys()), sorted(known.keys() - paths)
     changed = [path for path in sorted(paths & known.keys()) if content_of(root / path) != known[path].content]
