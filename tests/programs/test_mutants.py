@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from tests import mutants
+from tests.support import browser
 
 FAULTS = mutants.parse((mutants.ROOT / "tests" / "mutants.txt").read_text())
 # These compute and store nothing of their own.
@@ -19,9 +20,10 @@ def test_every_fault_can_be_planted():
 
 def test_every_test_of_the_faults_is_there():
     """With its parameters, even where another fault names the test without."""
-    status, output = mutants.run_tests(
-        mutants.ROOT, sorted({t for f in FAULTS for t in f.tests}), 120, "--collect-only", "--keep-duplicates"
-    )
+    named = {test for fault in FAULTS for test in fault.tests}
+    if browser.MISSING:  # then these files are skipped before they say which tests they have
+        named = {test for test in named if "browser.py::" not in test}
+    status, output = mutants.run_tests(mutants.ROOT, sorted(named), 120, "--collect-only", "--keep-duplicates")
     assert status == 0, output
 
 
