@@ -26,7 +26,7 @@ class Best:
         told of the run.
         """
         self._config, self._facts, self._folder = config, facts, RunFolder(folder).best
-        self._checkpoints = Checkpoints(RunFolder(self._folder).checkpoints, checkpoint, keep=1)
+        self._checkpoints = Checkpoints(RunFolder(self._folder).checkpoints, checkpoint)
         self._kind = {"measure": config.keep_best, "images": config.eval_images}
 
     def beaten_by(self, values: dict[str, float]) -> bool:
@@ -45,6 +45,6 @@ class Best:
         Raises:
             UserError: if the file system refuses.
         """
-        self._checkpoints.save(nimg)
+        self._checkpoints.save_alone(nimg)
         best = {**self._kind, "value": values[self._config.keep_best], "kimg": nimg / KIMG}
         save_args(self._config, self._folder, **self._facts, best=best)

@@ -125,9 +125,7 @@ class Checkpoints:
             self._refuse_damaged()
         for path, error in damaged:
             self._put_aside(path, error)
-        for path in unpublished(self.folder):
-            if re.match(r"\.ckpt-.*\.tmp|ckpt-", path.name):  # of a process killed while saving
-                discard(path)
+        self._discard_unfinished()
         return restored
 
     def _refuse_damaged(self) -> None:
@@ -153,12 +151,37 @@ class Checkpoints:
         """
         path = path_of(self.folder, nimg)
         if path.name not in published(self.folder):  # else same position, same state
-            with atomic_path(path) as temporary, os_errors():
-                temporary.mkdir(parents=True)
-                self.checkpoint.write(str(temporary / _PREFIX))
+            self._write(path)
         for _, old in list_checkpoints(self.folder)[: -self.keep]:
             self._drop(old)
         return path
+
+    def save_alone(self, nimg: int) -> Path:
+        """Saves, then drops all others: also newer ones, and one of this position, of a run that has gone back.
+
+        Raises:
+            UserError: if the file system refuses.
+        """
+        path = path_of(self.folder, nimg)
+        self._discard_unfinished()
+        if path.name in published(self.folder):
+            remove(path)
+        self._write(path)
+        for _, other in list_checkpoints(self.folder):
+            if other != path:
+                self._drop(other)
+        return path
+
+    def _write(self, path: Path) -> None:
+        with atomic_path(path) as temporary, os_errors():
+            temporary.mkdir(parents=True)
+            self.checkpoint.write(str(temporary / _PREFIX))
+
+    def _discard_unfinished(self) -> None:
+        """Removes what a process left that was killed while saving."""
+        for path in unpublished(self.folder):
+            if re.match(r"\.ckpt-.*\.tmp|ckpt-", path.name):
+                discard(path)
 
     def _drop(self, path: Path) -> None:
         try:

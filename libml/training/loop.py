@@ -130,6 +130,7 @@ class Run:
         self.check_finite()
         if not (self.summary and self.evaluation):
             return
+        self.check_alone()
         values = self.evaluation(phase, before)
         self.summary.scalars(nimg // KIMG, {f"eval/{name}": value for name, value in values.items()})
         if self.config.keep_best and self.best.beaten_by(values):

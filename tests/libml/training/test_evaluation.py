@@ -110,7 +110,10 @@ def test_what_cannot_be_measured_is_refused(options, said):
 
 @pytest.fixture
 def keep(tmp_path):
-    """Offers values of one measure, one after another at 1, 2, ... kimg; the positions that were kept."""
+    """Offers values of one measure, one after another at 1, 2, ... kimg; the positions that were kept.
+
+    What is saved is how often something was kept.
+    """
     state = tf.Variable(0)
 
     def offer(name, *values, first=1, **options):
@@ -119,7 +122,7 @@ def keep(tmp_path):
         for kimg, value in enumerate(values, first):
             best = Best(config, tmp_path, tf.train.Checkpoint(state=state), {"colors": 3})  # as after an interruption
             if best.beaten_by({name: value}):
-                state.assign(kimg)
+                state.assign_add(1)
                 best.keep(kimg * 1024, {name: value})
                 kept.append(kimg)
         return kept
@@ -150,6 +153,17 @@ def test_the_best_is_a_run_of_one_checkpoint(keep, tmp_path):
     read = tf.Variable(0)
     tf.train.Checkpoint(state=read).read(str(tmp_path / "best" / "tf" / "ckpt-0000002048" / "model"))
     assert int(read) == 2
+
+
+def test_the_best_of_a_run_that_has_gone_back_is_what_it_says(keep, tmp_path):
+    folder, read = tmp_path / "best" / "tf", tf.Variable(0)
+    assert keep("swd", 5.0, first=9) == [9]
+    (folder / ".ckpt-0000009216.tmp1").mkdir()  # of a process that was killed
+    for saved, (kimg, value) in enumerate([(7, 4.0), (7, 3.0), (8, 2.0)], 2):
+        assert keep("swd", value, first=kimg) == [kimg]
+        assert [path.name for path in folder.iterdir()] == [f"ckpt-{kimg * 1024:010}"]
+        tf.train.Checkpoint(state=read).read(str(folder / f"ckpt-{kimg * 1024:010}" / "model"))
+        assert int(read) == saved and load_args(tmp_path / "best")["best"]["kimg"] == kimg
 
 
 def test_another_measure_or_number_of_images_starts_anew(keep, tmp_path):

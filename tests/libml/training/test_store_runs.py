@@ -55,10 +55,10 @@ class Numbers:
         return ""
 
 
-def train(config, **options):
+def train(config, method=None, **options):
     preview = lambda phase, nimg: np.zeros([2, 2, 3], np.uint8)  # noqa: E731
     measures = lambda phase, nimg: {"rmse": float(5000 - nimg)}  # noqa: E731
-    method = Summing()
+    method = method or Summing()
     loop.train(method, config, config.folder, Numbers(), preview, evaluation=measures, **options)
     return float(method.weight)
 
@@ -97,7 +97,7 @@ def test_a_run_killed_at_a_write_ends_as_one_on_a_disk(late_store, tiny_config, 
 
 
 def test_a_second_process_is_refused_with_the_owner_and_one_that_lost_its_lease_stops(late_store, tiny_config):
-    config = tiny_config(batch=256, train_dir="late://runs")
+    config = tiny_config(batch=256, train_dir="late://runs", eval_kimg=1, keep_best="rmse")
     late_store.dies_at = 10
     with pytest.raises(KilledError):
         train(config)
@@ -114,8 +114,9 @@ def test_a_second_process_is_refused_with_the_owner_and_one_that_lost_its_lease_
                 (config.folder / ".lock").write_bytes(json.dumps(stolen).encode())
 
     with pytest.raises(UserError, match=r"process 1 of elsewhere has taken late://.*this process stops"):
-        loop.train(Robbed(), config, config.folder, Numbers(), lambda *_: np.zeros([2, 2, 3], np.uint8))
-    assert [nimg for nimg, _ in checkpoint.list_checkpoints(config.folder / "tf")] == [1024]
+        train(config, Robbed())
+    for at in ("tf", "best/tf"):
+        assert [nimg for nimg, _ in checkpoint.list_checkpoints(config.folder / at)] == [1024]
     assert "elsewhere" in (config.folder / ".lock").read_text()  # what is another's stays
 
 
