@@ -23,6 +23,7 @@ from lag.config import LAGConfig
 from lag.model import losses
 from lag.model.networks import CriticHead, Generator, Projection
 from libml.layers.resample import DOWNSCALERS, blend, downscale2d, upscale2d
+from libml.system.devices import mean_over_replicas
 from libml.training.meters import grey_mse
 from libml.training.schedule import Level
 
@@ -135,21 +136,25 @@ class Objectives:
         """How large the gradients of G's losses are, one by one, before any balance.
 
         NAME is gan (gfake), center (mse_weight gmse) and, if it is a term, energy. grad_NAME is the Euclidean norm in
-        G's weights. slope_NAME is losses.slope at one kind of G's images: samples for gan, centres for center, second
-        samples for energy.
+        G's weights, of the gradient over the global batch. slope_NAME is losses.slope at some of G's images: those that
+        the critic judges for gan, centres for center, second samples for energy.
         """
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         with tf.GradientTape(persistent=True) as tape:
             passes = self.passes(self.generate(noise)[0])
             gfake = losses.GAN_LOSSES[self.config.gan_loss].generator(*self.scores(passes))
             real = passes["real"].latent[:: self.config.center_every]
             center = self.config.mse_weight * losses.center_distance(real, passes["fake"].latent)
-            terms = {"gan": (gfake, ["fake_z"]), "center": (center, ["fake"])}
+            terms = {"gan": (gfake, self.judged), "center": (center, ["fake"])}
             if self.config.energy_balance:
                 terms["energy"] = self.energy(passes), ["second"]
         weights, found = [v.value for v in self.networks.generator.variables_up_to(self.level.stop)], {}
         for name, (loss, of) in terms.items():
-            found[f"slope_{name}"] = losses.slope(*tape.gradient(loss, [passes[image].image for image in of]))
-            found[f"grad_{name}"] = tf.linalg.global_norm(tape.gradient(loss, weights))
+            # The loss is a mean over all these images, of which `slope` sees the number of one kind.
+            of_images = tape.gradient(loss, [passes[image].image for image in of])
+            found[f"slope_{name}"] = len(of) * losses.slope(*of_images)
+            of_weights = [grad for grad in tape.gradient(loss, weights) if grad is not None]
+            found[f"grad_{name}"] = tf.linalg.global_norm(mean_over_replicas(of_weights, replicas))
         return found
 
     def energy(self, passes: dict[str, CriticPass]) -> tf.Tensor:
@@ -193,13 +198,14 @@ class Objectives:
         delta = losses.lores_error(lores, hires, lambda x: downscale(x, self.config.scale), self.config.color_round)
         return CriticPass(image, delta, self.networks.projection(image, delta, level=self.level))
 
-    def scores(self, passes: dict[str, CriticPass]) -> tuple[tf.Tensor, tf.Tensor]:
-        """C = F(P) (eq. 3) of the real images, [N], and of the generated ones that the critic judges.
+    @property
+    def judged(self) -> list[str]:
+        """The images of G that the critic judges: samples of z, and with an encoder the centre, which is none."""
+        return ["fake_z", "fake"] if self.networks.encoder else ["fake_z"]
 
-        Those are samples of z; with an encoder the centre is none of them, so the critic judges it as well.
-        """
-        fakes = ["fake_z", "fake"] if self.networks.encoder else ["fake_z"]
-        real, *fake = (self.networks.head(passes[name].latent) for name in ["real", *fakes])
+    def scores(self, passes: dict[str, CriticPass]) -> tuple[tf.Tensor, tf.Tensor]:
+        """C = F(P) (eq. 3) of the real images, [N], and of the generated ones that the critic judges."""
+        real, *fake = (self.networks.head(passes[name].latent) for name in ["real", *self.judged])
         return real, tf.concat(fake, 0)
 
     def between(self, sample: tf.Tensor, rho: tf.Tensor) -> tf.Tensor:

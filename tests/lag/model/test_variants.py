@@ -11,6 +11,7 @@ from lag import config
 from lag.config import LAGConfig
 from lag.model import losses
 from lag.model.fast_step import adversarial
+from lag.model.objectives import Objectives
 from libml.errors import UserError
 from libml.layers.resample import antialias_downscale2d, average_downscale2d, upscale2d
 from libml.system.hardware import as_if
@@ -357,6 +358,26 @@ def test_the_encoder_learns_z():
 def test_what_cannot_be_is_refused(options, said):
     with pytest.raises(UserError, match=said):
         LAGConfig(**options).validate()
+
+
+@pytest.mark.parametrize("name", ["subsets", "encoder"])
+def test_gradient_norms_of_two_replicas_are_those_of_one(name, two_replicas):
+    one, two = (make(strategy, gradient_norms=True, **VARIANTS[name]) for strategy in (None, two_replicas))
+    expected, found = (model.report(batch(), GROWING, 1500) for model in (one, two))
+    assert found.keys() == expected.keys() and {"grad_gan", "slope_gan", "grad_center"} < found.keys()
+    for key, value in found.items():
+        assert value == pytest.approx(expected[key], rel=1e-3), key
+
+
+@pytest.mark.parametrize("encoder", [False, True])
+def test_the_slope_of_scores_that_are_sums_of_pixels_is_one(encoder, monkeypatch):
+    def scores(self, passes):
+        sums = [tf.reduce_sum(passes[name].image, [1, 2, 3]) for name in ("fake_z", "fake")[: 1 + encoder]]
+        return tf.zeros(4), tf.concat(sums, 0)
+
+    monkeypatch.setattr(Objectives, "scores", scores)
+    model = make(encoder=encoder, gradient_norms=True)
+    assert model.report(batch(), LAST, 2048)["slope_gan"] == pytest.approx(1)
 
 
 def test_devices_whose_part_of_a_batch_would_have_more_than_every_so_many_images(two_replicas):
