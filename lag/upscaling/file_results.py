@@ -17,6 +17,7 @@ from libml.errors import UserError
 from libml.system.files import discard, user_errors, write_atomic
 from libml.system.store_path import StorePath
 
+_FOREIGN = "{} is there, and was not written by this program: choose another --output, or --overwrite it"
 MOST_UNASKED = 1 << 26  # pixels of all results of a picture; more take long, and are made when they are asked for
 
 
@@ -68,10 +69,7 @@ def refuse_foreign(output: Path, stems: Iterable[Path], options: Options) -> Non
     for parent, group in itertools.groupby(stems, key=lambda stem: stem.parent):
         there = names_in(output / parent)
         if foreign := next((file for stem in group for file in files_of(stem, options) if file.name in there), None):
-            raise UserError(
-                f"{output / foreign} is there, and was not written by this program: "
-                "choose another --output, or --overwrite it"
-            )
+            raise UserError(_FOREIGN.format(output / foreign))
 
 
 def _names_in(folder: Path) -> set[str]:
@@ -92,8 +90,9 @@ def is_done(table: Table, name: str, stem: Path, picture: Picture, options: Opti
         return True
     try:
         results = [table.folder / table.rows[name, place]["file"] for place in range(options.samples)]
-        shown = (table.folder / grid_file(stem)).stat().st_mtime_ns
-        return all(result.stat().st_mtime_ns <= shown for result in results)  # or it shows earlier results
+        # The grid's time is asked last: a store that does not know a file's time says when it was asked.
+        times = [result.stat().st_mtime_ns for result in results]
+        return max(times) <= (table.folder / grid_file(stem)).stat().st_mtime_ns  # or it shows earlier results
     except OSError:
         return False
 
@@ -114,12 +113,15 @@ def check_size(model: Upscaler, picture: Picture, options: Options) -> None:
 
 
 def clear_the_way(table: Table, name: str, stem: Path, picture: Picture, options: Options) -> None:
-    """Makes sure that no results of another picture are replaced, but with --overwrite.
+    """Makes sure that neither results of another picture nor others' files are replaced, but with --overwrite.
 
     Raises:
         BadPictureError: if there are some.
     """
     files = [str(result_file(stem, place, options)) for place in range(options.samples)]
+    grid = [str(grid_file(stem))] if options.grid and (name, 0) not in table.rows else []
+    if not options.overwrite and (stranger := table.stranger(files + grid)):
+        raise BadPictureError(_FOREIGN.format(table.folder / stranger))
     others = table.in_the_way(name, picture.content, files)
     if others and not options.overwrite:
         row = next(iter(others.values()))

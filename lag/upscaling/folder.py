@@ -86,7 +86,7 @@ def upscale_all(
     beside.check()
     if not options.overwrite and not any(((place or output) / name).exists() for name in (TABLE, SETTINGS)):
         refuse_foreign(output, map(sources.stem, sources.names), options)
-    with shards.held(output, shard) if shard else contextlib.nullcontext(lambda: None) as check:
+    with shards.held(output, shard) as check:
         table = Table(output, settings, options.overwrite, place, check)
         beside.check_again()
         run = _Run(model, critic, sources, table, options)

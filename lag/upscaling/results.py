@@ -12,6 +12,7 @@ from lag.upscaling.table_file import Row, decoded, encoded, not_ours
 from libml.errors import UserError
 from libml.system import jsontext
 from libml.system.files import exists, user_errors, write_atomic
+from libml.system.store_path import StorePath
 
 TABLE, SETTINGS = "results.csv", "settings.json"
 COLUMNS = ("source", "place", "sample", "file", "lores_rmse", "lores_max", "score", "treatment", "content")
@@ -21,6 +22,7 @@ EARLIER = {"format": "png", "bits": 8}  # what holds where settings.json is olde
 MODEL_PATH, SAMPLES = "model_path", "samples"  # settings to be read by people, and by who merges shards
 SECONDS = 10.0  # between writings of the table
 MOST_TIME = 0.05  # share of the time that writing it may take
+NEAR = 600.0  # seconds between the table and a result that a stopped run wrote last, without a row: more than enough
 
 Key = tuple[str, int]  # source, place
 
@@ -62,6 +64,7 @@ class Table:
         self.failed: dict[str, str] = {}  # source -> problem, in this run
         self._owners: dict[str, Key] = {}  # file -> the row that it belongs to
         self._places = 0  # more than the place of any row
+        self._stopped = modified(self.path)  # when an earlier run last wrote the table
         for row in rows:
             self._put(row)
         # Before the settings: no row of other settings may ever stand beside these.
@@ -84,6 +87,18 @@ class Table:
         keys = [(source, place) for place in range(len(files))] + [self._owners.get(file) for file in files]
         found = {key: self.rows[key] for key in keys if key in self.rows}
         return {key: row for key, row in found.items() if (key[0], row["content"]) != (source, content)}
+
+    def stranger(self, files: Iterable[str]) -> str | None:
+        """The first of these files that is there, but that no run has written as far as one can tell.
+
+        A run that was killed may have written files that have no row yet: only shortly before or after the table. A
+        store does not tell when a file was written.
+        """
+        for file in files:
+            written = None if file in self._owners else modified(self.folder / file)
+            if written and self._stopped and abs(written - self._stopped) > NEAR:
+                return file
+        return None
 
     def add(self, row: Row) -> None:
         """Adds or replaces a row; writes the table now and then."""
@@ -121,6 +136,16 @@ class Table:
         self.rows[key] = row
         self._owners[row["file"]] = key
         self._places = max(self._places, key[1] + 1)
+
+
+def modified(path: Path) -> float | None:
+    """When a file was last written, in seconds; None if it is not there, or on a store."""
+    if isinstance(path, StorePath):
+        return None
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
 
 
 def difference(recorded: dict[str, Any] | None, settings: dict[str, Any]) -> str:

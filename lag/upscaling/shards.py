@@ -210,8 +210,8 @@ class Beside:
 
 
 @contextlib.contextmanager
-def held(output: Path, shard: Shard) -> Iterator[Callable[[], None]]:
-    """Holds a shard, which another process may not make meanwhile.
+def held(output: Path, shard: Shard | None) -> Iterator[Callable[[], None]]:
+    """Holds a shard, or all of a folder, which another process may not make meanwhile.
 
     Yields:
         What raises a UserError if it is no longer held.
@@ -219,6 +219,6 @@ def held(output: Path, shard: Shard) -> Iterator[Callable[[], None]]:
     Raises:
         UserError: if another process holds it.
     """
-    busy = f"another process makes shard {shard} in {output}: wait until it ends"
-    with lock_file(shard.place(output) / ".lock", busy) as check:
+    place, what = (shard.place(output), f"shard {shard}") if shard else (output, "results")
+    with lock_file(place / ".lock", f"another process makes {what} in {output}: wait until it ends") as check:
         yield check

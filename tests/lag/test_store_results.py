@@ -81,7 +81,7 @@ def test_an_export_killed_at_each_write_is_there_whole_or_not_and_can_be_made_ag
 
 
 @pytest.mark.parametrize("parts", [0, 2])
-def test_results_on_a_store_are_those_of_a_disk_whenever_it_was_killed(model, late_store, tmp_path, parts):
+def test_results_on_a_store_are_those_of_a_disk_whenever_it_was_killed(model, late_store, tmp_path, capsys, parts):
     """Those of one process, and those of shards that are merged."""
     source, options = tmp_path / "small", Options(samples=2, grid=True)
     for i, image in enumerate(blobs(3, 6)):
@@ -107,3 +107,7 @@ def test_results_on_a_store_are_those_of_a_disk_whenever_it_was_killed(model, la
     assert {name for path in there.walk() if not (name := str(path.relative_to(there))).startswith("shards/")} == names
     for name in names:
         assert (there / name).read_bytes() == Path(disk, name).read_bytes(), name
+    if not parts:
+        capsys.readouterr()
+        upscale_all(model, None, to_path("late://small"), there, options)
+        assert "0 upscaled, 3 done before" in capsys.readouterr().out

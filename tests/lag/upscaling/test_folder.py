@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lag.upscaling import file_results, one_picture
+from lag.upscaling import file_results, one_picture, shards
 from lag.upscaling import folder as upscale_folder
 from lag.upscaling import results as results_table
 from lag.upscaling.choosing import Options
@@ -139,6 +139,30 @@ def test_pictures_of_others_are_not_replaced(upscaled, small, tmp_path):
             upscaled(small)
         assert contents(tmp_path / "out") == before
     assert upscaled(small, overwrite=True).startswith(MADE.format(3))
+
+
+@pytest.mark.parametrize("name, options", [("d_1.png", {}), ("d_grid.png", {"grid": True})])
+def test_pictures_of_others_among_results_are_not_replaced(upscaled, small, tmp_path, capsys, name, options):
+    upscaled(small, **options)
+    picture(small / "d.png", 8)
+    foreign = tmp_path / "out" / name
+    foreign.write_bytes(b"mine")
+    now = time.time()
+    for later in (3600, -3600):
+        os.utime(foreign, (now + later, now + later))
+        assert upscaled(small, **options).startswith("0 upscaled, 3 done before, 1 failed")
+        assert foreign.read_bytes() == b"mine"
+    os.utime(foreign, (now, now))  # what a run that was stopped has written, and not yet noted
+    assert upscaled(small, **options).startswith("1 upscaled, 3 done before")
+    foreign.write_bytes(b"mine")
+    assert upscaled(small, overwrite=True, **options).startswith(MADE.format(4)) and foreign.read_bytes() != b"mine"
+
+
+def test_a_second_process_does_not_write_into_the_same_folder(upscaled, small, tmp_path):
+    out = tmp_path / "out"
+    with shards.held(out, None), pytest.raises(UserError, match=f"another process makes results in {out}: wait"):
+        upscaled(small)
+    assert upscaled(small).startswith(MADE.format(3)) and not list(out.glob(".*"))
 
 
 def test_results_of_another_input_are_in_the_way(upscaled, small, tmp_path, capsys, model):
