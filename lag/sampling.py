@@ -47,11 +47,12 @@ class Sampler(CandidateSampler):
         self._generate = generate
 
     def noise_shapes(self, h: int, w: int) -> list[tuple[int, int, int]]:
-        """One map z, (h, w, noise_dim)."""
-        return [(h, w, self.generator.noise_dim)]
+        """One map z, (h, w, noise_dim); none if that is 0."""
+        return [(h, w, self.generator.noise_dim)] if self.generator.noise_dim else []
 
-    def __call__(self, lores: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """lores [N, h, w, C] in [-1, 1] and z [N, h, w, noise_dim] -> float32 [N, scale h, scale w, C]."""
+    def __call__(self, lores: np.ndarray, *noise: np.ndarray) -> np.ndarray:
+        """lores [N, h, w, C] in [-1, 1], and z [N, h, w, noise_dim] if any -> float32 [N, scale h, scale w, C]."""
+        z = noise[0] if noise else np.zeros([*lores.shape[:3], 0], np.float32)
         starts = range(0, len(lores), self.batch)
         lod = tf.constant(self.lod, tf.float32)
         parts = [self._generate(lores[i : i + self.batch], z[i : i + self.batch], lod).numpy() for i in starts]

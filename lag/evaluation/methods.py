@@ -78,7 +78,8 @@ def check_alike(first: LoadedRun, folder: str, config: RunConfig, colors: int) -
 
 
 def _told_apart(runs: Sequence[LoadedRun]) -> list[LoadedRun]:
-    totals, seen, labelled = Counter(run.label for run in runs), Counter(), []
+    seen, labelled = Counter(("nearest", "bicubic")), []  # which are rows of every report
+    totals = seen + Counter(run.label for run in runs)
     for run in runs:
         seen[run.label] += 1
         number = f" {seen[run.label]}" if totals[run.label] > 1 else ""

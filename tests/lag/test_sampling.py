@@ -24,6 +24,14 @@ def test_the_number_of_images_at_a_time_changes_nothing():
     np.testing.assert_allclose(whole, parts, atol=1e-5)
 
 
+def test_a_generator_without_noise_has_one_image():
+    sampler = Sampler(LAG(LAGConfig(**{**TINY, "noise_dim": 0}), 3).ema, GROWING, 1.5)
+    assert not sampler.stochastic
+    lores = inputs(2)[0]
+    made = sampler.candidates(lores, [0.0], 0, [0, 1])
+    np.testing.assert_allclose(made[:, 0], sampler(lores, np.zeros([2, 4, 4, 0], np.float32)), atol=1e-6)
+
+
 def test_a_model_in_training_is_sampled_at_its_level():
     model = LAG(LAGConfig(**TINY), 3)
     sampler, (lores, z) = PhaseSamplers(model), inputs(2)

@@ -313,6 +313,11 @@ def test_methods_are_known_by_their_parameters_or_the_name_of_the_folder(tmp_pat
         method_of(tmp_path / "SRGAN3_batch16", {})
 
 
+def test_a_run_called_as_plain_enlargement_has_a_label_of_its_own(tmp_path):
+    named = untrained_run(tmp_path, kimgs=(1,), name="bicubic")
+    assert [run.label for run in load_runs([str(named)], batch=4)] == ["bicubic 2"]
+
+
 def test_runs_that_cannot_be_compared(run, tmp_path, data_dir):
     labels = [m.label for m in load_runs([str(run), str(run)], batch=4)]
     assert labels == ["LAG 1", "LAG 2"]
