@@ -106,9 +106,9 @@ class App:
             return _json(self.session.upload(data, name))
 
     def _picture(self, request: Request, name: str, kind: str) -> Response:
-        makers = {"small": "small_png", "original": "original_png", "preview": "preview_png"}
+        makers = {"small": "small_png", "file": "file_png", "original": "original_png", "preview": "preview_png"}
         if kind not in makers:
-            raise NotFound("a picture is small, original or preview")
+            raise NotFound("a picture is small, file, original or preview")
         with self.turns.turn():
             return _png(getattr(self.session, makers[kind])(name))
 

@@ -18,9 +18,9 @@ from lag.formats.card import ONNX_FILE
 from lag.upscaling.choosing import Options, choose
 from lag.upscaling.consistency import lores_errors
 from lag.upscaling.one_picture import Upscaler
-from lag.upscaling.picture_file import Picture
+from lag.upscaling.picture_file import Picture, encode_result
 from libml.errors import UserError
-from libml.images import as_pillow, encode_png, encode_webp, to_float
+from libml.images import as_pillow, encode_png, encode_webp, round_levels, to_float
 
 if TYPE_CHECKING:  # it imports TensorFlow, which a model in an ONNX file does not need
     from lag.trained import TrainedCritic
@@ -213,8 +213,14 @@ class Session:
         return encode_webp(made + made[-2:0:-1], FRAME_MS)  # there and back
 
     def small_png(self, name: str) -> bytes:
-        """A small picture, as the model is shown it."""
+        """A small picture, as the model is shown it, in 8 bits."""
         return encode_png(as_image(self.known[name].picture))
+
+    def file_png(self, name: str) -> bytes:
+        """A small picture as a file that holds the very picture: also its transparency, and levels of 16 bits."""
+        picture = self.known[name].picture
+        bits = 8 if np.array_equal(picture.pixels, as_image(picture)) else 16
+        return encode_result(round_levels(picture.pixels, bits), picture.alpha, scale=1)
 
     def original_png(self, name: str) -> bytes:
         """The large picture that a small one was made of.

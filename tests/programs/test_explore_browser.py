@@ -239,6 +239,104 @@ def test_a_model_trained_to_be_consistent_begins_so(page, server, monkeypatch):
     expect(page.locator("#consistent")).not_to_be_checked()
 
 
+def test_a_browser_that_takes_no_more_addresses_costs_nothing(page):
+    page.evaluate(
+        """() => {
+            window.calls = 0;
+            for (const name of ["pushState", "replaceState"]) {
+                const way = history[name].bind(history);
+                history[name] = (...words) => {
+                    window.calls += 1;
+                    if (window.full) throw new DOMException("too many", "SecurityError");
+                    way(...words);
+                };
+            }
+        }"""
+    )
+    slide = (
+        "(s, last) => { for (let i = 1; i <= last; i++) { s.value = i / 100; s.dispatchEvent(new Event('input')); } }"
+    )
+    slider = page.locator("#noise")
+    slider.evaluate(slide, 60)
+    slider.dispatch_event("change")
+    ready(page)
+    assert page.evaluate("window.calls") <= 4  # the first, one after a pause or two, and the last
+    page.evaluate("window.full = true")
+    slider.evaluate(slide, 30)
+    slider.dispatch_event("change")
+    expect(page.locator("#noise-said")).to_have_text("0.30")
+    click(page, "#roll")
+    assert samples(page)[0].startswith("sample 1 of seed 1")
+    page.evaluate("window.full = false")
+    slider.evaluate(slide, 40)
+    slider.dispatch_event("change")
+    ready(page)
+    page.reload()
+    expect(page.locator("#noise-said")).to_have_text("0.40")
+    assert samples(page)[0].startswith("sample 1 of seed 1")
+
+
+def test_what_is_asked_while_a_request_fails_is_shown(page):
+    page.evaluate(
+        """() => {
+            const ask = window.fetch;
+            window.fetch = async (url, ...words) => {
+                if (url !== "/api/render") return ask(url, ...words);
+                window.fetch = ask;
+                window.asked();
+                await new Promise((resolve) => (window.fail = resolve));
+                return new Response('{"error": "it is ill"}', { status: 400 });
+            };
+            window.asking = new Promise((resolve) => (window.asked = resolve));
+        }"""
+    )
+    page.locator("#roll").click()
+    page.evaluate("() => window.asking")
+    page.locator("#roll").click()
+    page.evaluate("window.fail()")
+    expect(page.locator("#seed")).to_have_value("2")
+    assert samples(page)[0].startswith("sample 1 of seed 2")
+
+
+def test_neighbours_of_a_neighbour_have_noise_of_their_own(page, tmp_path):
+    for _ in range(2):
+        click(page, "#near")
+        page.locator("#grid button").nth(7).click()
+        ready(page)
+    page.locator("#pin").click()
+    recipe = json.loads(saved(page, "#tray button >> text=JSON"))
+    assert [o["index"] for o in recipe["operations"] if o["op"] == "near"] == [8, 16]
+
+
+def test_an_empty_number_is_none(page):
+    page.locator("#count").fill("")
+    page.locator("#count").press("Enter")
+    page.locator("#seed").focus()
+    expect(page.locator("#count")).to_have_value("8")
+    assert len(samples(page)) == 8
+
+
+def test_paint_ends_what_was_chosen_without_it(page):
+    page.locator("#of").fill("9")
+    page.locator("#of").press("Enter")
+    click(page, "#best")
+    expect(page.locator("#grid-said")).to_contain_text("most realistic of 9")
+    page.locator("#pencil").check()
+    paint(page, "#small", (0, 0), (0, 3))
+    expect(page.locator("#grid-said")).not_to_contain_text("most realistic")
+
+
+def test_a_file_that_failed_can_be_chosen_again(page):
+    for _ in range(2):
+        page.locator("#file").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
+        expect(page.locator("#error")).to_contain_text("cannot read it as a picture")
+        expect(page.locator("#status")).to_be_empty()
+        page.locator("#roll").click()
+        expect(page.locator("#error")).to_be_empty()
+        ready(page)
+    page.forgiven = ["400"]  # the browser reports it
+
+
 def test_what_cannot_be_taken_costs_one_line(page, monkeypatch):
     said = page.locator("#error")
     drop(page, b"no picture")

@@ -53,6 +53,9 @@ export function beginWith(said, again = false) {
   change({ picture: said.picture, width, height, grey: said.grey, original: said.original }, again);
 }
 
+// Chosen samples are of what they were chosen for: what changes that shows plain ones.
+export const unchosen = () => (app.state.grid.kind === "chosen" ? { grid: { kind: "samples" } } : {});
+
 export function say(text) {
   byId("status").textContent = text;
 }
@@ -79,7 +82,10 @@ export function slider(id, value, apply) {
     change(apply(Number(input.value)), moving);
     moving = true;
   });
-  input.addEventListener("change", () => (moving = false));
+  input.addEventListener("change", () => {
+    moving = false;
+    steps.settle();
+  });
   onShow((state) => {
     if (document.activeElement !== input || !moving) input.value = value(state);
   });

@@ -31,6 +31,7 @@ export const thumbnail = (index) => other.thumbnail(index);
 
 // Pictures as files.
 export const small = (picture) => again(picture, () => other.small(picture));
+export const file = (picture) => again(picture, () => other.file(picture)); // the small one, to the last bit
 export const original = (picture) => again(picture, () => other.original(picture));
 export const bicubic = (recipe) => again(recipe.picture, () => other.bicubic(recipe));
 export const animation = (recipe, frames) => again(recipe.picture, () => other.animation(recipe, frames));

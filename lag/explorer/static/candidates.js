@@ -6,6 +6,13 @@ export const sample = (seed, index, noise) => ({ seed, operations: [{ op: "sampl
 
 const then = (candidate, operation) => ({ ...candidate, operations: [...candidate.operations, operation] });
 
+// A number whose noise a candidate does not hold yet.
+export function unused(candidate, op) {
+  const indices = ({ operations }) =>
+    operations.flatMap((o) => (o.op === "walk" ? indices({ operations: o.to }) : o.op === op ? [o.index] : []));
+  return 1 + Math.max(0, ...indices(candidate));
+}
+
 export const near = (candidate, index, noise, degrees) => then(candidate, { op: "near", index, noise, degrees });
 
 export const region = (candidate, cells, index, noise, hold) =>

@@ -1,13 +1,13 @@
 // The controls around the pictures: what each of them changes in the state.
 
-import { act, app, byId, change, download, onShow, recipeOf, slider } from "./app.js";
+import { act, app, byId, change, download, onShow, recipeOf, slider, unchosen } from "./app.js";
 import * as backend from "./backend.js";
-import { CENTER, region } from "./candidates.js";
+import { CENTER, region, unused } from "./candidates.js";
 import { fetchOne } from "./results.js";
 
 const PLAIN = { grid: { kind: "samples" } };
 
-slider("noise", (state) => state.noise, (noise) => ({ noise, ...(app.state.grid.kind === "chosen" ? PLAIN : {}) }));
+slider("noise", (state) => state.noise, (noise) => ({ noise, ...unchosen() }));
 slider("far", (state) => state.far, (far) => ({ far }));
 slider("wipe", (state) => state.wipe, (wipe) => ({ wipe }));
 
@@ -16,11 +16,12 @@ const on = (id, event, work) => byId(id).addEventListener(event, act(work));
 function number(id, apply) {
   on(id, "change", () => {
     const input = byId(id);
-    if (input.reportValidity() && Number.isInteger(Number(input.value))) change(apply(Number(input.value)));
+    if (!input.value) input.value = app.state[id];
+    else if (input.reportValidity() && Number.isInteger(Number(input.value))) change(apply(Number(input.value)));
   });
 }
 
-number("count", (count) => ({ count, ...(app.state.grid.kind === "chosen" ? PLAIN : {}) }));
+number("count", (count) => ({ count, ...unchosen() }));
 number("seed", (seed) => ({ seed, ...PLAIN }));
 number("of", (of) => ({ of }));
 
@@ -30,13 +31,18 @@ on("roll", "click", () => {
   else change({ seed: seed + 1, ...PLAIN });
 });
 on("plain", "click", () => change(PLAIN));
-on("near", "click", () => change({ grid: { kind: "near", base: app.state.focus, first: 1 } }));
+on("near", "click", () => {
+  const base = app.state.focus;
+  change({ grid: { kind: "near", base, first: unused(base, "near") } });
+});
 on("to-center", "click", () => change({ focus: CENTER, before: null }));
 
 async function choose(way) {
   const { seed, noise, count, of } = app.state;
-  const recipe = { ...recipeOf(CENTER), seed };
+  const asked = () => JSON.stringify([recipeOf(CENTER), app.state.seed, app.state.noise]);
+  const [recipe, before] = [{ ...recipeOf(CENTER), seed }, asked()];
   const indices = await backend.choose(recipe, { way, keep: Math.min(count, of), of, noise });
+  if (asked() !== before) return; // it is of what is no longer shown
   change({ grid: { kind: "chosen", way, of, indices, seed, noise } });
 }
 on("best", "click", () => choose("best"));
@@ -50,7 +56,8 @@ on("zoom", "change", (e) => change({ zoom: Number(e.target.value) }));
 
 on("region-roll", "click", () => {
   const { focus, cells, follow, next, noise } = app.state;
-  change({ focus: region(focus, cells, next, noise, !follow), before: focus, next: next + 1 });
+  const index = Math.max(next, unused(focus, "region"));
+  change({ focus: region(focus, cells, index, noise, !follow), before: focus, next: index + 1 });
 });
 on("region-clear", "click", () => change({ cells: "" }));
 

@@ -45,7 +45,7 @@ async function takeFile(file) {
   const most = app.model.most_bytes;
   if (file.size > most) throw new Error(`The file has more than ${most} bytes: give a smaller picture.`);
   say("Reading the picture…");
-  const said = await backend.upload(file, file.name ?? "");
+  const said = await backend.upload(file, file.name ?? "").finally(() => say(""));
   large = said;
   const notes = said.notes.length ? `The picture was read ${said.notes.join("; ")}.` : "";
   byId("notes").textContent = notes;
@@ -87,8 +87,8 @@ export function startInput() {
   byId("open").addEventListener("click", () => file.click());
   file.addEventListener("change", act(async () => {
     const [chosen] = file.files;
+    file.value = ""; // so that the same file can be chosen again
     if (chosen) await takeFile(chosen);
-    file.value = "";
   }));
   addEventListener("dragover", (e) => {
     e.preventDefault();

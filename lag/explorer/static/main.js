@@ -21,17 +21,17 @@ async function refresh() {
   again = true;
   if (running) return;
   running = true;
-  try {
-    while (again) {
-      again = false;
+  while (again) {
+    again = false;
+    try {
       await showAll();
+      if (failed) complain(null);
+      failed = false;
+    } catch (error) {
+      failed = true;
+      say("");
+      complain(error);
     }
-    if (failed) complain(null);
-    failed = false;
-  } catch (error) {
-    failed = true;
-    say("");
-    complain(error);
   }
   running = false;
 }

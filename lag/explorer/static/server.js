@@ -42,6 +42,7 @@ export const preview = (large) => `/api/pictures/${large}/preview.png`;
 export const thumbnail = (index) => `/api/examples/${index}.png`;
 
 export const small = (picture) => blob(ask(`/api/pictures/${picture}/small.png`));
+export const file = (picture) => blob(ask(`/api/pictures/${picture}/file.png`));
 export const original = (picture) => blob(ask(`/api/pictures/${picture}/original.png`));
 export const bicubic = (recipe) => blob(post("/api/bicubic", { recipe }));
 export const animation = (recipe, frames) => blob(post("/api/animation", { recipe, frames }));

@@ -1,6 +1,6 @@
 // The small picture as the model sees it, and the pencil that paints its pixels.
 
-import { act, app, byId, change, download, onShow } from "./app.js";
+import { act, app, byId, change, download, onShow, unchosen } from "./app.js";
 import * as backend from "./backend.js";
 import { CellPicker } from "./cells.js";
 import { decode, enlarged, painted } from "./pixels.js";
@@ -18,7 +18,7 @@ const levels = (state) => {
 };
 
 function draw(state) {
-  if (!shown.pixels || shown.pixels.width !== state.width || shown.pixels.height !== state.height) return;
+  if (!shown.pixels || shown.picture !== state.picture) return;
   const n = factor(state);
   [canvas.width, canvas.height] = [n * state.width, n * state.height];
   const context = canvas.getContext("2d");
@@ -45,7 +45,7 @@ const picker = new CellPicker(canvas, {
   done: () => {
     const paint = stroke.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
     stroke = null;
-    change({ paint });
+    change({ paint, ...unchosen() });
   },
   moved: () => draw(app.state),
 });
@@ -59,14 +59,16 @@ onShow(async (state) => {
   if (shown.picture !== state.picture) {
     const blob = await backend.small(state.picture).catch(() => null);
     if (!blob) return;
-    shown = { picture: state.picture, pixels: await decode(blob) };
+    const pixels = await decode(blob);
+    if (state.picture !== app.state.picture) return; // another is being shown meanwhile
+    shown = { picture: state.picture, pixels };
   }
   draw(app.state);
 });
 
 byId("pencil").addEventListener("change", (e) => canvas.classList.toggle("active", e.target.checked));
-byId("paint-clear").addEventListener("click", () => change({ paint: [] }));
+byId("paint-clear").addEventListener("click", () => change({ paint: [], ...unchosen() }));
 byId("small-save").addEventListener("click", act(async () => {
   const { picture } = app.state;
-  download(await backend.small(picture), `small_${picture.slice(0, 12)}.png`);
+  download(await backend.file(picture), `small_${picture.slice(0, 12)}.png`);
 }));

@@ -94,6 +94,18 @@ def test_the_critic_scores_what_is_shown_and_chooses_among_samples(client, sessi
         assert ask(client, "/api/choose", way=way, **fields).json["indices"] == expected
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "I;16"])
+def test_a_small_picture_as_a_file_is_the_same_picture(client, mode):
+    rng, buffer = np.random.default_rng(5), io.BytesIO()
+    if mode == "I;16":
+        Image.fromarray(rng.integers(0, 65536, [5, 6], np.uint16)).save(buffer, "PNG")
+    else:
+        Image.fromarray(rng.integers(0, 256, [5, 6, len(mode)], np.uint8), mode).save(buffer, "PNG")
+    said = upload(client, buffer.getvalue()).json
+    again = client.get(f"/api/pictures/{said['picture']}/file.png").data
+    assert upload(client, again).json["picture"] == said["picture"]
+
+
 def test_a_test_image_is_made_small_and_shown_beside(client, session):
     assert client.get("/api/model").json["examples"] == 48
     said = ask(client, "/api/examples", index=3).json
