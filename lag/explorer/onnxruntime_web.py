@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 from libml.errors import UserError, reason
@@ -83,5 +84,5 @@ def _read(package: Path, name: str) -> bytes:
             return archive.extractfile(f"package/dist/{name}").read()  # type: ignore[union-attr]
     except StopIteration:
         raise UserError(f"{package} holds no {name}: {_HAVE}") from None
-    except (OSError, EOFError, KeyError, AttributeError, tarfile.TarError) as e:
+    except (OSError, EOFError, KeyError, AttributeError, tarfile.TarError, zlib.error) as e:
         raise UserError(f"cannot read {name} of {package} ({reason(e)}): {_HAVE}") from None

@@ -94,4 +94,6 @@ def _write_examples(session: "Session", folder: Path) -> int:
         return 0
     for index in range(session.examples.count):
         (folder / f"{index}.png").write_bytes(session.example_png(index))
+        name = session.example(index)["picture"]  # made small as the model's small pictures are
+        (folder / f"{index}_small.png").write_bytes(session.small_png(name))
     return session.examples.count

@@ -16,10 +16,11 @@ from PIL import Image
 
 from lag.explorer import static_page
 from lag.explorer.onnxruntime_web import PROGRAM, SCRIPT, VERSION
-from lag.explorer.recipe import parse
+from lag.explorer.recipe import DEEPEST, MOST_OPERATIONS, parse
 from lag.explorer.remaking import load_recipes, make_again
 from lag.upscaling.consistency import project
 from libml import philox, seeds
+from libml.errors import UserError
 from tests.support import ROOT, browser
 from tests.support.explorer import SAMPLE
 from tests.support.onnx_file import SCALE, write_generator
@@ -137,6 +138,29 @@ def test_its_numbers_are_pythons(page):
     assert np.array_equal(made["projected"], project(levels, small, 4).ravel())
     large = Image.fromarray(small).resize((20, 16), Image.Resampling.BICUBIC)
     assert np.array_equal(made["bicubic"], np.asarray(large).ravel())
+
+
+@ALONE
+def test_it_makes_nothing_that_python_could_not_make_again(page):
+    sample = [SAMPLE]
+    walks = sample
+    for _ in range(DEEPEST + 1):
+        walks = [SAMPLE, {"op": "walk", "seed": 0, "at": 0.5, "to": walks}]
+    near = {**SAMPLE, "op": "near", "degrees": 1.0}
+    for operations in (walks, sample + MOST_OPERATIONS * [near]):
+        with pytest.raises(UserError) as refused:
+            parse({"recipe": 1, "model": "ab", "picture": "cd", "seed": 0, "operations": operations})
+        said = page.evaluate(
+            """async (operations) => {
+                const { render } = await import("./static/alone/rendering.js");
+                const model = { facts: { scale: 4, colors: 3, noise_dim: 2, shared_dim: 0, fingerprint: "ab" } };
+                const picture = { width: 1, height: 1, channels: 3, data: Uint8Array.of(0, 0, 0), name: "cd" };
+                model.generate = () => new Float32Array(48);
+                return render(model, picture, { model: "ab", seed: 0, operations }).then(() => null, (e) => e.message);
+            }""",
+            operations,
+        )
+        assert said == str(refused.value)
 
 
 def made_again(page, site, tmp_path, shown: bytes, recipe: str, name: str) -> np.ndarray:

@@ -6,13 +6,18 @@ import json
 import subprocess
 import tarfile
 
+import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 
 from lag.explorer import onnxruntime_web, static_page
 from lag.explorer.onnxruntime_web import PROGRAM, SCRIPT, VERSION, runtime
 from lag.explorer.server import STATIC
+from libml.datasets.toyfaces import SEED, TRAIN_IMAGES, draw_face
 from libml.errors import UserError
-from tests.support.onnx_file import CARD, write_generator
+from libml.layers.resample import average_downscale2d, bicubic_downscale2d
+from tests.support.onnx_file import CARD, SCALE, write_generator
 
 CONTENTS = {SCRIPT: b"script", PROGRAM: b"program"}
 
@@ -46,7 +51,7 @@ def test_a_folder_for_any_web_server(package, tmp_path):
         "static/server.js",
     }
     runtime_files = {"onnxruntime/ort.js", "onnxruntime/ort.wasm"}
-    examples = {f"examples/{i}.png" for i in range(48)}
+    examples = {f"examples/{i}{kind}.png" for i in range(48) for kind in ("", "_small")}
     assert files.keys() == scripts | runtime_files | examples | {"index.html", "model.json", "model.onnx", "README.txt"}
     page = files["index.html"].read_text()
     assert 'content="./alone/backend.js"' in page and "'wasm-unsafe-eval'" in page and "./server.js" not in page
@@ -56,6 +61,20 @@ def test_a_folder_for_any_web_server(package, tmp_path):
     assert files["onnxruntime/ort.wasm"].read_bytes() == b"program" and VERSION in files["README.txt"].read_text()
     with pytest.raises(UserError, match="is there and not empty"):
         static_page.write_page(tmp_path / "model.onnx", folder, None, "nowhere")
+
+
+@pytest.mark.parametrize("downscaler", ["average", "bicubic"])
+def test_test_images_are_made_small_as_the_model_s_pictures_are(package, tmp_path, monkeypatch, downscaler):
+    for name in ("onnx", "onnxruntime"):
+        pytest.importorskip(name)
+    monkeypatch.setitem(CARD, "downscaler", downscaler)
+    write_generator(tmp_path / "model.onnx")
+    static_page.write_page(tmp_path / "model.onnx", tmp_path / "page", str(package(tmp_path / "p.tgz")), "nowhere")
+    large, small = (np.array(Image.open(tmp_path / "page" / "examples" / f"3{kind}.png")) for kind in ("", "_small"))
+    assert np.array_equal(large, draw_face(SEED, TRAIN_IMAGES + 3, 32))
+    images = tf.constant(large[None] / np.float32(127.5) - 1, tf.float32)
+    expected = {"average": average_downscale2d, "bicubic": bicubic_downscale2d}[downscaler](images, SCALE)
+    assert np.array_equal(small, np.clip(np.rint((expected[0] + 1) * 127.5), 0, 255))
 
 
 def test_of_versions_for_serving_the_newest_is_taken(package, tmp_path):
@@ -89,6 +108,17 @@ def test_a_package_comes_as_file_or_folder_and_is_checked(package, tmp_path):
         with pytest.raises(UserError, match=said) as caught:
             runtime(str(path))
         assert "--onnxruntime_web=FILE" in str(caught.value)
+
+
+def test_a_package_with_any_wrong_byte_is_one_line(package, tmp_path):
+    whole, refused = package(tmp_path / "whole.tgz").read_bytes(), 0
+    for i in range(len(whole)):
+        (tmp_path / "wrong.tgz").write_bytes(whole[:i] + bytes([whole[i] ^ 0x55]) + whole[i + 1 :])
+        try:
+            assert runtime(str(tmp_path / "wrong.tgz")) == CONTENTS
+        except UserError as e:
+            refused += "\n" not in str(e)
+    assert refused > len(whole) / 2
 
 
 def test_npm_fetches_it_or_costs_one_line(package, tmp_path, monkeypatch):

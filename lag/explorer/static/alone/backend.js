@@ -72,17 +72,22 @@ export async function crop(large, [left, top, side], size) {
   return take(shrunk(original, model.facts.scale), original);
 }
 
-export async function example(index) {
-  const opened = await open(await (await fetch(thumbnail(index))).blob());
+async function pixelsOf(address) {
+  const opened = await open(await (await fetch(address)).blob());
   const { width, height } = opened.bitmap;
-  const original = cut(opened, [0, 0, width, height], width, height, model.facts.colors);
-  return take(shrunk(original, model.facts.scale), original);
+  return cut(opened, [0, 0, width, height], width, height, model.facts.colors);
+}
+
+export async function example(index) {
+  const original = await pixelsOf(thumbnail(index));
+  return take(await pixelsOf(`examples/${index}_small.png`), original);
 }
 
 export const preview = (large) => largeOf(large).address;
 export const thumbnail = (index) => `examples/${index}.png`;
 
 export const small = async (name) => encode(known(name).picture);
+export const file = small;
 
 export async function original(name) {
   const found = known(name).original;

@@ -5,7 +5,7 @@ import { ApiError } from "../errors.js";
 import { project, toByte } from "./consistency.js";
 import { key, normals } from "./noise.js";
 
-const MOST_LAYERS = 32;
+const [MOST_LAYERS, MOST_OPERATIONS, DEEPEST] = [32, 64, 3];
 const { fround } = Math;
 
 // The small picture that the model is shown: with what the recipe paints over it.
@@ -21,11 +21,22 @@ export function painted(picture, recipe) {
   return { ...picture, data };
 }
 
+// Refuses what lag/explorer/recipe.py refuses: a picture that could never be made again.
+function check(operations, depth = 0) {
+  if (depth > DEEPEST) throw new ApiError(400, `walks may be nested ${DEEPEST} deep at most: start anew from a sample`);
+  const inner = operations.map((o) => (o.op === "walk" ? check(o.to, depth + 1) : 0));
+  const count = inner.reduce((sum, n) => sum + n, operations.length);
+  if (count > MOST_OPERATIONS)
+    throw new ApiError(400, `a recipe may have ${MOST_OPERATIONS} operations at most: start anew from a sample`);
+  return count;
+}
+
 // The large picture: {width, height, channels, data}. model: {facts, generate(lores, z, width, height)}.
 export async function render(model, picture, recipe) {
   const { scale, colors, fingerprint } = model.facts;
   if (recipe.model !== fingerprint)
     throw new ApiError(400, `the recipe is of the model ${recipe.model}, this one is ${fingerprint}`);
+  check(recipe.operations);
   const small = painted(picture, recipe);
   const { width, height, channels } = small;
   const lores = new Float32Array(width * height * colors);
