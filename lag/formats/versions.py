@@ -8,6 +8,7 @@ from lag.formats.card import CARD_FILE, SAVED_MODEL_FILE
 from lag.formats.export_folder import hidden, is_number, new_export
 from libml.errors import UserError
 from libml.system.files import exists, is_folder, lock_file, published
+from libml.system.store_path import StorePath
 
 
 def newest_version(base: Path) -> Path | None:
@@ -18,8 +19,14 @@ def newest_version(base: Path) -> Path | None:
     """
     if not is_folder(base):
         return None
-    found = {int(name): name for name in published(base) if is_number(name)}
-    return base / found[max(found)] if found else None
+    names = set(published(base))
+    if isinstance(base, StorePath):  # a version may have been put there or removed by hand, which no list says
+        names |= {path.name for path in base.iterdir()}
+    found = {int(name): base / name for name in names if is_number(name)}
+    there = (found[number] for number in sorted(found, reverse=True))
+    if isinstance(base, StorePath):
+        there = (version for version in there if exists(version / SAVED_MODEL_FILE))  # which is written last
+    return next(there, None)
 
 
 def check_base(base: Path) -> None:

@@ -204,6 +204,26 @@ def test_on_a_store_serving_can_load_what_is_complete_alone(late_store):
     assert n > 5 and newest_version(base) == base / "2"
 
 
+def test_on_a_store_versions_that_a_hand_has_put_there_or_moved_away_count_as_they_lie(late_store):
+    base = to_path("late://models/faces")
+    for number in (1, 2):
+        with new_version(base) as (folder, temporary):
+            (temporary / "saved_model.pb").parent.mkdir(parents=True, exist_ok=True)
+            (temporary / "saved_model.pb").write_text(str(number))
+            (temporary / card.CARD_FILE).write_text("{}")
+        assert folder == base / str(number)
+    late_store.late = 0
+    (base / "3" / "saved_model.pb").write_bytes(b"by hand")
+    assert newest_version(base) == base / "3"
+    with pytest.raises(SystemExit), new_version(base) as (folder, _):
+        raise SystemExit
+    assert folder == base / "4" and (base / "3" / "saved_model.pb").read_bytes() == b"by hand"
+    for number in (3, 2):
+        for file in list((base / str(number)).walk()):
+            file.unlink()
+    assert newest_version(base) == base / "1"
+
+
 def block(word: str) -> str:
     (found,) = [text for _, text in FENCED.findall((ROOT / "docs" / "export.md").read_text()) if word in text]
     return found
