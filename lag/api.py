@@ -12,10 +12,10 @@ import numpy as np
 from lag.box import TOY_FACES
 from lag.formats.registry import load_model
 from lag.upscaling.consistency import project
-from lag.upscaling.one_picture import TILE, Upscaler, at_once, generate_tiles, sample_noise
+from lag.upscaling.one_picture import TILE, Upscaler, at_once, generate_tiles, generated_levels, sample_noise
 from lag.upscaling.picture_file import Picture, content_hash
 from libml.errors import UserError
-from libml.images import to_float, to_levels, to_uint8
+from libml.images import round_levels, to_float, to_levels
 from libml.system import starting
 from libml.training.run_folder import RunFolder
 from libml.training.run_names import find_model
@@ -136,7 +136,7 @@ class Model:
         images = images[None] if single else images
         h, w, channels = small[0].pixels.shape
         expected = (len(small), self.scale * h, self.scale * w, channels)
-        if images.ndim != 5 or images[:, 0].shape != expected:
+        if images.ndim != 5 or not images.shape[1] or (len(images), *images.shape[2:]) != expected:
             shown = ("" if single else f"{len(small)}, ") + f"n, {', '.join(map(str, expected[1:]))}"
             given = images.shape[1:] if single else images.shape
             raise UserError(f"images have the shape {list(given)}: images of this y are [{shown}]")
@@ -194,15 +194,14 @@ class Model:
             return np.concatenate(lores), np.concatenate(z)
 
         for (y, x), part in generate_tiles(self._generator, inputs, h, w, TILE):
-            part = part.mean(-1, keepdims=True) if channels < self.colors else part
             if made.dtype != np.uint8:
-                part = np.clip(part, -1, 1)
+                part = np.clip(part.mean(-1, keepdims=True) if channels < self.colors else part, -1, 1)
             elif self._generator.consistent:
                 at = slice(y.start, y.stop), slice(x.start, x.stop)
                 small = np.stack([picture.pixels[at] for picture, _ in items])
-                part = project(to_levels(part), small, scale)
+                part = project(generated_levels(part, channels), small, scale)
             else:
-                part = to_uint8(part)
+                part = round_levels(generated_levels(part, channels))
             made[:, scale * y.start : scale * y.stop, scale * x.start : scale * x.stop] = part
 
 

@@ -13,7 +13,8 @@ from lag.formats.registry import load_model
 from lag.trained import load_critic, load_trained
 from lag.upscaling.choosing import Options
 from lag.upscaling.folder import upscale_all
-from libml.images import to_uint8
+from lag.upscaling.one_picture import generated_levels
+from libml.images import round_levels, to_uint8
 from tests.support import ROOT
 
 
@@ -43,6 +44,17 @@ def test_the_same_images_as_the_program(run, model, seed, tmp_path):
         assert differ(model.center(y), files[0]) <= 1
         made = model.sample(y, n=2, noise=0.7, seed=seed)
         assert differ(made, np.stack(files[1:])) <= 1 and differ(made[0], made[1]) > 9
+
+
+def test_a_grey_picture_s_colours_are_averaged_as_the_program_averages_them(run, monkeypatch):
+    model, otherwise = lag.load(run), 0
+    for seed in range(8):
+        images = np.random.default_rng(seed).uniform(-1, 1, [1, 256, 256, 3]).astype(np.float32)
+        monkeypatch.setattr(model, "_generator", model._generator._replace(generate=lambda lores, z, made=images: made))
+        expected = round_levels(generated_levels(images, 1))
+        otherwise += np.sum(expected != to_uint8(images.mean(-1, keepdims=True)))
+        assert np.array_equal(model.center(picture(64, 64, 1)), expected[0])
+    assert otherwise  # few are rounded otherwise where the colours are averaged first
 
 
 def test_floats_give_the_same_images_as_bytes(model):
@@ -115,6 +127,7 @@ def test_rank_is_the_critic_s_score(run, model):
         (lambda m: m.sample(picture(), seed=0.5), "seed=0.5 must be"),
         (lambda m: m.rank(picture(), picture(20, 28)), r"shape \[20, 28, 3\]: images of this y are \[n, 20, 28, 3\]"),
         (lambda m: m.rank(picture()[None], m.sample(picture())), r"images of this y are \[1, n, 20, 28, 3\]"),
+        (lambda m: m.rank(picture(), m.sample(picture())[:0]), r"shape \[0, 20, 28, 3\]: images of this y are \[n, 20"),
         (lambda m: lag.load("nowhere"), "nowhere is neither a run folder"),
     ],
 )
