@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
+from libml.errors import UserError
 from libml.system.files import write_atomic
 
+MOST_WEBP = 16383  # pixels of a side
 Array = TypeVar("Array", bound=Any)  # NumPy's or TensorFlow's
 
 
@@ -53,13 +55,24 @@ def encode_png(image: np.ndarray, compress_level: int = 6) -> bytes:
     return buffer.getvalue()
 
 
+def check_webp(image: np.ndarray) -> None:
+    """Raises UserError for an image that is larger than WebP files can be."""
+    height, width = image.shape[:2]
+    if max(height, width) > MOST_WEBP:
+        raise UserError(f"a WebP file has at most {MOST_WEBP:,} pixels a side, not {width:,} x {height:,}: show less")
+
+
 def encode_webp(frames: Sequence[np.ndarray], milliseconds: int) -> bytes:
     """An endless animation of uint8 images [H, W, 3] of one size as a WebP file's bytes, without loss.
 
     Args:
         frames: at least one.
         milliseconds: that each of them is shown.
+
+    Raises:
+        UserError: if they are larger than WebP files can be.
     """
+    check_webp(frames[0])
     first, *others = (Image.fromarray(frame) for frame in frames)
     buffer = io.BytesIO()
     options = {"save_all": True, "append_images": others, "duration": milliseconds, "loop": 0, "lossless": True}

@@ -69,8 +69,8 @@ def main() -> None:
     with app.importing():  # TensorFlow
         from lag.any_method import load_any
         from lag.figures.inputs import Inputs, load_test_images
-        from libml.images import encode_png, encode_webp
-        from libml.page import draw
+        from libml.images import check_webp, encode_png, encode_webp
+        from libml.page import Figure, draw
         from libml.system.files import write_atomic
 
     trained = load_any(FLAGS.run)
@@ -85,6 +85,8 @@ def main() -> None:
     sampler = trained.sampler(FLAGS.batch)
     if kind.moves and not sampler.stochastic:
         raise UserError(f"{config.method} takes no noise: there is nothing to walk through")
+    if kind.moves:  # before the images are made: all frames are as high as this
+        check_webp(draw(Figure(title, ["original"], [(f"#{i}", [x]) for i, x in zip(indices, hires, strict=True)])))
     options = {option: FLAGS[option].value for option in ("run", "columns", "frames", "noise", "seed", "batch")}
     pictures = [draw(figure) for figure in make(name, sampler=sampler, inputs=inputs, title=title, **options)]
     write_atomic(path, encode_webp(pictures, FRAME) if kind.moves else encode_png(pictures[0]))

@@ -8,7 +8,7 @@ from lag.figures.inputs import Inputs
 from lag.figures.walk import path, walk
 from libml.images import encode_webp, to_uint8
 from libml.sampler import CandidateSampler
-from tests.support.images import blobs
+from tests.support.images import blobs, write_images
 from tests.support.programs import mistake, start
 from tests.support.untrained import untrained_run
 
@@ -82,3 +82,11 @@ def test_from_the_command_line(data_dir, tmp_path):
     assert "name it" in (line := mistake(*base, f"--output={tmp_path}/walk.png")) and line.endswith("walk.webp")
     assert "--frames=0 must be from 1 to" in mistake(*base, "--frames=0")
     assert "--noise=nan must be above 0" in mistake(*base, "--noise=nan")
+
+
+def test_a_walk_of_more_rows_than_webp_has_pixels_is_refused_before_it_is_made(tmp_path):
+    run = untrained_run(tmp_path / "runs")
+    write_images(tmp_path / "cifar10-test.tfrecord", blobs(180))
+    flags = ["--figure=walk", "--samples=0-179", "--frames=1000", f"--data_dir={tmp_path}"]
+    said = mistake("scripts/figures.py", f"--run={run}", *flags, f"--output={tmp_path}/w.webp")
+    assert "a WebP file has at most 16,383 pixels a side, not" in said and not (tmp_path / "w.webp").exists()
