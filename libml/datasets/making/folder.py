@@ -175,7 +175,7 @@ def make(
             unpacked = work / "pictures"
             splits = hub.unpack(folder, tables, unpacked)
             found = find(unpacked)
-            content, _ = _fill(work, name, unpacked, found, options, test_fraction, workers, splits, {})
+            content, _ = _fill(work, place, name, unpacked, found, options, test_fraction, workers, splits, {})
             content["source"] = root.resolve().name
             if splits:
                 content["split_rule"] = hub.SPLIT_RULE.format(hub.test_split(folder, tables))
@@ -183,7 +183,7 @@ def make(
             paths = [str(table.path.relative_to(root)) for table in tables]
             listed = [sources.Source(path, sources.content_of(root / path)) for path in paths]
         else:
-            content, listed = _fill(work, name, root, found, options, test_fraction, workers, {}, known)
+            content, listed = _fill(work, place, name, root, found, options, test_fraction, workers, {}, known)
         with user_errors(place, "write into"):
             sources.write(work, name, listed)
         content[sources.FINGERPRINT] = sources.fingerprint({source.path: source.content for source in listed})
@@ -231,11 +231,12 @@ def _find_some(folder: str, root: Path) -> Found:
 
 
 def _fill(
-    work, name, root, found, options, test_fraction, workers, splits, known
+    work, place, name, root, found, options, test_fraction, workers, splits, known
 ) -> tuple[dict[str, Any], list[Source]]:
     """Writes shards and report into the build's folder; returns the manifest, and what became of each file.
 
-    What is `known` of an older make of the same set (path -> source) is taken over with its record, not read.
+    What is `known` of an older make of the same set (path -> source), which `place` has, is taken over with its record,
+    not read.
     """
     paths, problems, _ = found
     paths, labels = _spread(paths), {label: i for i, label in enumerate(_label_names(paths))}
@@ -243,8 +244,8 @@ def _fill(
     index = {path: i for i, path in enumerate(paths)}
     # digest -> index of the file that has it
     first_path = {bytes.fromhex(s.digest): index[path] for path, s in known.items() if s.split}
-    older = manifest.load(work.parent, name) if known else {}
-    kept = {split: _records(work.parent, older, split) for split in writers} if known else {}
+    older = manifest.load(place, name) if known else {}
+    kept = {split: _records(place, older, split) for split in writers} if known else {}
     sizes = [*older["image_size"]["min"], *older["image_size"]["max"]] if known else []
     sides, notes, listed = Counter(older.get("sides", {})), Counter(), []
     read = functools.partial(pictures.read, root=str(root), options=options)

@@ -28,8 +28,8 @@ def pictures(tmp_path):
     return place
 
 
-def make(pictures, place, size=32, overwrite=False):
-    return folder.make(str(pictures), "pets", str(place), PictureOptions(size=size), 0.3, 1, overwrite)
+def make(pictures, place, size=32, overwrite=False, update=False):
+    return folder.make(str(pictures), "pets", str(place), PictureOptions(size=size), 0.3, 1, overwrite, update=update)
 
 
 def held(place):
@@ -82,6 +82,16 @@ def test_made_again_in_other_shards_the_old_ones_are_forgotten(late_store, pictu
     store_path.enroll(place, {name: [] for name in old})  # as older programs left it
     assert make(pictures, place, overwrite=True) == content
     assert not old & set(store_path.roster(place))
+
+
+def test_an_update_adds_what_is_new(late_store, pictures, tmp_path):
+    place = to_path("late://data")
+    make(pictures, place)
+    for i, image in enumerate(blobs(4, seed=1)):
+        (pictures / f"new{i}.png").write_bytes(encode_png(image))
+    assert make(pictures, place, update=True) == make(pictures, tmp_path / "disk")
+    check.check(str(place), "pets")
+    assert make(pictures, place, update=True) is None
 
 
 def test_two_do_not_make_the_same_set(late_store, pictures):
