@@ -201,6 +201,20 @@ def test_lsun(tmp_path, monkeypatch, named):
     assert not [f.name for f in (tmp_path / "other").iterdir() if f.suffix == ".tfrecord"]
 
 
+def test_a_damaged_webp_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setitem(lsun_archives.COUNTS, "tower", 4)
+    monkeypatch.setattr(lsun_archives, "VALIDATION", 3)
+    images = [jpeg(image) for image in blobs(6, 40)]
+    buffer = io.BytesIO()
+    Image.fromarray(blobs(1, 40, seed=1)[0]).save(buffer, format="WEBP", lossless=True)
+    damaged = buffer.getvalue()[:34].ljust(len(buffer.getvalue()), b"\xff")  # its head is whole
+    write_archive(tmp_path / "tower_train_lmdb", [*images[:2], damaged, images[2]])
+    write_archive(tmp_path / "tower_val_lmdb", images[3:])
+    content = make("lsun_tower", tmp_path, tmp_path)
+    assert content["differences"] == [f"1 pictures are damaged and left out, first a WebP of {len(damaged)} bytes"]
+    assert stored(tmp_path, "lsun_tower-train.tfrecord") == [(image, 0) for image in images[:3]]
+
+
 CLASSES = ("n01440764", "n01443537", "n15075141")  # the first, the second and the last
 
 
