@@ -73,22 +73,33 @@ def folder_or_file(path: str) -> Path:
     return found
 
 
-def find(root: Path, wanted: Callable[[str], bool], depth: int = DEPTH) -> list[Path]:
+def find(root: Path, wanted: Callable[[str], bool], depth: int = DEPTH, needed: bool = True) -> list[Path]:
     """Files and folders of a folder, or below it, by their names, sorted; hidden ones aside.
+
+    Args:
+        root: the folder.
+        wanted: whether a name is one.
+        depth: folders below it that are looked through. Those that cannot be read are passed over.
+        needed: whether the folder itself must be readable.
 
     Raises:
         UserError: if the folder cannot be read.
     """
     found = []
-    with user_errors(root, "read"), os.scandir(root) as scan:
-        entries = sorted(scan, key=lambda entry: entry.name)
+    try:
+        with user_errors(root, "read"), os.scandir(root) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except UserError:
+        if needed:
+            raise
+        return []
     for entry in entries:
         if entry.name.startswith((".", "__MACOSX")):
             continue
         if wanted(entry.name):
             found.append(Path(entry.path))
         elif depth and os.path.isdir(entry.path):  # entry.is_dir() raises where links lead in a circle
-            found += find(Path(entry.path), wanted, depth - 1)
+            found += find(Path(entry.path), wanted, depth - 1, needed=False)
     return found
 
 
