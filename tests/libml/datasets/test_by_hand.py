@@ -95,6 +95,21 @@ def test_cifar10(tmp_path, monkeypatch, binary, archived):
     check.check(str(tmp_path), "cifar10")
 
 
+@pytest.mark.parametrize("form", ["gz", "xz", "bz2"])
+def test_a_damaged_archive_of_cifar10_is_one_line(tmp_path, monkeypatch, form):
+    monkeypatch.setattr(cifar10, "ARCHIVES", {"cifar.tar.gz": {}})
+    file = tmp_path / "cifar.tar.gz"
+    with tarfile.open(file, f"w:{form}") as archive:
+        for name, content in cifar_batches(binary=True)[0].items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    half = file.stat().st_size // 2
+    file.write_bytes(file.read_bytes()[:half] + np.random.default_rng(0).bytes(half))
+    with pytest.raises(UserError, match=r"cifar\.tar\.gz is damaged or no tar archive .*: fetch it again$"):
+        make("cifar10", tmp_path, tmp_path / "data")
+
+
 def test_cifar10_in_parts_and_harmful(tmp_path):
     files, _, _ = cifar_batches(binary=False)
     for name in ("data_batch_1", "test_batch"):
