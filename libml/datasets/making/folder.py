@@ -144,7 +144,8 @@ def make(
         overwrite: make it again where it is complete.
         parquet: the folder has Parquet files. Their images lie unpacked in the data folder until the set is made; where
             the files are called after the hub's splits, those tell the test images.
-        update: read what the folder has and the complete set lacks; the set's own records are taken over.
+        update: read what the folder has and the complete set lacks, what could not be read before included; the set's
+            own records are taken over.
 
     Returns:
         The manifest, or None if the dataset was complete.
@@ -161,16 +162,19 @@ def make(
         _same_sources(place, name, root, {str(table.path.relative_to(root)) for table in hub.find_tables(folder)})
         return None
     found = None if parquet else _find_some(folder, root)
-    if complete and not _same_sources(place, name, root, found[0], update):
-        return None
     workers = workers or available_cores()
+    if complete and not (
+        _same_sources(place, name, root, found[0], update)
+        or (update and _any_readable_now(place, name, root, options, workers))
+    ):
+        return None
     tables = hub.find_tables(folder) if parquet else []
     with build.building(place, name) as work:
         known = {}
         if build.already_complete(*made):
             if not update:  # another program made it meanwhile
                 return None
-            known = sources.load(place, name, manifest.load(place, name))
+            known = {path: source for path, source in _known(place, name).items() if not source.is_unusable}
         if parquet:
             unpacked = work / "pictures"
             splits = hub.unpack(folder, tables, unpacked)
@@ -214,6 +218,17 @@ def _same_sources(place: Path, name: str, root: Path, paths: Iterable[str], upda
         only_new = "" if gone or changed else "--update adds the new ones, "
         raise UserError(f"{others} ({counts}): {only_new}{ways}")
     return bool(new)
+
+
+def _known(place: Path, name: str) -> dict[str, Source]:
+    return sources.load(place, name, manifest.load(place, name))
+
+
+def _any_readable_now(place: Path, name: str, root: Path, options: PictureOptions, workers: int) -> bool:
+    """Whether a picture that could not be read when a dataset was made now can, as one whose package is there now."""
+    unusable = [path for path, source in _known(place, name).items() if source.is_unusable]
+    read = functools.partial(pictures.read, root=str(root), options=options)
+    return any(not picture.problem for picture in ordered_map(read, unusable, workers, _lost))
 
 
 def _find_some(folder: str, root: Path) -> Found:
