@@ -172,8 +172,8 @@ def fetched_by_keras(name: str) -> str:
 
 
 def default_data_dir() -> str:
-    """$ML_DATA, or ./data."""
-    return os.environ.get("ML_DATA", "data")
+    """$ML_DATA, or ./data; an empty variable says nothing."""
+    return os.environ.get("ML_DATA") or "data"
 
 
 def data_dir_of(run: str | os.PathLike | StorePath, dataset: str = "") -> str:

@@ -35,6 +35,8 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, boo
         return image, False
     if image.mode == "CMYK":
         return transform.apply(image), True
+    if image.readonly:  # a file that Pillow maps into memory: writing into that ends the process
+        image = image.copy()
     return transform.apply_in_place(image), True
 
 

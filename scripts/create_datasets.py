@@ -32,9 +32,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("data_dir", app.default_data_dir(), "Folder of the datasets; by default $ML_DATA, then ./data.")
 flags.DEFINE_string("tfds_dir", "", "Where TensorFlow Datasets keeps its files; by default tfds in the data folder.")
 flags.DEFINE_boolean("overwrite", False, "Make again what is complete, or replace files of other makes.")
-flags.DEFINE_boolean(
-    "update", False, "Add what --input has and the complete dataset lacks; only new files are decoded."
-)
+flags.DEFINE_boolean("update", False, "Add what --input has and the complete dataset lacks; only that is decoded.")
 flags.DEFINE_string("from", "", "File or folder that has a standard set's original files; by default they are fetched.")
 flags.DEFINE_string("check", "", "Name of a dataset to read back and verify.")
 flags.DEFINE_string("input", "", "Folder of pictures to make a dataset of, with all folders below it.")

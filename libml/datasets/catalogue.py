@@ -198,10 +198,10 @@ def lookup(name: str, data_dir: str | Path | StorePath | None = None) -> Dataset
     for candidate in (name, f"lsun_{name}"):
         if candidate in registry:
             return registry[candidate]()
-    own = manifest.own_names(data_dir) if data_dir else []
     base, size = re.fullmatch(r"(.*?)([0-9]{0,9})", name, re.DOTALL).groups()
-    if base in own:
+    if data_dir and manifest.is_own(data_dir, base):
         return _own(name, base, size, to_path(data_dir))
+    own = manifest.names(data_dir, [manifest.FOLDER]) if data_dir else []
     known = [*registry, *(f"{other}{size or 128}" for other in own)]
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     near = [other for other in near if size and other.endswith(size)] or near  # of the size that was asked for

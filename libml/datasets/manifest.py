@@ -1,9 +1,11 @@
 """A dataset's manifest, {name}.json: what was made, from what and how. A made dataset is complete when it is there."""
 
+import contextlib
 import functools
 import importlib.metadata
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,9 +35,9 @@ def load(data_dir: Path, name: str) -> dict[str, Any] | None:
         UserError: if it cannot be read, is damaged, or was written by a later version of this program.
     """
     file = path(data_dir, name)
-    if not file.is_file():
-        return None
     with user_errors(file, "read"):
+        if not file.is_file():
+            return None
         try:
             manifest = jsontext.parse(file.read_bytes())
         except ValueError:
@@ -146,13 +148,25 @@ def incomplete(manifest: dict[str, Any], data_dir: Path) -> str:
     return ""
 
 
-def own_names(data_dir: Path) -> list[str]:
-    """Names of the datasets made from folders."""
+def is_own(data_dir: Path, name: str) -> bool:
+    """Whether a dataset of that name was made from a folder.
+
+    Raises:
+        UserError: as load; what other files hold does not matter.
+    """
+    listed = any(file.stem == name for file in to_path(data_dir).glob("*.json"))
+    manifest = load(data_dir, name) if listed else None
+    return manifest is not None and manifest["kind"] == FOLDER
+
+
+def names(data_dir: Path, kinds: Collection[str] = (STANDARD, FOLDER)) -> list[str]:
+    """Names of the datasets of some kinds. Files that are damaged or cannot be read are passed over."""
     found = []
     for file in sorted(to_path(data_dir).glob("*.json")):
-        manifest = load(data_dir, file.stem)
-        if manifest and manifest.get("kind") == FOLDER:
-            found.append(file.stem)
+        with contextlib.suppress(UserError):
+            manifest = load(data_dir, file.stem)
+            if manifest and manifest["kind"] in kinds:
+                found.append(file.stem)
     return found
 
 

@@ -245,11 +245,11 @@ def enroll(folder: StorePath, new: Mapping[str, list[str]]) -> None:
     _write_roster(folder, {**known, **new})
 
 
-def strike(folder: StorePath, name: str) -> None:
-    """Takes a name out of a folder's roster, if it has one."""
+def strike(folder: StorePath, *names: str) -> None:
+    """Takes names out of a folder's roster, as far as it has them."""
     before = roster(folder) or {}
-    if name in before:
-        _write_roster(folder, {other: files for other, files in before.items() if other != name})
+    if any(name in before for name in names):
+        _write_roster(folder, {other: files for other, files in before.items() if other not in names})
 
 
 def clear(folder: StorePath) -> None:

@@ -1,6 +1,8 @@
 """Embedded profiles: colours as their formulas say, pictures without need of conversion untouched."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -72,3 +74,28 @@ def test_what_is_left_alone(mode, profile):
     before = image.tobytes()
     made, changed = to_srgb(image, profile)
     assert made is image and image.tobytes() == before and not changed
+
+
+CONVERT = """
+import sys
+from PIL import Image
+from libml.color_profiles import to_srgb
+with Image.open(sys.argv[1]) as picture:
+    picture.load()
+    made, changed = to_srgb(picture, picture.info["icc_profile"])
+assert changed
+made.save(sys.argv[2])
+"""
+
+
+def test_a_file_that_is_mapped_into_memory_is_converted_and_not_written(tmp_path):
+    """In a process of its own: writing into what is mapped ends it."""
+    image = np.concatenate([blobs(1, 40)[0], np.full([40, 40, 1], 200, np.uint8)], -1)
+    Image.fromarray(image).save(tmp_path / "a.tif", icc_profile=icc.profile(1.0))
+    before = (tmp_path / "a.tif").read_bytes()
+    command = [sys.executable, "-c", CONVERT, str(tmp_path / "a.tif"), str(tmp_path / "made.png")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    made = np.asarray(Image.open(tmp_path / "made.png"))
+    np.testing.assert_allclose(made[..., :3], icc.srgb_levels(image[..., :3] / 255), atol=2)
+    assert (made[..., 3] == 200).all() and (tmp_path / "a.tif").read_bytes() == before

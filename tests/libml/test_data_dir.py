@@ -41,6 +41,15 @@ def test_a_remembered_folder_is_used_unless_another_is_given(run, flag, tmp_path
     assert app.data_dir_of(run) == "mine"
 
 
+@pytest.mark.parametrize("variable, meant", [(None, "data"), ("", "data"), ("/mine", "/mine")])
+def test_the_default_folder(monkeypatch, variable, meant):
+    if variable is None:
+        monkeypatch.delenv("ML_DATA", raising=False)
+    else:
+        monkeypatch.setenv("ML_DATA", variable)
+    assert app.default_data_dir() == meant
+
+
 @pytest.mark.parametrize("remembered", [None, "", 3, ["x"]])
 def test_older_runs_keep_the_default(run, remembered):
     path = run / "args" / "args.json"

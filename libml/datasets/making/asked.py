@@ -77,6 +77,6 @@ def check_made(data_dir: str, name: str) -> None:
 def not_made(data_dir: str, name: str) -> UserError:
     """The mistake of who asks for a dataset that was not made."""
     place = to_path(data_dir)
-    own = sorted(file.stem for file in place.glob("*.json") if manifest.load(place, file.stem))
+    own = manifest.names(place)
     there = f"datasets in {place}: {', '.join(own) or 'none'}{did_you_mean(_near(name, own))}"
     return UserError(f"--check={name}: {manifest.path(place, name)} is no manifest; {there}")

@@ -218,11 +218,15 @@ def _move_ready(data_dir: Path, name: str) -> None:
 
 def _remove_old(data_dir: Path, content: dict[str, Any]) -> None:
     """Removes an older set's manifest, and those of its files that the new one will not replace."""
-    manifest.path(data_dir, content["name"]).unlink(missing_ok=True)
+    last = manifest.path(data_dir, content["name"])
+    last.unlink(missing_ok=True)
     files.flush_names(data_dir)
     new = {data_dir / shard["file"] for shard in manifest.files(content)}
-    for old in set(present_files(data_dir, content["name"], content["splits"])) - new:
-        old.unlink()
+    gone = set(present_files(data_dir, content["name"], content["splits"])) - new
+    for old in gone:
+        old.unlink(missing_ok=True)  # a roster may name what an earlier run removed
+    if isinstance(data_dir, StorePath):
+        store_path.strike(data_dir, last.name, *(old.name for old in gone))
 
 
 def present_files(data_dir: Path, name: str, splits: list[str]) -> list[Path]:

@@ -144,7 +144,8 @@ def make(
         overwrite: make it again where it is complete.
         parquet: the folder has Parquet files. Their images lie unpacked in the data folder until the set is made; where
             the files are called after the hub's splits, those tell the test images.
-        update: read what the folder has and the complete set lacks; the set's own records are taken over.
+        update: read what the folder has and the complete set lacks, what could not be read before included; the set's
+            own records are taken over.
 
     Returns:
         The manifest, or None if the dataset was complete.
@@ -161,21 +162,24 @@ def make(
         _same_sources(place, name, root, {str(table.path.relative_to(root)) for table in hub.find_tables(folder)})
         return None
     found = None if parquet else _find_some(folder, root)
-    if complete and not _same_sources(place, name, root, found[0], update):
-        return None
     workers = workers or available_cores()
+    if complete and not (
+        _same_sources(place, name, root, found[0], update)
+        or (update and _any_readable_now(place, name, root, options, workers))
+    ):
+        return None
     tables = hub.find_tables(folder) if parquet else []
     with build.building(place, name) as work:
         known = {}
         if build.already_complete(*made):
             if not update:  # another program made it meanwhile
                 return None
-            known = sources.load(place, name, manifest.load(place, name))
+            known = {path: source for path, source in _known(place, name).items() if not source.is_unusable}
         if parquet:
             unpacked = work / "pictures"
             splits = hub.unpack(folder, tables, unpacked)
             found = find(unpacked)
-            content, _ = _fill(work, name, unpacked, found, options, test_fraction, workers, splits, {})
+            content, _ = _fill(work, place, name, unpacked, found, options, test_fraction, workers, splits, {})
             content["source"] = root.resolve().name
             if splits:
                 content["split_rule"] = hub.SPLIT_RULE.format(hub.test_split(folder, tables))
@@ -183,7 +187,7 @@ def make(
             paths = [str(table.path.relative_to(root)) for table in tables]
             listed = [sources.Source(path, sources.content_of(root / path)) for path in paths]
         else:
-            content, listed = _fill(work, name, root, found, options, test_fraction, workers, {}, known)
+            content, listed = _fill(work, place, name, root, found, options, test_fraction, workers, {}, known)
         with user_errors(place, "write into"):
             sources.write(work, name, listed)
         content[sources.FINGERPRINT] = sources.fingerprint({source.path: source.content for source in listed})
@@ -216,6 +220,17 @@ def _same_sources(place: Path, name: str, root: Path, paths: Iterable[str], upda
     return bool(new)
 
 
+def _known(place: Path, name: str) -> dict[str, Source]:
+    return sources.load(place, name, manifest.load(place, name))
+
+
+def _any_readable_now(place: Path, name: str, root: Path, options: PictureOptions, workers: int) -> bool:
+    """Whether a picture that could not be read when a dataset was made now can, as one whose package is there now."""
+    unusable = [path for path, source in _known(place, name).items() if source.is_unusable]
+    read = functools.partial(pictures.read, root=str(root), options=options)
+    return any(not picture.problem for picture in ordered_map(read, unusable, workers, _lost))
+
+
 def _find_some(folder: str, root: Path) -> Found:
     """The pictures of a folder.
 
@@ -231,11 +246,12 @@ def _find_some(folder: str, root: Path) -> Found:
 
 
 def _fill(
-    work, name, root, found, options, test_fraction, workers, splits, known
+    work, place, name, root, found, options, test_fraction, workers, splits, known
 ) -> tuple[dict[str, Any], list[Source]]:
     """Writes shards and report into the build's folder; returns the manifest, and what became of each file.
 
-    What is `known` of an older make of the same set (path -> source) is taken over with its record, not read.
+    What is `known` of an older make of the same set (path -> source), which `place` has, is taken over with its record,
+    not read.
     """
     paths, problems, _ = found
     paths, labels = _spread(paths), {label: i for i, label in enumerate(_label_names(paths))}
@@ -243,8 +259,8 @@ def _fill(
     index = {path: i for i, path in enumerate(paths)}
     # digest -> index of the file that has it
     first_path = {bytes.fromhex(s.digest): index[path] for path, s in known.items() if s.split}
-    older = manifest.load(work.parent, name) if known else {}
-    kept = {split: _records(work.parent, older, split) for split in writers} if known else {}
+    older = manifest.load(place, name) if known else {}
+    kept = {split: _records(place, older, split) for split in writers} if known else {}
     sizes = [*older["image_size"]["min"], *older["image_size"]["max"]] if known else []
     sides, notes, listed = Counter(older.get("sides", {})), Counter(), []
     read = functools.partial(pictures.read, root=str(root), options=options)

@@ -1,5 +1,6 @@
 """Any set of images in Parquet files, unpacked to the folder of pictures that a dataset is made of."""
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -44,8 +45,7 @@ def unpack(path: str, tables: Sequence[parquet.Table], place: Path) -> dict[str,
         UserError: if a table is damaged, or the file system refuses.
     """
     root, test, splits = Path(path).expanduser(), test_split(path, tables), {}
-    for table in tables:
-        stem = "-".join([*table.path.relative_to(root).parts[:-1], table.path.stem])
+    for table, stem in zip(tables, _stems(tables, root), strict=True):
         folder_of = _folders(table)
         has_label = LABEL in table.schema.names
         for number, (image, name, row) in enumerate(table.rows([LABEL] if has_label else [])):
@@ -58,6 +58,19 @@ def unpack(path: str, tables: Sequence[parquet.Table], place: Path) -> dict[str,
             if test:
                 splits[str(file)] = "test" if parquet.split_of(table.path, root) == test else "train"
     return splits
+
+
+def _stems(tables: Sequence[parquet.Table], root: Path) -> list[str]:
+    """What each file's pictures are called before their numbers: its folders and name, and ~2 where two agree."""
+    plain = ["-".join([*table.path.relative_to(root).parts[:-1], table.path.stem]) for table in tables]
+    taken, made = set(plain), []
+    for stem in plain:
+        name = stem
+        if stem in made:
+            name = next(new for n in itertools.count(2) if (new := f"{stem}~{n}") not in taken)
+            taken.add(name)
+        made.append(name)
+    return made
 
 
 def _folders(table: parquet.Table) -> Callable[[Any], str]:

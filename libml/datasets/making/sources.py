@@ -39,6 +39,11 @@ class Source:
     digest: str = ""  # of its pixels, hexadecimal
     report: tuple[str, str] | None = None  # kind and reason of what is special about it
 
+    @property
+    def is_unusable(self) -> bool:
+        """Whether it could not be read."""
+        return self.report is not None and self.report[0] == "unusable"
+
 
 def place(data_dir: Path, name: str) -> Path:
     """The file that lists a dataset's sources."""

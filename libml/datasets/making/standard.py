@@ -130,8 +130,8 @@ def _write_split(
             for features in source.images():
                 seen += 1
                 counting.advance()
-                if features is not None:
-                    image = decodable(features["image"], originals.differences)
+                image = decodable(features["image"], originals.differences) if features is not None else b""
+                if image:
                     writer.write(RECORDS[standard.record]({**features, "image": image}))
     finally:
         writer.abandon()

@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import lzma
 import tarfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +78,7 @@ def _batches(path: str, root: Path, differences: Differences) -> dict[str, bytes
         with tarfile.open(archives[0]) as archive:
             members = {Path(m.name).name: m for m in archive if m.isfile() and Path(m.name).name in _NAMES}
             found = {name: archive.extractfile(member).read() for name, member in members.items()}
-    except (tarfile.TarError, OSError, EOFError, ValueError) as e:
+    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as e:
         raise UserError(f"--from: {archives[0]} is damaged or no tar archive ({e}): fetch it again") from e
     if not found:
         raise UserError(f"--from: {archives[0]} has no batches of CIFAR-10: {' or '.join(ARCHIVES)} is wanted")

@@ -30,10 +30,10 @@ def split_of(file: Path, root: Path) -> str:
 
 
 class Table:
-    """One file."""
+    """One file, open only while it is read: a folder may have more of them than a process may hold open."""
 
     def __init__(self, file: Path):
-        """Reads its schema.
+        """Reads its schema and the number of its rows.
 
         Raises:
             UserError: if it cannot be read, or has no column of images.
@@ -43,12 +43,12 @@ class Table:
             from pyarrow import parquet
         except ImportError:
             raise UserError("Parquet files need the package pyarrow: pip install pyarrow") from None
-        self.path, self._errors = file, (pyarrow.ArrowException, OSError)
+        self.path, self._open, self._errors = file, parquet.ParquetFile, (pyarrow.ArrowException, OSError)
         try:
-            self._file = parquet.ParquetFile(file)
+            with self._open(file) as opened:
+                self.schema, self.count = opened.schema_arrow, opened.metadata.num_rows
         except self._errors as e:
             raise self._unreadable(e) from e
-        self.schema, self.count = self._file.schema_arrow, self._file.metadata.num_rows
         self.image = self._image_column(pyarrow.types)
 
     def _unreadable(self, error: Exception) -> UserError:
@@ -76,15 +76,15 @@ class Table:
         Raises:
             UserError: if the file is damaged.
         """
-        batches = self._file.iter_batches(AT_ONCE, columns=[self.image, *columns])
-        while True:
-            try:
-                batch = next(batches, None)
-            except self._errors as e:
-                raise self._unreadable(e) from e
-            if batch is None:
-                return
+        for batch in self._batches([self.image, *columns]):
             for row in batch.to_pylist():
                 image = row.pop(self.image)
                 image = image if isinstance(image, dict) else {"bytes": image}
                 yield image.get("bytes") or b"", image.get("path") or "", row
+
+    def _batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        try:
+            with self._open(self.path) as opened:
+                yield from opened.iter_batches(AT_ONCE, columns=columns)
+        except self._errors as e:
+            raise self._unreadable(e) from e

@@ -19,6 +19,7 @@ from libml.errors import UserError, printable
 from libml.images import encode_png
 from libml.system.files import user_errors
 
+DAMAGED = "pictures are damaged and left out"
 DEPTH = 4  # folders below the one that is named, that are looked through
 FORMATS = ("JPEG", "PNG", "WEBP")
 Features = dict[str, Any]
@@ -72,22 +73,33 @@ def folder_or_file(path: str) -> Path:
     return found
 
 
-def find(root: Path, wanted: Callable[[str], bool], depth: int = DEPTH) -> list[Path]:
+def find(root: Path, wanted: Callable[[str], bool], depth: int = DEPTH, needed: bool = True) -> list[Path]:
     """Files and folders of a folder, or below it, by their names, sorted; hidden ones aside.
+
+    Args:
+        root: the folder.
+        wanted: whether a name is one.
+        depth: folders below it that are looked through. Those that cannot be read are passed over.
+        needed: whether the folder itself must be readable.
 
     Raises:
         UserError: if the folder cannot be read.
     """
     found = []
-    with user_errors(root, "read"), os.scandir(root) as scan:
-        entries = sorted(scan, key=lambda entry: entry.name)
+    try:
+        with user_errors(root, "read"), os.scandir(root) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except UserError:
+        if needed:
+            raise
+        return []
     for entry in entries:
         if entry.name.startswith((".", "__MACOSX")):
             continue
         if wanted(entry.name):
             found.append(Path(entry.path))
         elif depth and os.path.isdir(entry.path):  # entry.is_dir() raises where links lead in a circle
-            found += find(Path(entry.path), wanted, depth - 1)
+            found += find(Path(entry.path), wanted, depth - 1, needed=False)
     return found
 
 
@@ -142,7 +154,7 @@ def usable(image: bytes, size: tuple[int, int] | None = None) -> str:
                 if size:
                     opened.load()
     except Exception:  # Pillow's decoders meet damage with whatever their code runs into
-        return "pictures are damaged and left out"
+        return DAMAGED
     return ""
 
 
@@ -157,13 +169,17 @@ def from_arrays(images: np.ndarray, labels: Sequence[int]) -> Split:
 
 
 def decodable(image: bytes, differences: Differences) -> bytes:
-    """An encoded image as training can decode it: WebP, which TensorFlow does not know, becomes PNG."""
+    """An encoded image as training can decode it: WebP, which TensorFlow does not know, becomes PNG; b"" if damaged."""
     if image[:4] != b"RIFF" or image[8:12] != b"WEBP":
         return image
-    with Image.open(io.BytesIO(image), formats=("WEBP",)) as opened:
-        made = encode_png(np.asarray(opened.convert("RGB")))
+    try:
+        with Image.open(io.BytesIO(image), formats=("WEBP",)) as opened:
+            pixels = np.asarray(opened.convert("RGB"))
+    except Exception:  # as in `usable`, which looks at the beginning alone
+        differences.count(DAMAGED, f"a WebP of {len(image)} bytes")
+        return b""
     differences.count("pictures are WebP and stored as PNG", f"of {len(image)} bytes")
-    return made
+    return encode_png(pixels)
 
 
 def checked(

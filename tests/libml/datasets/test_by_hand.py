@@ -95,6 +95,21 @@ def test_cifar10(tmp_path, monkeypatch, binary, archived):
     check.check(str(tmp_path), "cifar10")
 
 
+@pytest.mark.parametrize("form", ["gz", "xz", "bz2"])
+def test_a_damaged_archive_of_cifar10_is_one_line(tmp_path, monkeypatch, form):
+    monkeypatch.setattr(cifar10, "ARCHIVES", {"cifar.tar.gz": {}})
+    file = tmp_path / "cifar.tar.gz"
+    with tarfile.open(file, f"w:{form}") as archive:
+        for name, content in cifar_batches(binary=True)[0].items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    half = file.stat().st_size // 2
+    file.write_bytes(file.read_bytes()[:half] + np.random.default_rng(0).bytes(half))
+    with pytest.raises(UserError, match=r"cifar\.tar\.gz is damaged or no tar archive .*: fetch it again$"):
+        make("cifar10", tmp_path, tmp_path / "data")
+
+
 def test_cifar10_in_parts_and_harmful(tmp_path):
     files, _, _ = cifar_batches(binary=False)
     for name in ("data_batch_1", "test_batch"):
@@ -199,6 +214,20 @@ def test_lsun(tmp_path, monkeypatch, named):
         with pytest.raises(UserError, match=f"tower_val_lmdb is damaged .*{reason}"):
             make("lsun_tower", source, tmp_path / "other")
     assert not [f.name for f in (tmp_path / "other").iterdir() if f.suffix == ".tfrecord"]
+
+
+def test_a_damaged_webp_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setitem(lsun_archives.COUNTS, "tower", 4)
+    monkeypatch.setattr(lsun_archives, "VALIDATION", 3)
+    images = [jpeg(image) for image in blobs(6, 40)]
+    buffer = io.BytesIO()
+    Image.fromarray(blobs(1, 40, seed=1)[0]).save(buffer, format="WEBP", lossless=True)
+    damaged = buffer.getvalue()[:34].ljust(len(buffer.getvalue()), b"\xff")  # its head is whole
+    write_archive(tmp_path / "tower_train_lmdb", [*images[:2], damaged, images[2]])
+    write_archive(tmp_path / "tower_val_lmdb", images[3:])
+    content = make("lsun_tower", tmp_path, tmp_path)
+    assert content["differences"] == [f"1 pictures are damaged and left out, first a WebP of {len(damaged)} bytes"]
+    assert stored(tmp_path, "lsun_tower-train.tfrecord") == [(image, 0) for image in images[:3]]
 
 
 CLASSES = ("n01440764", "n01443537", "n15075141")  # the first, the second and the last

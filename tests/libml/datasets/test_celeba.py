@@ -1,5 +1,6 @@
 """CelebA as people have it, from stand-ins of pictures with official names, to training."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -267,3 +268,24 @@ def test_links_in_a_circle_are_passed_over(tmp_path):
     (tmp_path / "circle").symlink_to("circle")
     (tmp_path / "wanted").touch()
     assert find(tmp_path, lambda name: name == "wanted") == [tmp_path / "wanted"]
+
+
+def test_folders_that_cannot_be_read_are_passed_over_but_the_one_that_is_named(tmp_path, monkeypatch):
+    for folder in ("lost+found", "faces/private", "faces/lists"):
+        (tmp_path / folder).mkdir(parents=True)
+    wanted = tmp_path / "faces" / "lists" / celeba_lists.PARTITION
+    wanted.touch()
+    locked, real = {"lost+found", "private"}, os.scandir
+
+    def scandir(path):
+        if Path(path).name in locked:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert find(tmp_path, lambda name: name == wanted.name) == [wanted]
+    with pytest.raises(UserError, match=r"cannot read .*private: Permission denied"):
+        find(tmp_path / "faces" / "private", lambda name: True)
+    locked.add(tmp_path.name)  # beside the folder that is named nothing can be looked for
+    assert celeba_lists.find_list(tmp_path / "faces", celeba_lists.PARTITION) == wanted
+    assert celeba_lists.find_list(tmp_path / "faces", celeba_lists.IDENTITIES) is None

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import resource
 
 import numpy as np
 import pyarrow
@@ -12,7 +14,7 @@ from PIL import Image
 
 from libml.datasets import catalogue as data
 from libml.datasets import manifest
-from libml.datasets.making import check, folder, pictures
+from libml.datasets.making import check, folder, hub, pictures
 from libml.datasets.stream import Images
 from libml.errors import UserError
 from libml.images import encode_png
@@ -93,6 +95,30 @@ def test_it_is_what_a_folder_of_the_same_pictures_is(tmp_path):
     assert content["split_rule"] == same["split_rule"] and content["labels"] == [""]
     for split in ("train", "test"):
         assert stored(tmp_path / "a", split) == stored(tmp_path / "b", split) != {}
+
+
+def test_files_whose_pictures_would_be_called_alike_are_told_apart(tmp_path):
+    pngs = [encode_png(image) for image in blobs(4)]
+    for i, name in enumerate(("a/train", "a-train", "a-train~2", "b/train")):
+        write(tmp_path / "hub" / f"{name}.parquet", [pngs[i]])
+    hub.unpack(str(tmp_path / "hub"), hub.find_tables(str(tmp_path / "hub")), tmp_path / "made")
+    found = {file.name.removesuffix("-00000000.png"): file.read_bytes() for file in (tmp_path / "made").iterdir()}
+    assert sorted(found.values()) == sorted(pngs)
+    assert found.keys() == {"a-train", "a-train~2", "a-train~3", "b-train"}
+    assert found["a-train~2"] == pngs[2] and found["b-train"] == pngs[3]  # called as they were alone
+
+
+def test_more_files_than_may_be_open(tmp_path):
+    png = encode_png(blobs(1)[0])
+    for i in range(64):
+        write(tmp_path / "hub" / f"{i}.parquet", [png])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 32, hard))
+    try:
+        hub.unpack(str(tmp_path / "hub"), hub.find_tables(str(tmp_path / "hub")), tmp_path / "made")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [file.read_bytes() for file in (tmp_path / "made").iterdir()] == [png] * 64
 
 
 def test_mistakes(tmp_path):

@@ -1,13 +1,15 @@
 """Manifests that somebody has changed, or that were damaged."""
 
 import copy
+import errno
 import json
+from pathlib import Path
 
 import pytest
 
 from libml.datasets import catalogue as data
 from libml.datasets import manifest
-from libml.datasets.making import build
+from libml.datasets.making import asked, build
 from libml.errors import UserError
 
 SHARD = {"file": "pets-train.tfrecord", "records": 3, "bytes": 100, "sha256": "0" * 64}
@@ -75,6 +77,31 @@ def test_a_damaged_one_is_refused_by_name(tmp_path, path, value):
     write(tmp_path, changed(path, value))
     with pytest.raises(UserError, match=rf"{tmp_path}/pets\.json is damaged \(.+\)"):
         manifest.load(tmp_path, "pets")
+
+
+def test_files_of_others_that_are_damaged_or_cannot_be_read_are_in_nobodys_way(tmp_path, monkeypatch):
+    write(tmp_path, GOOD)
+    other = changed("splits", None) | {"name": "other"}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    (tmp_path / "locked.json").touch()
+    real = Path.read_bytes
+
+    def read_bytes(path):
+        if path.name == "locked.json":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert data.lookup("pets16", tmp_path).base == "pets"
+    with pytest.raises(UserError, match=rf"unknown dataset 'pest16'; did you mean pets16\?; {tmp_path} has pets, --"):
+        data.lookup("pest16", tmp_path)
+    assert str(asked.not_made(str(tmp_path), "pest")).endswith(f"datasets in {tmp_path}: pets; did you mean pets?")
+    for name, said in [
+        ("other", r"other\.json is damaged"),
+        ("locked", r"cannot read .*locked\.json: Permission denied"),
+    ]:
+        with pytest.raises(UserError, match=said):
+            data.lookup(f"{name}16", tmp_path)
 
 
 def test_nesting_without_end_is_no_manifest(tmp_path):

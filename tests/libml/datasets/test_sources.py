@@ -71,12 +71,28 @@ def test_other_files_under_the_same_name_are_noticed(copied, change, said):
     assert contents(copied / "data") == before
 
 
-def test_an_update_reads_only_what_is_new_and_makes_what_a_fresh_make_would(copied, monkeypatch):
+def test_an_update_reads_only_what_the_set_lacks_and_makes_what_a_fresh_make_would(copied, monkeypatch):
     write_pictures(copied / "pics", [f"a/new{i}.png" for i in range(6)], seed=5)  # "a" becomes the first label
     read, real = [], folder.ordered_map
     monkeypatch.setattr(folder, "ordered_map", lambda f, paths, *more: read.extend(paths) or real(f, paths, *more))
     assert make(copied / "pics", copied / "data", update=True)["labels"] == ["a", "b"]
-    assert sorted(read) == [f"a/new{i}.png" for i in range(6)]
+    assert sorted(read) == [*(f"a/new{i}.png" for i in range(6)), "b/broken.png"]
+    make(copied / "pics", copied / "fresh")
+    assert contents(copied / "data") == contents(copied / "fresh")
+    assert make(copied / "pics", copied / "data", update=True) is None
+
+
+def test_an_update_tries_again_what_could_not_be_read(copied, tmp_path, monkeypatch):
+    package = tmp_path / "packages" / "pillow_heif.py"
+    package.parent.mkdir()
+    package.write_text("raise ImportError")
+    monkeypatch.syspath_prepend(str(package.parent))
+    write_pictures(copied / "pics", ["b/phone.heic"], seed=9)
+    assert make(copied / "pics", copied / "data", update=True)["report"]["unusable"] == 2
+    assert make(copied / "pics", copied / "data", update=True) is None
+    package.write_text("def register_heif_opener():\n    pass\n")
+    assert make(copied / "pics", copied / "data") is None  # nobody asked for it
+    assert make(copied / "pics", copied / "data", update=True)["report"]["unusable"] == 1
     make(copied / "pics", copied / "fresh")
     assert contents(copied / "data") == contents(copied / "fresh")
     assert make(copied / "pics", copied / "data", update=True) is None
