@@ -60,9 +60,9 @@ def find_list(root: Path, name: str) -> Path | None:
         return entry.lower() in (name.lower(), f"{name.lower().removesuffix('.txt')}.csv")
 
     found = find(root, is_it) if root.is_dir() else []
-    found = found or find(root.parent, is_it, depth=1, needed=False)
+    found = found or find(root.parent, is_it, depth=1, asked=False)
     if not found and root.parent.name == root.name:  # Kaggle's folder of pictures lies in another of its name
-        found = find(root.parent.parent, is_it, depth=0, needed=False)
+        found = find(root.parent.parent, is_it, depth=0, asked=False)
     return next((file for file in found if file.is_file()), None)
 
 

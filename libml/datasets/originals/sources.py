@@ -7,6 +7,7 @@ give, so that both ways write the same records.
 import hashlib
 import io
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -73,33 +74,41 @@ def folder_or_file(path: str) -> Path:
     return found
 
 
-def find(root: Path, wanted: Callable[[str], bool], depth: int = DEPTH, needed: bool = True) -> list[Path]:
+def find(root: Path, wanted: Callable[[str], bool], depth: int = DEPTH, asked: bool = True) -> list[Path]:
     """Files and folders of a folder, or below it, by their names, sorted; hidden ones aside.
 
     Args:
         root: the folder.
         wanted: whether a name is one.
-        depth: folders below it that are looked through. Those that cannot be read are passed over.
-        needed: whether the folder itself must be readable.
+        depth: folders below it that are looked through. Those that cannot be read are passed over, with a warning.
+        asked: whether a person named the folder; one that nobody named is passed over without a word.
 
     Raises:
-        UserError: if the folder cannot be read.
+        UserError: if a folder that a person named cannot be read.
     """
-    found = []
     try:
-        with user_errors(root, "read"), os.scandir(root) as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
+        return _found(root, wanted, depth, asked)
     except UserError:
-        if needed:
+        if asked:
             raise
         return []
+
+
+def _found(root: Path, wanted: Callable[[str], bool], depth: int, asked: bool) -> list[Path]:
+    found = []
+    with user_errors(root, "read"), os.scandir(root) as scan:
+        entries = sorted(scan, key=lambda entry: entry.name)
     for entry in entries:
         if entry.name.startswith((".", "__MACOSX")):
             continue
         if wanted(entry.name):
             found.append(Path(entry.path))
         elif depth and os.path.isdir(entry.path):  # entry.is_dir() raises where links lead in a circle
-            found += find(Path(entry.path), wanted, depth - 1, needed=False)
+            try:
+                found += _found(Path(entry.path), wanted, depth - 1, asked)
+            except UserError as e:
+                if asked:
+                    print(f"warning: {e}: passed over", file=sys.stderr)
     return found
 
 

@@ -270,7 +270,7 @@ def test_links_in_a_circle_are_passed_over(tmp_path):
     assert find(tmp_path, lambda name: name == "wanted") == [tmp_path / "wanted"]
 
 
-def test_folders_that_cannot_be_read_are_passed_over_but_the_one_that_is_named(tmp_path, monkeypatch):
+def test_folders_that_cannot_be_read_are_passed_over_but_the_one_that_is_named(tmp_path, monkeypatch, capsys):
     for folder in ("lost+found", "faces/private", "faces/lists"):
         (tmp_path / folder).mkdir(parents=True)
     wanted = tmp_path / "faces" / "lists" / celeba_lists.PARTITION
@@ -284,8 +284,11 @@ def test_folders_that_cannot_be_read_are_passed_over_but_the_one_that_is_named(t
 
     monkeypatch.setattr(os, "scandir", scandir)
     assert find(tmp_path, lambda name: name == wanted.name) == [wanted]
+    said = capsys.readouterr().err
+    assert said.count("Permission denied: passed over") == 2 and said.startswith(f"warning: cannot read {tmp_path}/")
     with pytest.raises(UserError, match=r"cannot read .*private: Permission denied"):
         find(tmp_path / "faces" / "private", lambda name: True)
     locked.add(tmp_path.name)  # beside the folder that is named nothing can be looked for
     assert celeba_lists.find_list(tmp_path / "faces", celeba_lists.PARTITION) == wanted
     assert celeba_lists.find_list(tmp_path / "faces", celeba_lists.IDENTITIES) is None
+    assert "private" in (said := capsys.readouterr().err) and "lost+found" not in said
