@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from libml.errors import UserError
 from libml.system import ending, environment, interrupts
 
-# What its C++ side writes before it knows which lines are wanted; of its errors that there is no GPU.
+# What its C++ side writes before it knows which lines are wanted; of its errors that there is no GPU, and that a CPU
+# has no fast way with the 16 bits in which a model's weights are stored.
 _NOISE = re.compile(
     rb"(WARNING: All log messages before absl::InitializeLog"
     rb"|[IW]\d{4}[ :.\d]+ +\d+ \S+:\d+\] "
     rb"|To enable the following instructions:"
     rb"|E\d{4}[^\n]*failed call to cuInit: [^\n]*(?:\(303\)|CUDA_ERROR_NO_DEVICE)"
+    rb"|E\d{4}[^\n]*oneDNN supports DT_\w+ only on platforms with "
     rb")[^\n]*\n?"
 )
 _one_at_a_time = threading.Lock()
