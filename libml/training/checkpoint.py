@@ -12,6 +12,7 @@ from libml.system.store_path import StorePath, to_path
 from libml.system.tfio import os_errors
 from libml.training.run_folder import RunFolder
 
+KEPT = 3  # checkpoints of a run
 _PREFIX = "model"
 _DAMAGED = "damaged-"
 
@@ -99,9 +100,9 @@ def _read(path: Path, copy: Path, checkpoint: tf.train.Checkpoint, partial: bool
 class Checkpoints:
     """The last few checkpoints of a run."""
 
-    def __init__(self, folder: Path, checkpoint: tf.train.Checkpoint, keep: int = 3):
-        """Args: the run's tf folder; what to save; how many to keep."""
-        self.folder, self.checkpoint, self.keep = folder, checkpoint, keep
+    def __init__(self, folder: Path, checkpoint: tf.train.Checkpoint):
+        """Args: the run's tf folder; what to save."""
+        self.folder, self.checkpoint = folder, checkpoint
         self._unremovable: set[Path] = set()
 
     def restore_latest(self) -> int | None:
@@ -144,7 +145,7 @@ class Checkpoints:
         print(f"{error}: put aside as {aside.name}, going back to the one before", file=sys.stderr)
 
     def save(self, nimg: int) -> Path:
-        """Saves, then drops the oldest beyond `keep`; one that cannot be removed stays, with a warning.
+        """Saves, then drops the oldest beyond KEPT; one that cannot be removed stays, with a warning.
 
         Raises:
             UserError: if the file system refuses; older checkpoints stay.
@@ -152,7 +153,7 @@ class Checkpoints:
         path = path_of(self.folder, nimg)
         if path.name not in published(self.folder):  # else same position, same state
             self._write(path)
-        for _, old in list_checkpoints(self.folder)[: -self.keep]:
+        for _, old in list_checkpoints(self.folder)[:-KEPT]:
             self._drop(old)
         return path
 
