@@ -103,7 +103,7 @@ def config_and_folder(config: type[RunConfig]) -> tuple[Any, Path]:
     given = {name: flags.FLAGS[name].value for name in names if flags.FLAGS[name].present}
     if not resume:
         made = config(**{name: flags.FLAGS[name].value for name in names})
-        made = dataclasses.replace(made, **(made.presets | given))
+        made = made.with_presets(given)
     else:
         made = dataclasses.replace(from_args(config, load_args(resume)), **given)
     made.validate()

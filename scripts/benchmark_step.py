@@ -70,7 +70,7 @@ def configured(config: LAGConfig, words: list[str]) -> LAGConfig:
             raise UserError(f"{word!r}: {value!r} is no {kinds[name].__name__}") from None
     made = dataclasses.replace(config, **changed)
     if "recipe" in changed:
-        made = dataclasses.replace(made, **(made.presets | changed))
+        made = made.with_presets(changed)
     made.validate()
     return made
 

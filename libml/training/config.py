@@ -4,7 +4,7 @@ import dataclasses
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from libml.errors import UserError
 from libml.layers.downscalers import LEAST_LORES
@@ -93,6 +93,10 @@ class RunConfig:
     def presets(self) -> dict[str, Any]:
         """Values that take the place of defaults, because another parameter says so."""
         return {}
+
+    def with_presets(self, given: dict[str, Any]) -> Self:
+        """With the values of the presets, but for the parameters that are given."""
+        return dataclasses.replace(self, **(self.presets | given))
 
     @property
     def least_share(self) -> int:
