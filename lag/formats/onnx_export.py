@@ -15,8 +15,8 @@ from lag.formats.export_folder import check_target, new_export
 from lag.formats.exported import SIGNATURES, ExportedGenerator
 from lag.formats.onnx_model import PROPERTY
 from lag.formats.saved_model import describe
+from lag.formats.tensorflow_model import load_export
 from libml.errors import UserError, reason
-from libml.system.files import local_copy
 from libml.system.store_path import absolute
 
 OPSET = 18  # of onnxruntime 1.14 and later
@@ -61,8 +61,7 @@ def convert_any(path: Path) -> bytes:
     if (card := load_description(path)) is None:
         return _converted(*_of_run(path))[0]
     try:
-        with local_copy(path) as copy:
-            return _converted(tf.saved_model.load(str(copy)), card)[0]
+        return _converted(load_export(path), card)[0]
     except Exception as e:  # damage shows as errors of many kinds
         raise UserError(f"cannot read {path}: {reason(e)}; export it again") from e
 

@@ -169,10 +169,9 @@ def export_at_end(run: str | Path) -> None:
     folder = RunFolder(to_path(run)).export
     trained, found = load_any(run), load_description(folder)
     # nimg alone does not tell: a run that was reset comes by the same numbers again.
-    made = (SAVED_MODEL, trained.nimg, fingerprint(ExportedGenerator(trained)), _noise(trained, run))
-    if found and (
-        (found.get("format", SAVED_MODEL), found["nimg"], found["fingerprint"], found.get("recommended_noise")) == made
-    ):
+    made = {"format": SAVED_MODEL, "nimg": trained.nimg, "fingerprint": fingerprint(ExportedGenerator(trained))}
+    made["recommended_noise"] = _noise(trained, run)
+    if found and made == {name: ({"format": SAVED_MODEL} | found).get(name) for name in made}:
         print(f"{folder} is up to date")
         return
     export_run(run, folder)

@@ -27,8 +27,7 @@ def load(path: Path) -> Upscaler:
     """
     if description := load_description(path):
         try:
-            with local_copy(path) as copy:
-                loaded = tf.saved_model.load(str(copy))
+            loaded = load_export(path)
             model = _model(lambda lores, z: loaded.generate(lores, z), description)  # which keeps loaded's variables
             try_out(model)
         except Exception as e:  # damage shows as errors of many kinds
@@ -39,6 +38,12 @@ def load(path: Path) -> Upscaler:
     trained = load_any(path)
     module = ExportedGenerator(trained)
     return _model(module.generate, describe(trained, module, path))
+
+
+def load_export(path: Path) -> Any:
+    """What TensorFlow makes of an export, wherever that lies; raises errors of many kinds where it is damaged."""
+    with local_copy(path) as copy:
+        return tf.saved_model.load(str(copy))
 
 
 def _model(function: Callable[..., dict[str, tf.Tensor]], card: dict[str, Any]) -> Upscaler:
