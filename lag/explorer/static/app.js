@@ -53,8 +53,10 @@ export function beginWith(said, again = false) {
   change({ picture: said.picture, width, height, grey: said.grey, original: said.original }, again);
 }
 
+export const PLAIN = { grid: { kind: "samples" } }; // of the state: the grid shows plain samples
+
 // Chosen samples are of what they were chosen for: what changes that shows plain ones.
-export const unchosen = () => (app.state.grid.kind === "chosen" ? { grid: { kind: "samples" } } : {});
+export const unchosen = () => (app.state.grid.kind === "chosen" ? PLAIN : {});
 
 export function say(text) {
   byId("status").textContent = text;

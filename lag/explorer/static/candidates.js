@@ -8,9 +8,9 @@ const then = (candidate, operation) => ({ ...candidate, operations: [...candidat
 
 // A number whose noise a candidate does not hold yet.
 export function unused(candidate, op) {
-  const indices = ({ operations }) =>
-    operations.flatMap((o) => (o.op === "walk" ? indices({ operations: o.to }) : o.op === op ? [o.index] : []));
-  return 1 + Math.max(0, ...indices(candidate));
+  const indices = (operations) =>
+    operations.flatMap((o) => (o.op === "walk" ? indices(o.to) : o.op === op ? [o.index] : []));
+  return 1 + Math.max(0, ...indices(candidate.operations));
 }
 
 export const near = (candidate, index, noise, degrees) => then(candidate, { op: "near", index, noise, degrees });

@@ -1,11 +1,9 @@
 // The controls around the pictures: what each of them changes in the state.
 
-import { act, app, byId, change, download, onShow, recipeOf, slider, unchosen } from "./app.js";
+import { PLAIN, act, app, byId, change, download, onShow, recipeOf, slider, unchosen } from "./app.js";
 import * as backend from "./backend.js";
 import { CENTER, region, unused } from "./candidates.js";
 import { fetchOne } from "./results.js";
-
-const PLAIN = { grid: { kind: "samples" } };
 
 slider("noise", (state) => state.noise, (noise) => ({ noise, ...unchosen() }));
 slider("far", (state) => state.far, (far) => ({ far }));

@@ -1,6 +1,6 @@
 // Pins: favourites as recipes, to be looked at again and to be saved.
 
-import { act, app, byId, change, download, onShow, recipeOf } from "./app.js";
+import { PLAIN, act, app, byId, change, download, onShow, recipeOf } from "./app.js";
 import { describe } from "./candidates.js";
 import { fetchOne } from "./results.js";
 
@@ -22,7 +22,7 @@ function lookAt(pin) {
   const operations = recipe.operations.filter((o) => o.op !== "paint" && o.op !== "consistent");
   const kept = picture === app.state.picture ? {} : { walk: { from: null, to: null, at: 0.5 }, cells: "", compare: "none" };
   change({
-    picture, width, height, grey, original, ...kept, before: null, grid: { kind: "samples" },
+    picture, width, height, grey, original, ...kept, before: null, ...PLAIN,
     paint: has("paint")?.pixels ?? [], consistent: Boolean(has("consistent")), focus: { seed: recipe.seed, operations },
   });
 }
