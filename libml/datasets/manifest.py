@@ -154,6 +154,7 @@ def is_own(data_dir: Path, name: str) -> bool:
     Raises:
         UserError: as load; what other files hold does not matter.
     """
+    # A name may be anything, also what no file can be called: it is looked for in the list.
     listed = any(file.stem == name for file in to_path(data_dir).glob("*.json"))
     manifest = load(data_dir, name) if listed else None
     return manifest is not None and manifest["kind"] == FOLDER
